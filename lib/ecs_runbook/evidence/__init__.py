@@ -1,0 +1,1 @@
+"""Which revision ran: what ECS remembers and what CloudTrail wrote down, as one table."""

@@ -1,0 +1,1 @@
+"""Run a schedule now, through EventBridge itself; register a new revision as a deploy does."""

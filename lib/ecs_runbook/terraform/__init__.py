@@ -1,0 +1,1 @@
+"""Terraform: write it, find it, run it, read what it says."""

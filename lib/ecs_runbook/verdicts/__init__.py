@@ -1,0 +1,1 @@
+"""LATEST, STALE or UNKNOWN; OK, NG or SKIP; each with because."""
