@@ -1,8 +1,8 @@
 """
 Build .venv from the pinned requirements, once; `make` calls this before everything else.
 
-It uses the standard library alone, and writes its mark last: an interrupted build is built again, a finished one is reused until a lock or
-the Python that builds it changes.
+It uses the standard library alone, and writes its mark last: an interrupted build is built again, a finished one is
+reused until a lock or the Python that builds it changes.
 """
 
 import hashlib
@@ -39,7 +39,9 @@ def set_up():
     """Build ``.venv`` unless it was built from the very same locks."""
     if sys.version_info < (3, 11):
         raise SetUpFailed(
-            "Python 3.11 or newer is needed, this is {}.{}. Name a newer one: make PYTHON=python3.12 …".format(*sys.version_info[:2])
+            "Python 3.11 or newer is needed, this is {}.{}. Name a newer one: make PYTHON=python3.12 …".format(
+                *sys.version_info[:2]
+            )
         )
     locks = [BASE] if has_terraform() else [BASE, TERRAFORM]
     mark = fingerprint(locks)
@@ -48,7 +50,10 @@ def set_up():
     if not os.access(ROOT, os.W_OK):
         raise SetUpFailed(f"{ROOT} cannot be written to. Give yourself write access, or clone into another folder.")
     say("Building .venv from the pinned requirements: once, about a minute.")
-    run([sys.executable, "-m", "venv", "--clear", VENV], "a virtual environment could not be made (on Debian: apt install python3-venv)")
+    run(
+        [sys.executable, "-m", "venv", "--clear", VENV],
+        "a virtual environment could not be made (on Debian: apt install python3-venv)",
+    )
     for lock in locks:
         pip(["--require-hashes", "--requirement", lock], what=lock.name)
     pip(["--no-deps", "--no-build-isolation", "--editable", ROOT], what="this project")

@@ -1,0 +1,323 @@
+"""
+The only maker of clients: which AWS is spoken to, and the proof that it is the one that was named.
+
+``where="local"`` insists on this machine: the endpoint is a loopback address, and no credentials, profile, endpoint,
+proxy or other AWS setting of the environment is read. ``where="aws"`` insists on an account id and compares it with
+``sts:GetCallerIdentity`` before anything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import ipaddress
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from ecs_runbook import workspace
+from ecs_runbook.errors import AccountMismatch, AwsError, LocalAwsError, NotLoopback, SessionError
+from ecs_runbook.local_aws import process
+
+if TYPE_CHECKING:
+    import boto3
+
+_FOREIGN = "address-"
+
+LOCAL_KEY = "local"
+"""Access key id and secret of the local AWS: what no real account would take."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """
+    How fast this AWS may be asked, and how long it takes to notice a change.
+
+    ``settle_seconds``: until a new rule is heeded. ``poll_seconds``: between two looks. ``lookups_per_second``:
+    CloudTrail's LookupEvents for an account and Region. ``patience_seconds``: how long an outcome may take.
+    """
+
+    settle_seconds: float
+    poll_seconds: float
+    lookups_per_second: float
+    patience_seconds: float
+
+
+LOCAL_PACE = Pace(settle_seconds=0, poll_seconds=0.1, lookups_per_second=1000, patience_seconds=60)
+AWS_PACE = Pace(settle_seconds=30, poll_seconds=3, lookups_per_second=2, patience_seconds=900)
+"""LookupEvents: 2 a second for an account and Region (AWS docs). A new rule "might not be immediately invoked" (AWS docs);
+the 30 seconds are our choice."""
+
+
+@dataclass(frozen=True)
+class Aws:
+    """
+    One AWS: an account, a Region, and who is asking.
+
+    Attributes
+    ----------
+    where
+        ``local`` or ``aws``.
+    account, region
+        The account that answered, 12 digits, and the Region that is asked.
+    caller
+        ARN of the identity that asks.
+    endpoint
+        Where every call goes to, or None for AWS's own endpoints.
+    profile
+        The profile of the person's AWS configuration, or an empty text.
+    life
+        Names the life of the local AWS, whose state is in memory: a restarted one has another. Empty on AWS.
+    pace
+        How fast it may be asked.
+    """
+
+    where: Literal["local", "aws"]
+    account: str
+    region: str
+    caller: str
+    endpoint: str | None
+    profile: str
+    life: str
+    pace: Pace
+    _session: boto3.Session = field(repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of *service*, made once."""
+        if service not in self._clients:
+            endpoint = self.endpoint if self.where == "local" else None  # on AWS the person's own configuration decides
+            self._clients[service] = _client(self._session, service, self.region, endpoint)
+        return self._clients[service]
+
+    def now(self) -> datetime:
+        """Return the time by this AWS's clock: the local AWS's own can be moved."""
+        if self.endpoint and self.life and not self.life.startswith(_FOREIGN):
+            return datetime.fromisoformat(process.health(self.endpoint)["now"])
+        return datetime.now(UTC)
+
+    def __str__(self) -> str:
+        return f"{self._place} · account {self.account} · {self.region} · as {self.caller}"
+
+    @property
+    def _place(self) -> str:
+        name = "the local AWS" if self.where == "local" else "AWS"
+        return f"{name} at {self.endpoint}" if self.endpoint else name
+
+    def _repr_html_(self) -> str:
+        facts = {"where": self._place, "account": self.account, "Region": self.region, "you are": self.caller}
+        rows = (f"<tr><th>{key}</th><td>{html.escape(value)}</td></tr>" for key, value in facts.items())
+        return f"<table>{''.join(rows)}</table>"
+
+
+def connect(
+    where: str = "local", *, account: str = "", region: str = "us-east-1", profile: str = "", endpoint: str = ""
+) -> Aws:
+    """
+    Open the AWS that was named, and prove that it is the one that answers.
+
+    Parameters
+    ----------
+    where
+        ``local``: the local AWS of this folder, started if it does not run. ``aws``: a real account.
+    account
+        12 digits. Needed for ``aws``; compared with the account that answers before anything else is asked.
+    region
+        The Region that is asked.
+    profile
+        For ``aws``: a profile of the person's AWS configuration; empty for the environment's own credentials.
+    endpoint
+        For ``local``: the address of a local AWS that runs already, on this machine.
+
+    Raises
+    ------
+    AccountMismatch
+        If another account answers.
+    NotLoopback
+        If a local endpoint is not on this machine.
+    SessionError
+        If the parameters do not fit together, or there are no credentials.
+
+    Notes
+    -----
+    ``aws`` needs ``sts:GetCallerIdentity``, which every identity may call.
+    """
+    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d", region):
+        raise SessionError(
+            f"region = {region!r} is not the name of a Region.", hint="Write it as AWS does, for example eu-west-2."
+        )
+    if account and not re.fullmatch(r"[0-9]{12}", account):
+        raise SessionError(
+            f"account = {account!r} is not an account id.",
+            hint="An account id has 12 digits, for example 111122223333.",
+        )
+    if where == "local":
+        return _connect_local(account, region, profile, endpoint)
+    if where == "aws":
+        return _connect_aws(account, region, profile, endpoint)
+    raise SessionError(
+        f"where = {where!r} is not known.", hint="Take 'local' for the local AWS, or 'aws' for a real account."
+    )
+
+
+def _connect_local(account: str, region: str, profile: str, endpoint: str) -> Aws:
+    if profile:
+        raise SessionError(
+            f"profile = {profile!r} is for where = 'aws'; the local AWS takes none.",
+            hint="Leave it empty, or set where = 'aws'.",
+        )
+    url = require_loopback(endpoint) if endpoint else _own_local_aws()
+    session = _isolated_session()
+    with translated("sts:GetCallerIdentity"):
+        identity = _client(session, "sts", region, url).get_caller_identity()
+    if account and account != identity["Account"]:
+        raise AccountMismatch(
+            f"account = {account!r} was named, but where = 'local' is the local AWS, account {identity['Account']}.",
+            hint="Set where = 'aws' for a real account, or leave the account empty.",
+        )
+    return Aws("local", identity["Account"], region, identity["Arn"], url, "", _life(url), LOCAL_PACE, session)
+
+
+def _connect_aws(account: str, region: str, profile: str, endpoint: str) -> Aws:
+    if not account:
+        raise SessionError(
+            "where = 'aws' needs account, the 12 digits of the account that you mean.",
+            hint="Add account = '111122223333'.",
+        )
+    if endpoint:
+        raise SessionError(
+            f"endpoint = {endpoint!r} is for where = 'local'.",
+            hint="Leave it empty; a real account is asked at AWS's own endpoints.",
+        )
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = boto3.Session(profile_name=profile or None, region_name=region)
+        sts = _client(session, "sts", region, None, patient=False)
+        with translated("sts:GetCallerIdentity"):
+            identity = sts.get_caller_identity()
+    except BotoCoreError as error:
+        hint = "Sign in (aws sso login, or set AWS_PROFILE or the profile parameter), then run the notebook again."
+        raise SessionError(f"account {account} could not be asked who you are: {error}.", hint=hint) from error
+    if identity["Account"] != account:
+        raise AccountMismatch(
+            f"account = {account!r} was named, but {identity['Account']} answered, as {identity['Arn']}.",
+            hint="Nothing was changed. Name the account that you mean, or sign in to it.",
+        )
+    configured = sts.meta.endpoint_url
+    elsewhere = configured if not re.search(r"\.amazonaws\.com(\.cn)?$", urlsplit(configured).hostname or "") else None
+    return Aws("aws", account, region, identity["Arn"], elsewhere, profile, "", AWS_PACE, session)
+
+
+def require_loopback(endpoint: str) -> str:
+    """
+    Return *endpoint* if it is on this machine.
+
+    Raises
+    ------
+    NotLoopback
+        If it is not a plain http address of the loopback range, or of the name ``localhost``.
+
+    Examples
+    --------
+    >>> require_loopback("http://localhost:5000/")
+    'http://127.0.0.1:5000'
+    """
+    try:
+        parts = urlsplit(endpoint)
+        plain = (
+            parts.scheme == "http"
+            and not parts.username
+            and not parts.query
+            and not parts.fragment
+            and parts.path in ("", "/")
+        )
+        on_this_machine = plain and parts.port and _is_loopback(parts.hostname or "")
+    except ValueError:
+        on_this_machine = False
+    if not on_this_machine:
+        raise NotLoopback(
+            f"endpoint = {endpoint!r} is not on this machine.",
+            hint="where = 'local' takes http://127.0.0.1:<port> alone.",
+        )
+    # a name could be made to mean another machine
+    return endpoint.rstrip("/").replace("//localhost:", "//127.0.0.1:")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_local_aws() -> str:
+    folder = workspace.local()
+    server = process.status(folder) or process.start(folder)
+    return server.url
+
+
+def _life(url: str) -> str:
+    try:
+        return str(process.health(url)["life"])
+    except LocalAwsError:
+        # another emulator on loopback: its life cannot be asked, so its address stands for it
+        return _FOREIGN + hashlib.sha256(url.encode()).hexdigest()[:12]
+
+
+def _isolated_session() -> boto3.Session:
+    """Return a session that reads nothing of the environment and no AWS configuration file."""
+    import boto3
+    import botocore.session
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as variables
+
+    deaf = {name: (None, None, default, convert) for name, (_key, _environment, default, convert) in variables.items()}
+    deaf["config_file"] = deaf["credentials_file"] = (None, None, os.devnull, None)
+    session = botocore.session.Session(session_vars=deaf)
+    session.set_credentials(LOCAL_KEY, LOCAL_KEY)
+    return boto3.Session(botocore_session=session)
+
+
+def _client(session: boto3.Session, service: str, region: str, endpoint: str | None, *, patient: bool = True) -> Any:
+    from botocore.config import Config
+
+    config = Config(
+        user_agent_extra="ecs-runbook",
+        connect_timeout=10 if patient else 5,
+        retries={"mode": "standard", "max_attempts": 5 if patient else 2},
+        # a proxy of the environment must not see, nor lead away, what is meant for this machine
+        proxies={} if endpoint else None,
+        s3={"addressing_style": "path"} if endpoint else None,
+    )
+    return session.client(service, region_name=region, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+
+
+@contextmanager
+def translated(operation: str, *, hint: str = "") -> Iterator[None]:
+    """
+    Turn botocore's ClientError into :class:`AwsError`, with AWS's own code and words.
+
+    Parameters
+    ----------
+    operation
+        The call as IAM names it, ``ecs:RunTask``.
+    hint
+        The next thing to do.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        answer = error.response.get("Error", {})
+        raise AwsError(
+            operation, answer.get("Code", "Unknown"), answer.get("Message", str(error)), hint=hint
+        ) from error
