@@ -1,7 +1,8 @@
 """
 Say what should run on a schedule in ECS; build it; fire it; show what ran, and why it did not.
 
-The rooms, in the order of the flow; a room imports only from rooms above it, and from ``errors``, ``workspace``, ``progress`` and ``session``::
+The rooms, in the order of the flow; a room imports only from rooms above it, and from ``errors``, ``workspace``,
+``progress``, ``parameters`` and ``session``::
 
     wanted      what should run, and when
     terraform   write it, read it, run it
@@ -10,5 +11,32 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
     verdicts    OK, NG or SKIP, each with because
     reports     the picture, the receipt, the page
 
-``local_aws`` is the AWS that is there before anyone has an account; only ``session`` starts it, and nothing else imports it.
+``local_aws`` is the AWS that is there before anyone has an account; only ``session`` and the command line start it.
+``demo`` runs the notebooks one after another, as `make demo` does.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "connect": "session",
+    "spec": "wanted.spec",
+    "next_runs": "wanted.schedule",
+    "begin": "reports.run",
+    "timeline": "reports.timeline",
+}
+"""What notebooks import from here, and the module that it comes from: loaded when asked for, so that importing is cheap."""
+
+__all__ = list(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

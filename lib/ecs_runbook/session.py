@@ -50,8 +50,8 @@ class Pace:
 
 LOCAL_PACE = Pace(settle_seconds=0, poll_seconds=0.1, lookups_per_second=1000, patience_seconds=60)
 AWS_PACE = Pace(settle_seconds=30, poll_seconds=3, lookups_per_second=2, patience_seconds=900)
-"""LookupEvents: 2 a second for an account and Region (AWS docs). A new rule "might not be immediately invoked" (AWS docs);
-the 30 seconds are our choice."""
+"""LookupEvents: 2 a second for an account and Region (AWS docs). A new rule "might not be immediately invoked"
+(AWS docs); the 30 seconds are our choice."""
 
 
 @dataclass(frozen=True)
@@ -277,9 +277,10 @@ def _isolated_session() -> boto3.Session:
     """Return a session that reads nothing of the environment and no AWS configuration file."""
     import boto3
     import botocore.session
-    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as variables
+    from botocore import configprovider
 
-    deaf = {name: (None, None, default, convert) for name, (_key, _environment, default, convert) in variables.items()}
+    known = configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    deaf = {name: (None, None, default, convert) for name, (_, _, default, convert) in known}
     deaf["config_file"] = deaf["credentials_file"] = (None, None, os.devnull, None)
     session = botocore.session.Session(session_vars=deaf)
     session.set_credentials(LOCAL_KEY, LOCAL_KEY)
