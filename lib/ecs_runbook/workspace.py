@@ -44,7 +44,11 @@ def notebooks() -> Path:
 def modules() -> Path:
     """Return the folder of the hand-written Terraform modules: in the checkout, else as shipped inside the package."""
     checkout = _CHECKOUT / "terraform"
-    return checkout if (checkout / "scheduled_task").is_dir() else Path(__file__).resolve().parent / "_shipped" / "terraform"
+    return (
+        checkout
+        if (checkout / "scheduled_task").is_dir()
+        else Path(__file__).resolve().parent / "_shipped" / "terraform"
+    )
 
 
 def runs() -> Path:
