@@ -1,0 +1,69 @@
+"""The local AWS's process: ``python -m ecs_runbook.local_aws --port N --folder DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve on this machine's loopback until told to stop."""
+    options = _options(arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    from werkzeug.serving import make_server
+
+    from ecs_runbook.local_aws import server
+
+    application = server.create()
+    http = make_server("127.0.0.1", options.port, application, threaded=True, request_handler=_handler())
+    os.environ["MOTO_PORT"] = str(http.server_port)
+    threading.Thread(target=_warm_up, args=(application,), daemon=True).start()
+    threading.Thread(target=application.world.clock.keep_up, daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=http.shutdown, daemon=True).start())
+    _note(options.folder, http.server_port, application.world.life)
+    http.serve_forever(poll_interval=0.05)
+    application.world.clock.close()
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ecs_runbook.local_aws", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="the port; 0, the default, takes any that is free")
+    parser.add_argument("--folder", type=Path, required=True, help="where its address is noted")
+    return parser.parse_args(arguments)
+
+
+def _warm_up(application: object) -> None:
+    try:
+        application.warm_up()  # type: ignore[attr-defined]
+    except Exception:
+        logging.getLogger(__name__).exception("the local AWS could not be made ready")
+
+
+def _note(folder: Path, port: int, life: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "local-aws.json"
+    fresh = note.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps({"port": port, "pid": os.getpid(), "life": life}))
+    fresh.replace(note)
+
+
+def _handler() -> type:
+    from werkzeug.serving import WSGIRequestHandler
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Say nothing of every request: the trail records them."""
+
+    return Quiet
+
+
+if __name__ == "__main__":
+    sys.exit(main())

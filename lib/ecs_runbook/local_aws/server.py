@@ -1,0 +1,259 @@
+"""
+The local AWS's frame: one WSGI application around moto's, through which every call of every service goes.
+
+A call is read (who, what, with what), answered by moto or by one of the rooms beside this one, and handed to the
+listeners, of
+which the trail is one. Calls that the local AWS makes itself, as EventBridge does, go the same way: :func:`call`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ecs_runbook.local_aws import admin
+from ecs_runbook.local_aws.world import ACCOUNT, Answer, Call, World, current_call, world
+
+if TYPE_CHECKING:
+    from ecs_runbook.local_aws.wire import Asked
+
+__all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create", "current_call", "world"]
+
+_LOG = logging.getLogger(__name__)
+# These see the world's clock or each other's state. The rest is moto's own affair, and SQS would hold the lock as it polls.
+_ONE_AT_A_TIME = frozenset({"ecs", "events", "cloudtrail", "scheduler", "iam", "sts"})
+_FURNISHED = frozenset({"ecs", "ec2"})
+_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "run_task", "task_life", "rules")
+_INVOKED_BY = "ecs_runbook.invoked_by"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_APP: list[Application] = []
+
+
+def create() -> Application:
+    """Return this process's application, made at the first call; :meth:`Application.warm_up` makes it ready."""
+    if not _APP:
+        _APP.append(Application(world()))
+    return _APP[0]
+
+
+def call(
+    service: str,
+    operation: str,
+    params: Mapping[str, Any],
+    *,
+    region: str,
+    access_key: str,
+    secret_key: str = "",
+    session_token: str = "",
+    user_agent: str,
+    source_ip: str,
+    invoked_by: str = "",
+) -> tuple[int, dict[str, Any]]:
+    """
+    Make a call through the whole server, from inside it: judged by IAM and recorded by the trail as any other.
+
+    Parameters
+    ----------
+    service, operation
+        botocore's names, ``ecs`` and ``RunTask``.
+    params
+        In the API's casing.
+    secret_key
+        Not needed: the local AWS checks no signatures.
+    invoked_by
+        The service that makes the call in a role's name, ``events.amazonaws.com``.
+
+    Returns
+    -------
+    tuple[int, dict]
+        HTTP's status, and the operation's output; of a refusal ``{"Error": {"Code", "Message"}}``.
+    """
+    del secret_key
+    from ecs_runbook.local_aws import wire
+
+    environ = wire.request_for(
+        service,
+        operation,
+        params,
+        region=region,
+        access_key=access_key,
+        session_token=session_token,
+        user_agent=user_agent,
+        source_ip=source_ip,
+    )
+    answer = create().answer({**environ, _INVOKED_BY: invoked_by})
+    return answer.status, wire.answered(service, operation, answer)
+
+
+class Application:
+    """The WSGI application: the admin routes, then moto with the rooms around it."""
+
+    def __init__(self, the_world: World) -> None:
+        self.world = the_world
+        self._ready = threading.Event()
+        self._fault = ""
+        self._moto: Any = None
+        self._regions: set[str] = set()
+
+    def warm_up(self) -> None:
+        """
+        Import moto and install the rooms: what the first call waits for.
+
+        Raises
+        ------
+        Exception
+            Whatever a room raises; every later call is answered with it.
+        """
+        try:
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+            self._moto = DomainDispatcherApplication(create_backend_app)
+            for room in _ROOMS:
+                if importlib.util.find_spec(f"ecs_runbook.local_aws.{room}"):
+                    importlib.import_module(f"ecs_runbook.local_aws.{room}").install(self.world)
+        except Exception as error:
+            self._fault = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._ready.set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        answer = self._routed(environ)
+        phrase = HTTPStatus(answer.status).phrase if answer.status in set(HTTPStatus) else "Unknown"
+        start_response(f"{answer.status} {phrase}", answer.headers)
+        return [answer.body]
+
+    def _routed(self, environ: dict[str, Any]) -> Answer:
+        path = environ.get("PATH_INFO", "/")
+        if (refused := _foreign(environ)) is not None:
+            return refused
+        if path.startswith(admin.PREFIX):
+            body = _body(environ)
+            return admin.answer(self.world, environ["REQUEST_METHOD"], path, body)
+        if path.startswith(
+            "/moto-api"
+        ):  # moto's own reset would leave a world without furniture, behind the trail's back
+            return admin.reply(404, {"error": "moto's own routes are closed; GET /_local/health is open."})
+        return self.answer(environ)
+
+    def answer(self, environ: dict[str, Any]) -> Answer:
+        """Answer one call of AWS."""
+        self._ready.wait()
+        if self._fault:
+            return admin.reply(
+                500, {"__type": "InternalFailure", "message": f"The local AWS did not start: {self._fault}"}
+            )
+        from ecs_runbook.local_aws import wire
+
+        self.world.clock.catch_up()
+        backend = self._moto.get_application(environ)
+        service = wire.botocore_name(backend.service)
+        scope = wire.scope_of(environ)
+        asked = wire.asked(service, environ)
+        with self.world.lock if service in _ONE_AT_A_TIME else contextlib.nullcontext():
+            self._furnish(service, scope.region)
+            made = self._call(service, scope, asked, environ)
+            reset = current_call.set(made)
+            try:
+                answer = _moto_answer(backend, environ, asked)
+            finally:
+                current_call.reset(reset)
+            if asked is not None:
+                self._tell(made, asked, answer)
+        return answer
+
+    def _call(self, service: str, scope: Any, asked: Asked | None, environ: Mapping[str, Any]) -> Call:
+        from ecs_runbook.local_aws.identity import caller_of
+
+        return Call(
+            service=service,
+            operation=asked.model.name if asked else "",
+            region=scope.region,
+            caller=caller_of(scope.access_key, self.world.account),
+            params=(asked.params if asked else None) or {},
+            source_ip=environ.get("REMOTE_ADDR", ""),
+            user_agent=environ.get("HTTP_USER_AGENT", ""),
+            invoked_by=environ.get(_INVOKED_BY, ""),
+            time=self.world.clock.now(),
+            params_known=asked is not None and asked.params is not None,
+        )
+
+    def _furnish(self, service: str, region: str) -> None:
+        if service in _FURNISHED and region not in self._regions:
+            with self.world.lock:
+                if region not in self._regions:
+                    self._regions.add(region)
+                    for furnish in self.world.furnishers:
+                        furnish(region)
+
+    def _tell(self, made: Call, asked: Asked, answer: Answer) -> None:
+        for listener in self.world.listeners:
+            try:
+                listener(made, asked, answer)
+            except Exception:  # noqa: BLE001
+                _LOG.exception("%s:%s was answered, but could not be recorded", made.service, made.operation)
+
+
+def _moto_answer(backend: Any, environ: dict[str, Any], asked: Asked | None) -> Answer:
+    from werkzeug.test import run_wsgi_app
+
+    protocol = asked.protocol if asked else "json"
+    try:
+        chunks, status, headers = run_wsgi_app(backend, environ, buffered=True)
+    except NotImplementedError as error:
+        # 501 is not retried by AWS's SDKs, so that a client hears at once what moto lacks.
+        return _error(501, "NotImplemented", f"The local AWS does not know this operation: {error}", protocol)
+    except Exception as error:  # noqa: BLE001
+        _LOG.exception("moto failed")
+        return _error(500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}", protocol)
+    return Answer(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
+
+
+def _error(status: int, code: str, message: str, protocol: str) -> Answer:
+    if "json" in protocol:
+        body = json.dumps({"__type": code, "message": message}).encode()
+        return Answer(status, [("Content-Type", "application/x-amz-json-1.1"), ("X-Amzn-ErrorType", code)], body)
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if protocol == "ec2":
+        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>0</RequestID></Response>"
+    elif protocol == "query":
+        text = f"<ErrorResponse><Error>{error}</Error><RequestId>0</RequestId></ErrorResponse>"
+    else:
+        text = f"<Error>{error}<RequestId>0</RequestId></Error>"
+    return Answer(status, [("Content-Type", "text/xml")], text.encode())
+
+
+def _foreign(environ: Mapping[str, Any]) -> Answer | None:
+    """Refuse what another site's page sends through a browser: by its Origin, or by a name it gave this machine."""
+    host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+    origin = environ.get("HTTP_ORIGIN", "")
+    if not _is_loopback(host) or (origin and not _is_loopback(urlsplit(origin).hostname or "")):
+        message = f"The local AWS answers this machine alone, not {origin or host}."
+        return _error(403, "AccessDenied", message, "json")
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    return host in _LOOPBACK or host.endswith(".localhost")  # S3 puts a bucket's name before the host
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """Read the body, and leave it for the next reader."""
+    if environ.get("wsgi.input_terminated"):
+        body = environ["wsgi.input"].read()
+    else:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return bytes(body)
