@@ -1,0 +1,59 @@
+output "rule_name" {
+  description = "Name of the rule."
+  value       = aws_cloudwatch_event_rule.this.name
+}
+
+output "rule_arn" {
+  description = "ARN of the rule."
+  value       = aws_cloudwatch_event_rule.this.arn
+}
+
+output "target_id" {
+  description = "Id of the rule's target."
+  value       = aws_cloudwatch_event_target.this.target_id
+}
+
+output "target_task_definition" {
+  description = "What the target asks for: the family's ARN without a revision."
+  value       = aws_ecs_task_definition.this.arn_without_revision
+}
+
+output "registered_task_definition" {
+  description = "ARN of the revision that Terraform registered; a later one may run."
+  value       = aws_ecs_task_definition.this.arn
+}
+
+output "family" {
+  description = "Family of the task definition."
+  value       = aws_ecs_task_definition.this.family
+}
+
+output "cluster_arn" {
+  description = "ARN of the cluster."
+  value       = local.cluster_arn
+}
+
+output "schedule_role_arn" {
+  description = "ARN of the role that EventBridge takes."
+  value       = local.schedule_role_arn
+}
+
+output "execution_role_arn" {
+  description = "ARN of the role that ECS starts the task with."
+  value       = local.execution_role_arn
+}
+
+output "task_role_arn" {
+  description = "ARN of the role that the program has; attach what it may do."
+  value       = local.task_role_arn
+}
+
+output "log_group" {
+  description = "Name of the log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "dead_letter_queue_arn" {
+  description = "ARN of the dead-letter queue; null if there is none."
+  value       = local.dead_letter_queue_arn
+}
