@@ -62,7 +62,7 @@ def check(namespace: MutableMapping[str, Any], cells: Sequence[str]) -> dict[str
     ecs_runbook.errors.ParameterError: There is no parameter "wher"; did you mean "where"? The parameters are: where.
     """
     earlier = list(cells[:-1])
-    at = next((index for index in reversed(range(len(earlier))) if declared(earlier[index])), None)
+    at = declaration(cells)
     if at is None:
         return {}
     annotations = declared(earlier[at])
@@ -82,6 +82,11 @@ def check(namespace: MutableMapping[str, Any], cells: Sequence[str]) -> dict[str
         )
     namespace.update({name: values[name] for name in values if name in namespace})
     return values
+
+
+def declaration(cells: Sequence[str]) -> int | None:
+    """Return the index of the latest cell before the last one that declares parameters, or None."""
+    return next((index for index in reversed(range(len(cells) - 1)) if declared(cells[index])), None)
 
 
 def declared(source: str) -> dict[str, str]:

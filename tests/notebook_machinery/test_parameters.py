@@ -1,4 +1,4 @@
-"""Parameters are held against what the notebook declares, as papermill and JupyterLab leave them in IPython's history."""
+"""Parameters are held against what the notebook declares, as papermill and JupyterLab leave them in In."""
 
 import pytest
 

@@ -1,0 +1,360 @@
+"""
+A run of a notebook leaves evidence: its folder, its verdict, its receipt, the executed notebook and a page to read.
+
+::
+
+    runs/20261124T170000Z-40_prove/
+        verdict.json      OK, NG or SKIP, each with because; verdict.schema.json beside this module says its shape
+        receipt.json      the raw records that the verdict rests on, where there are any
+        40_prove.ipynb    what ran and what it showed
+        40_prove.html     the same to read, without anything from elsewhere
+    runs/latest           the run that began last
+
+A run that has not reached its end is NG from its first moment: nobody who reads the verdict of a killed notebook may
+find the one before it, or none. A cell that raises ends the run with the error as its because, and the report is there
+all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ecs_runbook import parameters, workspace
+from ecs_runbook.errors import NotOk, ParameterError, RunbookError, WorkspaceError
+from ecs_runbook.progress import Progress
+from ecs_runbook.reports.page import executed_notebook, page
+from ecs_runbook.reports.recording import Executed, Recording
+from ecs_runbook.reports.writing import as_json, redacted, write
+
+LATEST = "latest"
+_PLACES = ("local", "aws")
+_current: Run | None = None
+
+
+class Judged(Protocol):
+    """What a run ends with: a :class:`~ecs_runbook.verdicts.verdict.Verdict`."""
+
+    @property
+    def status(self) -> str:
+        """OK, NG or SKIP."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``verdict.json`` has it."""
+
+
+class Connected(Protocol):
+    """What a run must know of an AWS: a :class:`~ecs_runbook.session.Aws`."""
+
+    @property
+    def where(self) -> str:
+        """``local`` or ``aws``."""
+
+    @property
+    def account(self) -> str:
+        """12 digits."""
+
+    @property
+    def region(self) -> str:
+        """The Region that is asked."""
+
+
+AnyAws = TypeVar("AnyAws", bound=Connected)
+
+
+def begin(notebook: str, *, now: datetime | None = None) -> Run:
+    """
+    Begin a run of *notebook*: check its parameters, make its folder, record what its cells show.
+
+    Called in the cell that imports, so that a misspelt parameter fails in the first second. Outside a notebook there
+    are no cells to check or to record; folder, verdict and receipt are as ever.
+
+    Parameters
+    ----------
+    notebook
+        The notebook's name without ``.ipynb``: ``40_prove``.
+    now
+        Aware time of the beginning, which names the folder; the present if None.
+
+    Raises
+    ------
+    WorkspaceError
+        If the folder cannot be made.
+    ParameterError
+        If a parameter is misspelt or ill-typed; the run's verdict is NG then.
+    """
+    global _current
+    if _current is not None:
+        _current._leave()
+    shell = _shell()
+    run = Run(notebook, _new_folder(notebook, now or datetime.now(UTC)), shell.user_ns if shell else {})
+    _current = run
+    run._write_verdict(run._unfinished("The notebook has not reached its end.", "Wait for it, or run it again."))
+    _point_latest(run.folder)
+    if shell:
+        run._listen(shell)
+    return run
+
+
+class Run:
+    """
+    One run of a notebook; made by :func:`begin`.
+
+    Attributes
+    ----------
+    notebook
+        Name without ``.ipynb``.
+    folder
+        Where everything of this run is written.
+    aws
+        The AWS that the run is about, once :meth:`connected` said so.
+    """
+
+    def __init__(self, notebook: str, folder: Path, variables: dict[str, Any]) -> None:
+        self.notebook = notebook
+        self.folder = folder
+        self.aws: Connected | None = None
+        self._variables = variables
+        self._shell: Any = None
+        self._recording: Recording | None = None
+        self._finished = False
+
+    def __repr__(self) -> str:
+        return f"run of {self.notebook} in {_from_root(self.folder)}"
+
+    def connected(self, aws: AnyAws) -> AnyAws:
+        """Note which AWS this run is about, and hand it on: ``aws = run.connected(connect(where, …))``."""
+        self.aws = aws
+        return aws
+
+    def progress(self, title: str, total: int | None = None) -> Progress:
+        """Return progress bars under *title*; *total* rows are expected."""
+        return Progress(title, total)
+
+    def save(self, name: str, data: Any) -> Path:
+        """
+        Write *data* to the file *name* in the run's folder, whole or not at all, and without secrets.
+
+        Parameters
+        ----------
+        name
+            A file name; its ending says how a table (``.csv``, ``.json``) or a figure (``.png``, ``.svg``) is written.
+        data
+            Text, bytes (as they are), a figure of matplotlib, a table of pandas, or anything that JSON can say.
+
+        Raises
+        ------
+        WorkspaceError
+            If it cannot be written, or the name leads out of the folder.
+        """
+        if name != Path(name).name or name in {"", ".", ".."}:
+            raise WorkspaceError(
+                f"{name!r} is not a file's name.", hint="Give a name without a folder, such as runs.csv."
+            )
+        return write(self.folder / name, _content(name, data))
+
+    def finish(self, verdict: Judged, receipt: Mapping[str, Any] | None = None) -> None:
+        """
+        Save the report; then fail, unless the verdict is OK.
+
+        The last cell of a notebook. Under papermill a failing cell is a non-zero exit code.
+
+        Parameters
+        ----------
+        verdict
+            OK, NG or SKIP with its checks.
+        receipt
+            The raw records that the verdict rests on: whatever JSON can say.
+
+        Raises
+        ------
+        NotOk
+            If the verdict is not OK. The report is saved already.
+        WorkspaceError
+            If the report cannot be written.
+        """
+        body = verdict.to_dict()
+        if receipt is not None:
+            self.save("receipt.json", receipt)
+        report = self.folder / (f"{self.notebook}.html" if self._recording else "verdict.json")
+        sys.stdout.write(f"Report: {_from_root(report)}\n")
+        self._write_page(body)
+        self._write_verdict(body)
+        self._finished = True
+        self._leave()
+        if body["status"] != "OK":
+            raise _not_ok(body, report)
+
+    def _listen(self, shell: Any) -> None:
+        sources = [str(source) for source in shell.history_manager.input_hist_raw][1:]
+        begun = parameters.declaration(sources)
+        first = len(sources) - 1 if begun is None else begun
+        earlier = [Executed(source, count) for count, source in enumerate(sources[first:-1], start=first + 1)]
+        self._shell, self._recording = shell, Recording(earlier)
+        self._recording.start(shell, sources[-1], len(sources))
+        shell.events.register("post_run_cell", self._after_cell)
+        parameters.check(self._variables, sources)
+
+    def _leave(self) -> None:
+        """Hear no more of the kernel."""
+        if self._recording is not None:
+            self._recording.stop()
+        if self._shell is not None:
+            with contextlib.suppress(ValueError):
+                self._shell.events.unregister("post_run_cell", self._after_cell)
+            self._shell = None
+
+    def _after_cell(self, result: Any) -> None:
+        """Save the report of a run that a cell has ended; a later cell may still end it well."""
+        if self._finished or self._recording is None:
+            return
+        error = result.error_before_exec or result.error_in_exec
+        self._recording.settle()
+        cell = self._recording.cells[-1]
+        if error is None and cell.error is None:
+            return
+        because, mend = _because(error, cell)
+        body = self._unfinished(because, mend)
+        with contextlib.suppress(WorkspaceError):  # nobody is left to tell: the cell's own error stands on the screen
+            self._write_verdict(body)
+            self._write_page(body)
+
+    def _unfinished(self, because: str, mend: str) -> dict[str, Any]:
+        place = self._variables.get("where", "")
+        check = {"id": "notebook-ran", "subject": self.notebook, "status": "NG", "because": because, "next": mend}
+        return {
+            "notebook": self.notebook,
+            "where": self.aws.where if self.aws else place if place in _PLACES else "",
+            "account": self.aws.account if self.aws else "",
+            "region": self.aws.region if self.aws else "",
+            "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "status": "NG",
+            "checks": [check],
+        }
+
+    def _write_verdict(self, body: Mapping[str, Any]) -> None:
+        write(self.folder / "verdict.json", as_json(body))
+
+    def _write_page(self, body: Mapping[str, Any]) -> None:
+        if self._recording is None:
+            return
+        self._recording.settle()
+        notebook = redacted(executed_notebook(_template(self.notebook), self._recording.cells))
+        text = json.dumps(notebook, indent=1, ensure_ascii=False, default=str)
+        write(self.folder / f"{self.notebook}.ipynb", text + "\n")
+        write(self.folder / f"{self.notebook}.html", page(notebook, redacted(dict(body))))
+
+
+def _shell() -> Any:
+    """Return IPython's shell if this is a notebook's kernel, else None."""
+    loaded = sys.modules.get("IPython")
+    shell = loaded.get_ipython() if loaded else None
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def _new_folder(notebook: str, now: datetime) -> Path:
+    """Make and return the folder of a run, unlike any other: two in one second are told apart by a number."""
+    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{notebook}"
+    runs = workspace.runs()
+    number = 1
+    while True:
+        folder = runs / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise WorkspaceError(
+                f"{folder} cannot be made: {error.strerror}.",
+                hint=f"Give yourself write access, or name another folder in {workspace.HOME_VARIABLE}.",
+            ) from error
+        else:
+            return folder
+
+
+def _point_latest(folder: Path, link: Callable[[str, Path], None] = os.symlink) -> None:
+    """Let ``latest`` name *folder*: a relative link, or, where links cannot be made, a file with the folder's name."""
+    latest = folder.parent / LATEST
+    beside = folder.parent / f".{LATEST}-{folder.name}"
+    try:
+        link(folder.name, beside)
+    except OSError:
+        write(latest, f"{folder.name}\n")
+        return
+    try:
+        beside.replace(latest)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise WorkspaceError(
+            f"{latest} cannot be replaced: {error.strerror}.", hint="It is ours to write: move it away."
+        ) from error
+
+
+def _from_root(path: Path) -> str:
+    """Return *path* as it reads from the folder in which a person stands."""
+    with contextlib.suppress(ValueError):
+        return path.relative_to(workspace.root()).as_posix()
+    return str(path)
+
+
+def _template(notebook: str) -> dict[str, Any] | None:
+    """Return the notebook as committed, or None if it is not there to be read."""
+    try:
+        found: dict[str, Any] = json.loads((workspace.notebooks() / f"{notebook}.ipynb").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if found.get("nbformat") == 4 else None
+
+
+def _because(error: BaseException | None, cell: Executed) -> tuple[str, str]:
+    """Return why the notebook did not reach its end, and what to do next."""
+    where = f"Cell [{cell.count}]"
+    if isinstance(error, KeyboardInterrupt):
+        return f"{where} was interrupted.", "Run the notebook again."
+    if isinstance(error, ParameterError):
+        return error.message, error.hint
+    if isinstance(error, RunbookError):
+        message = str(error).removesuffix(error.hint).strip()
+        return f"{where} raised {type(error).__name__}: {message}", error.hint or _READ
+    shown = cell.error or {"ename": type(error).__name__, "evalue": str(error)}
+    return f"{where} raised {shown['ename']}: {shown['evalue']}", _READ
+
+
+_READ = "Read the cell's error in the report, mend its cause, and run the notebook again."
+
+
+def _not_ok(body: Mapping[str, Any], report: Path) -> NotOk:
+    """Return the error that says in one line what is not OK."""
+    bad = [check for status in ("NG", "SKIP") for check in body["checks"] if check["status"] == status]
+    head = f"{body['notebook']} is {body['status']}"
+    if not bad:
+        return NotOk(f"{head}: nothing was checked.", hint=f"The report: {_from_root(report)}.")
+    first = bad[0]
+    count = f"{len(bad)} of {len(body['checks'])} checks"
+    because = " ".join(str(redacted(first["because"])).split())
+    step = f" Next: {' '.join(str(redacted(first['next'])).split())}" if first["next"] else ""
+    return NotOk(
+        f"{head} ({count}): {first['id']}, {first['subject']}: {because}",
+        hint=f"The report: {_from_root(report)}.{step}",
+    )
+
+
+def _content(name: str, data: Any) -> str | bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return str(redacted(data))
+    if hasattr(data, "savefig"):
+        picture = io.BytesIO()
+        data.savefig(picture, format=Path(name).suffix.lstrip(".") or "png", bbox_inches="tight")
+        return picture.getvalue()
+    if hasattr(data, "to_csv") and not name.endswith(".json"):
+        return str(redacted(data.to_csv(index=False)))
+    return as_json(data)
