@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -127,3 +127,10 @@ class Pace:
 def unhurried() -> Pace:
     """Return a pace that waits for nothing: for the local AWS, which has no limits."""
     return Pace(float("inf"), sleep=lambda _: None)
+
+
+class Bars(Protocol):
+    """Where progress is shown: one row a thing waited for, *done* from 0 to 1."""
+
+    def row(self, key: str, done: float, note: str = "") -> None:
+        """Create or move the bar named *key*."""

@@ -1,0 +1,100 @@
+"""The RunTask calls of a time range, as CloudTrail has them: each once, oldest first, with what it did not let itself be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ecs_runbook.firing.asking import Asking, Bars, Pace
+from ecs_runbook.firing.calls import LOOKUPS_PER_SECOND, Call, look_up
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Trail:
+    """
+    What CloudTrail answered.
+
+    Attributes
+    ----------
+    calls
+        The RunTask calls of everybody in the account and Region, each once, oldest first.
+    unreadable
+        Ids of events whose record is not JSON. They are not part of ``calls``, so they have to be told of.
+    """
+
+    calls: tuple[Call, ...]
+    unreadable: tuple[str, ...]
+
+
+def run_task_calls(
+    *,
+    since: datetime,
+    until: datetime,
+    cloudtrail: CloudTrailClient,
+    ask: Asking | None = None,
+    pace: Pace | None = None,
+    bars: Bars | None = None,
+) -> Trail:
+    """
+    Look up every RunTask call of a time range.
+
+    Parameters
+    ----------
+    since, until
+        The range, aware.
+    ask, pace
+        Who counts the calls; how fast they may be. Without a pace two a second, which is all that AWS allows.
+    bars
+        Where to show how far back it has come.
+
+    Raises
+    ------
+    AwsError
+        If CloudTrail refuses, or still throttles after a minute of waiting.
+
+    Notes
+    -----
+    A busy account needs patience: AWS gives 100 records a second at best. Needs ``cloudtrail:LookupEvents``.
+    Source: AWS docs, CloudTrail: records can be delivered twice and out of order; history of 90 days, per Region.
+    """
+    unreadable: list[str] = []
+    calls: list[Call] = []
+    for call in look_up(
+        since=since,
+        until=until,
+        cloudtrail=cloudtrail,
+        ask=ask or Asking(),
+        pace=pace or Pace(LOOKUPS_PER_SECOND),
+        unreadable=unreadable.append,
+    ):
+        calls.append(call)
+        if bars and call.time and until > since:
+            done = (until - call.time) / (until - since)
+            bars.row(
+                "CloudTrail", min(max(done, 0.0), 1.0), f"{len(calls)} RunTask calls, back to {call.time:%H:%M:%S}"
+            )
+    if bars:
+        bars.row("CloudTrail", 1.0, f"{len(calls)} RunTask calls")
+    return Trail(tuple(once(calls)), tuple(unreadable))
+
+
+def once(calls: Iterable[Call]) -> list[Call]:
+    """
+    Return each call once, oldest first; a call without an id is told from others by all that it says.
+
+    Examples
+    --------
+    >>> from ecs_runbook.firing.calls import read
+    >>> record = {"eventName": "RunTask", "eventID": "e1"}
+    >>> len(once([read(record), read(record), read({"eventName": "RunTask", "eventID": "e2"})]))
+    2
+    """
+    different = {call.event_id or call: call for call in calls}
+    return sorted(different.values(), key=lambda call: call.time or _LONG_AGO)
