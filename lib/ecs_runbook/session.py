@@ -95,10 +95,14 @@ class Aws:
             self._clients[service] = _client(self._session, service, self.region, endpoint)
         return self._clients[service]
 
+    def clients(self, *services: str) -> dict[str, Any]:
+        """Return the clients of *services* by name, to be handed on as arguments: ``runs(…, **aws.clients("ecs"))``."""
+        return {service: self.client(service) for service in services}
+
     def now(self) -> datetime:
         """Return the time by this AWS's clock: the local AWS's own can be moved."""
         if self.endpoint and self.life and not self.life.startswith(_FOREIGN):
-            return datetime.fromisoformat(process.health(self.endpoint)["now"])
+            return datetime.fromisoformat(process.health(_server_at(self.endpoint))["now"])
         return datetime.now(UTC)
 
     def __str__(self) -> str:
@@ -267,10 +271,14 @@ def _own_local_aws() -> str:
 
 def _life(url: str) -> str:
     try:
-        return str(process.health(url)["life"])
+        return str(process.health(_server_at(url))["life"])
     except LocalAwsError:
         # another emulator on loopback: its life cannot be asked, so its address stands for it
         return _FOREIGN + hashlib.sha256(url.encode()).hexdigest()[:12]
+
+
+def _server_at(url: str) -> process.Server:
+    return process.Server(url, urlsplit(url).port or 80, pid=0, life="", folder=workspace.root())
 
 
 def _isolated_session() -> boto3.Session:

@@ -1,0 +1,166 @@
+"""Which AWS is spoken to: the local one whatever the environment says, the real one only if it was named."""
+
+import socket
+import threading
+
+import pytest
+
+from ecs_runbook.errors import AccountMismatch, NotLoopback, SessionError
+from ecs_runbook.local_aws import process
+from ecs_runbook.session import connect, require_loopback
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = process.start(tmp_path_factory.mktemp("aws"))
+    yield server
+    process.stop(server.folder)
+
+
+@pytest.fixture
+def elsewhere():
+    """An address on this machine that stands for the real AWS: it notes whether anybody came."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    visits = []
+    threading.Thread(target=lambda: visits.append(listener.accept()), daemon=True).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", visits
+    listener.close()
+
+
+HOSTILE = {
+    "AWS_PROFILE": "production",
+    "AWS_DEFAULT_PROFILE": "production",
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "AWS_SESSION_TOKEN": "token",
+    "AWS_REGION": "eu-central-1",
+    "AWS_RETRY_MODE": "bogus",
+    "AWS_MAX_ATTEMPTS": "many",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    "AWS_CA_BUNDLE": "/nowhere",
+    "AWS_DEFAULTS_MODE": "bogus",
+}
+
+
+def test_local_goes_to_loopback_whatever_the_environment_says(server, elsewhere, monkeypatch, tmp_path):
+    address, visits = elsewhere
+    config = tmp_path / "config"
+    config.write_text(f"[profile production]\nregion = eu-central-1\nendpoint_url = {address}\n")
+    settings = {**HOSTILE, "AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(config)}
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ECS", "HTTP_PROXY", "http_proxy"):
+        settings[name] = address
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    aws = connect("local", endpoint=server.url)
+    aws.client("ecs").list_clusters()
+
+    assert (aws.account, aws.region, aws.endpoint) == ("123456789012", "us-east-1", server.url)
+    assert aws.client("ecs").meta.endpoint_url == server.url
+    assert visits == []
+
+
+def test_local_signs_with_keys_that_no_real_account_takes(server, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOSTILE["AWS_ACCESS_KEY_ID"])
+    aws = connect("local", endpoint=server.url)
+    assert aws.client("sts")._request_signer._credentials.access_key == "local"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://ecs.us-east-1.amazonaws.com",
+        "http://169.254.169.254:80",
+        "http://127.0.0.1.example.org:5000",
+        "http://127.0.0.1@example.org:5000",
+        "http://example.org:5000#127.0.0.1",
+        "http://localhost.example.org:5000",
+        "http://2130706433.example:80",
+        "http://0.0.0.0:5000",
+        "//127.0.0.1:5000",
+        "127.0.0.1:5000",
+        "http://127.0.0.1",
+        "http://[::1",
+    ],
+)
+def test_local_refuses_an_endpoint_that_is_not_on_this_machine(endpoint):
+    with pytest.raises(NotLoopback) as refused:
+        connect("local", endpoint=endpoint)
+    assert repr(endpoint) in str(refused.value)
+    assert "http://127.0.0.1:<port>" in refused.value.hint
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:5000", "http://127.8.9.1:5000/", "http://[::1]:5000"])
+def test_the_whole_loopback_range_is_this_machine(endpoint):
+    assert require_loopback(endpoint) == endpoint.rstrip("/")
+
+
+def test_an_account_that_was_named_is_compared_locally_too(server):
+    with pytest.raises(AccountMismatch, match="account = '111122223333' was named, but where = 'local'"):
+        connect("local", account="111122223333", endpoint=server.url)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"where": "prod"}, "where = 'prod' is not known"),
+        ({"where": "aws"}, "needs account, the 12 digits"),
+        ({"where": "aws", "account": "1111-2222-3333"}, "account = '1111-2222-3333' is not an account id"),
+        ({"where": "aws", "account": "١" * 12}, "is not an account id"),
+        ({"where": "aws", "account": "111122223333", "endpoint": "http://127.0.0.1:1"}, "is for where = 'local'"),
+        ({"where": "local", "profile": "production"}, "is for where = 'aws'"),
+        ({"where": "local", "region": "Frankfurt"}, "region = 'Frankfurt' is not the name of a Region"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused_before_anything_is_asked(parameters, words):
+    with pytest.raises(SessionError) as refused:
+        connect(**parameters)
+    assert words in str(refused.value)
+    assert refused.value.hint
+
+
+def as_a_real_account(server, monkeypatch, tmp_path):
+    """The local AWS in the part of a real account: reached through the person's own configuration."""
+    (tmp_path / "config").write_text("")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+
+
+def test_aws_is_entered_only_if_the_account_that_was_named_answers(server, monkeypatch, tmp_path):
+    as_a_real_account(server, monkeypatch, tmp_path)
+    aws = connect("aws", account="123456789012", region="eu-west-2")
+    assert (aws.where, aws.account, aws.region, aws.life) == ("aws", "123456789012", "eu-west-2", "")
+    assert server.url in str(aws)
+
+
+def test_aws_refuses_another_account_and_says_who_answered(server, monkeypatch, tmp_path):
+    as_a_real_account(server, monkeypatch, tmp_path)
+    with pytest.raises(AccountMismatch) as refused:
+        connect("aws", account="111122223333")
+    assert "'111122223333' was named, but 123456789012 answered" in str(refused.value)
+    assert "Nothing was changed" in refused.value.hint
+
+
+def test_aws_with_a_profile_that_is_not_there_says_how_to_sign_in(monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(SessionError) as refused:
+        connect("aws", account="111122223333", profile="nobody")
+    assert "nobody" in str(refused.value)
+    assert "Sign in" in refused.value.hint
+
+
+def test_time_is_the_local_clocks(tmp_path):
+    server = process.start(tmp_path)
+    try:
+        aws = connect("local", endpoint=server.url)
+        process.clock(server, freeze=True)
+        before = aws.now()
+        process.clock(server, advance="24h")
+        assert (aws.now() - before).total_seconds() == 86400
+    finally:
+        process.stop(tmp_path)
