@@ -61,6 +61,18 @@ def root_of(account: str, access_key: str = "", partition: str = "aws") -> Calle
     return Caller(kind="Root", account=account, arn=arn, principal_id=account, access_key=access_key)
 
 
+def service_of(name: str, account: str) -> Caller:
+    """
+    Return an AWS service that calls in its own name.
+
+    Examples
+    --------
+    >>> service_of("events.amazonaws.com", "111122223333").kind
+    'AWSService'
+    """
+    return Caller(kind="AWSService", account=account, arn=name, principal_id=name, invoked_by=name)
+
+
 def caller_of(access_key: str, account: str, partition: str = "aws") -> Caller:
     """
     Return who owns *access_key*.

@@ -1,8 +1,9 @@
 """
 The local AWS as a process: start it, find it again, move its clock, stop it.
 
-Its address is noted in a folder, so that a notebook, the command line and ``make demo`` find the same one. A note counts only
-while the process that it names still answers with the life that it names: a pid alone may long belong to another.
+Its address is noted in a folder, so that a notebook, the command line and ``make demo`` find the same one. A note
+counts only while the process that it names still answers with the life that it names: a pid alone may long belong to
+another.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LOG = "local-aws.log"
 _LOCK = "local-aws.lock"
 _HOST = "127.0.0.1"
 _POLL = 0.02
-# Nothing of these may reach the server: it must never find a way to a real account, nor settings of somebody's other moto.
+# None of these may reach the server: it must find no way to a real account, nor the settings of another moto.
 _UNWANTED = ("AWS_", "MOTO_", "BOTO_", "TEST_SERVER_MODE", "TEST_PROXY_MODE", "INITIAL_NO_AUTH", "WERKZEUG_", "FLASK_")
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 

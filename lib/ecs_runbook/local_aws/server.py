@@ -25,15 +25,16 @@ from ecs_runbook.local_aws import admin
 from ecs_runbook.local_aws.world import ACCOUNT, Answer, Call, World, current_call, world
 
 if TYPE_CHECKING:
+    from ecs_runbook.local_aws.identity import Caller
     from ecs_runbook.local_aws.wire import Asked
 
 __all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create", "current_call", "world"]
 
 _LOG = logging.getLogger(__name__)
-# These see the world's clock or each other's state. The rest is moto's own affair, and SQS would hold the lock as it polls.
+# These see the world's clock or each other's state. The rest is moto's affair; SQS would hold the lock as it polls.
 _ONE_AT_A_TIME = frozenset({"ecs", "events", "cloudtrail", "scheduler", "iam", "sts"})
 _FURNISHED = frozenset({"ecs", "ec2"})
-_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "run_task", "task_life", "rules")
+_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "definitions", "run_task", "task_life", "rules")
 _INVOKED_BY = "ecs_runbook.invoked_by"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -175,13 +176,11 @@ class Application:
         return answer
 
     def _call(self, service: str, scope: Any, asked: Asked | None, environ: Mapping[str, Any]) -> Call:
-        from ecs_runbook.local_aws.identity import caller_of
-
         return Call(
             service=service,
             operation=asked.model.name if asked else "",
             region=scope.region,
-            caller=caller_of(scope.access_key, self.world.account),
+            caller=_caller(scope.access_key, self.world.account, environ.get(_INVOKED_BY, "")),
             params=(asked.params if asked else None) or {},
             source_ip=environ.get("REMOTE_ADDR", ""),
             user_agent=environ.get("HTTP_USER_AGENT", ""),
@@ -204,6 +203,13 @@ class Application:
                 listener(made, asked, answer)
             except Exception:  # noqa: BLE001
                 _LOG.exception("%s:%s was answered, but could not be recorded", made.service, made.operation)
+
+
+def _caller(access_key: str, account: str, invoked_by: str) -> Caller:
+    from ecs_runbook.local_aws.identity import caller_of, service_of
+
+    # A service that calls in nobody's name, as EventBridge does for AssumeRole, signs with no key of the account.
+    return service_of(invoked_by, account) if invoked_by and not access_key else caller_of(access_key, account)
 
 
 def _moto_answer(backend: Any, environ: dict[str, Any], asked: Asked | None) -> Answer:
