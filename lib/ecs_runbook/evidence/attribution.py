@@ -1,4 +1,4 @@
-"""Whose run was it: tell apart the rules that a task or a refused call could belong to, or say that they cannot be told apart."""
+"""Whose run was it: tell apart the rules that a task or a call could belong to, or say that it cannot be told."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def of_call(call: Call) -> Traces:
     return Traces(call.started_by, call.time, call.role, call.cluster, requested, executed, call.by_eventbridge)
 
 
-def whose(traces: Traces, mine: Rule, *, same_cut: Sequence[Rule] = (), same_role: Sequence[Rule] = ()) -> str:
+def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     """
     Return which schedule made a run, as the table names it; ``""`` if it is certainly not *mine*.
 
@@ -54,16 +54,15 @@ def whose(traces: Traces, mine: Rule, *, same_cut: Sequence[Rule] = (), same_rol
         What the run shows.
     mine
         The rule that is asked about.
-    same_cut
-        Other rules whose tasks carry the same ``startedBy``, since it is cut to 36 characters.
-    same_role
-        Other rules with a target in the same cluster under the same role, for calls that show nothing else.
+    rivals
+        Other rules that could have made it. If it shows a ``startedBy``, those that share it, since it is cut to 36
+        characters; else those with a target in the same cluster under the same role.
 
     Returns
     -------
     str
-        ``<rule>``; ``<rule> (drill)``; for a refusal that does not say which of both, ``<rule> (schedule or drill)``, or
-        ``<rule> (drill or retry)`` in a minute in which the schedule is not due; ``ambiguous: <rule> or <rule>``.
+        ``<rule>``; ``<rule> (drill)``; for a refusal that does not say which of both, ``<rule> (schedule or drill)``,
+        or ``<rule> (drill or retry)`` in a minute in which the schedule is not due; ``ambiguous: <rule> or <rule>``.
 
     Notes
     -----
@@ -75,17 +74,16 @@ def whose(traces: Traces, mine: Rule, *, same_cut: Sequence[Rule] = (), same_rol
     if traces.started_by:
         if traces.started_by != started_by(mine.name):
             return NOT_OURS
-        return _among(traces, mine, same_cut) if same_cut else mine.name
+        return _among(traces, mine, rivals) if rivals else mine.name
     if not traces.by_eventbridge or not _fits(traces, mine):
         return NOT_OURS
-    rivals = [rule for rule in same_role if _fits(traces, rule)]
     answer = _among(traces, mine, rivals)
     return f"{mine.name}{_occasion(mine, traces.time)}" if answer == mine.name else answer
 
 
 def due(expression: str, time: datetime | None) -> bool | None:
     """
-    Say whether a schedule is due in the minute of *time*; None if the expression does not tell, as ``rate(…)`` does not.
+    Say whether a schedule is due in the minute of *time*; None if the expression does not tell, as with ``rate(…)``.
 
     Source: AWS docs, EventBridge: a rule runs within its minute in UTC, not on the 0th second.
 

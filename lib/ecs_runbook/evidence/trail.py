@@ -1,4 +1,4 @@
-"""The RunTask calls of a time range, as CloudTrail has them: each once, oldest first, with what it did not let itself be read."""
+"""The RunTask calls of a time range, as CloudTrail has them: each once, oldest first; and what could not be read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ecs_runbook.firing.asking import Asking, Bars, Pace
-from ecs_runbook.firing.calls import LOOKUPS_PER_SECOND, Call, look_up
+from ecs_runbook.firing.asking import Asking, Bars, Limiter
+from ecs_runbook.firing.calls import Call, look_up
+from ecs_runbook.session import AWS_PACE
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
@@ -39,7 +40,7 @@ def run_task_calls(
     until: datetime,
     cloudtrail: CloudTrailClient,
     ask: Asking | None = None,
-    pace: Pace | None = None,
+    limiter: Limiter | None = None,
     bars: Bars | None = None,
 ) -> Trail:
     """
@@ -49,8 +50,8 @@ def run_task_calls(
     ----------
     since, until
         The range, aware.
-    ask, pace
-        Who counts the calls; how fast they may be. Without a pace two a second, which is all that AWS allows.
+    ask, limiter
+        Who counts the calls; how fast they may be. Without it two a second, which is all that AWS allows.
     bars
         Where to show how far back it has come.
 
@@ -71,7 +72,7 @@ def run_task_calls(
         until=until,
         cloudtrail=cloudtrail,
         ask=ask or Asking(),
-        pace=pace or Pace(LOOKUPS_PER_SECOND),
+        limiter=limiter or Limiter(AWS_PACE.lookups_per_second),
         unreadable=unreadable.append,
     ):
         calls.append(call)

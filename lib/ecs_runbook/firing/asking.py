@@ -84,22 +84,22 @@ def _hint(operation: str, code: str) -> str:
     return ""
 
 
-class Pace:
+class Limiter:
     """
     No more than so many calls a second.
 
     Parameters
     ----------
     per_second
-        Calls a second; ``float("inf")`` waits for nothing, as the local AWS needs it.
+        Calls a second; ``float("inf")`` waits for nothing.
     sleep, clock
         How to wait, and a clock in seconds that never goes back.
 
     Examples
     --------
     >>> waited = []
-    >>> pace = Pace(2, sleep=waited.append, clock=lambda: 100.0)
-    >>> pace.wait(); pace.wait()
+    >>> limiter = Limiter(2, sleep=waited.append, clock=lambda: 100.0)
+    >>> limiter.wait(); limiter.wait()
     >>> waited
     [0.5]
     """
@@ -122,11 +122,6 @@ class Pace:
         if self._next > now:
             self.sleep(self._next - now)
         self._next = max(now, self._next) + self._gap
-
-
-def unhurried() -> Pace:
-    """Return a pace that waits for nothing: for the local AWS, which has no limits."""
-    return Pace(float("inf"), sleep=lambda _: None)
 
 
 class Bars(Protocol):

@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError
-from ecs_runbook.firing.asking import THROTTLED, Asking, Pace
+from ecs_runbook.firing.asking import THROTTLED, Asking, Limiter
 from ecs_runbook.firing.names import Definition, definition, definitions_in
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
 
-LOOKUPS_PER_SECOND = 2.0
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 EVENTBRIDGE = "events.amazonaws.com"
 
@@ -139,7 +138,7 @@ def look_up(
     until: datetime | None = None,
     cloudtrail: CloudTrailClient,
     ask: Asking,
-    pace: Pace,
+    limiter: Limiter,
     unreadable: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Call]:
     """
@@ -149,7 +148,7 @@ def look_up(
     ----------
     since, until
         The range; without *until*, up to now.
-    ask, pace
+    ask, limiter
         Who counts the calls, and how fast they may be: AWS allows two a second for an account and Region.
     unreadable
         Called with the id of each event whose record is not JSON.
@@ -173,7 +172,7 @@ def look_up(
     # A record's time has whole seconds.
     oldest = since.replace(microsecond=0)
     while True:
-        page = _page(parameters, cloudtrail=cloudtrail, ask=ask, pace=pace)
+        page = _page(parameters, cloudtrail=cloudtrail, ask=ask, limiter=limiter)
         calls = []
         for event in page.get("Events", []):
             try:
@@ -188,16 +187,16 @@ def look_up(
         parameters["NextToken"] = page["NextToken"]
 
 
-def _page(parameters: dict[str, Any], *, cloudtrail: CloudTrailClient, ask: Asking, pace: Pace) -> dict[str, Any]:
+def _page(parameters: dict[str, Any], *, cloudtrail: CloudTrailClient, ask: Asking, limiter: Limiter) -> dict[str, Any]:
     for seconds in BACKOFF_SECONDS:
-        pace.wait()
+        limiter.wait()
         try:
             return ask("cloudtrail:LookupEvents", cloudtrail.lookup_events, **parameters)
         except AwsError as error:
             if error.code not in THROTTLED:
                 raise
-            pace.sleep(seconds)
-    pace.wait()
+            limiter.sleep(seconds)
+    limiter.wait()
     return ask("cloudtrail:LookupEvents", cloudtrail.lookup_events, **parameters)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.firing.names import STARTED_BY_LENGTH, STARTED_BY_PREFIX, definition
+from ecs_runbook.firing.names import STARTED_BY_LENGTH, STARTED_BY_PREFIX, definition, drill_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -96,7 +96,7 @@ def read_rule(name: str, *, events: EventBridgeClient, ask: Asking | None = None
             f"rule = {name!r}: none of its targets runs an ECS task.",
             hint="Name a rule whose target has EcsParameters.",
         )
-    return Rule(name, told.get("Arn", ""), told.get("ScheduleExpression", ""), told.get("State") != "DISABLED", targets)
+    return _rule(told | {"Name": name}, targets)
 
 
 def ecs_targets(name: str, *, events: EventBridgeClient, ask: Asking) -> tuple[Target, ...]:
@@ -140,46 +140,53 @@ def choose(rule: Rule, target_id: str = "") -> Target:
     return rule.targets[0]
 
 
-def same_cut(rule: str, *, events: EventBridgeClient, ask: Asking) -> list[str]:
+def same_cut(mine: Rule, *, events: EventBridgeClient, ask: Asking) -> list[Rule]:
     """
-    Return the other rules on the default bus whose tasks carry the same ``startedBy`` as those of *rule*.
+    Return the other rules on the default bus whose tasks carry the same ``startedBy`` as those of *mine*.
 
-    A name shorter than 24 characters is never cut, so nothing is asked. Needs ``events:ListRules``.
+    A name shorter than 24 characters is never cut, so nothing is asked. Needs ``events:ListRules`` and
+    ``events:ListTargetsByRule``.
     """
-    if len(rule) < _CUT:
+    if len(mine.name) < _CUT:
         return []
-    return [name for name in _names(events, ask, prefix=rule[:_CUT]) if name != rule]
+    told = [rule for rule in _listed(events, ask, prefix=mine.name[:_CUT]) if rule["Name"] != mine.name]
+    rules = [_rule(rule, ecs_targets(rule["Name"], events=events, ask=ask)) for rule in told]
+    return [rule for rule in rules if rule.targets]
 
 
-def same_role(rule: Rule, *, events: EventBridgeClient, ask: Asking) -> list[tuple[str, Target]]:
+def same_role(mine: Rule, *, events: EventBridgeClient, ask: Asking) -> list[Rule]:
     """
-    Return the other rules on the default bus with a target in the same cluster under the same role.
+    Return the other rules of the default bus with a target in the same cluster under the same role.
 
-    Needs ``events:ListRuleNamesByTarget`` and ``events:ListTargetsByRule``. To EventBridge the ARN of an ECS
-    target is its cluster's (inferred from its API).
+    A drill of *mine* is not another rule.
+
+    Needs ``events:ListRuleNamesByTarget``, ``events:ListTargetsByRule`` and ``events:DescribeRule``. To EventBridge the
+    ARN of an ECS target is its cluster's (inferred from its API).
     """
-    mine = {(target.cluster, target.role) for target in rule.targets}
+    places = {(target.cluster, target.role) for target in mine.targets}
     names = {
         name
-        for cluster in sorted({target.cluster for target in rule.targets})
-        for page in ask.pages(
-            "events:ListRuleNamesByTarget",
-            events.list_rule_names_by_target,
-            TargetArn=cluster,
-        )
+        for cluster in sorted({target.cluster for target in mine.targets})
+        for page in ask.pages("events:ListRuleNamesByTarget", events.list_rule_names_by_target, TargetArn=cluster)
         for name in page.get("RuleNames", [])
-    } - {rule.name}
-    return [
-        (name, target)
-        for name in sorted(names)
-        for target in ecs_targets(name, events=events, ask=ask)
-        if (target.cluster, target.role) in mine
-    ]
+        if name != mine.name and not name.startswith(drill_prefix(mine.name))
+    }
+    found = []
+    for name in sorted(names):
+        targets = ecs_targets(name, events=events, ask=ask)
+        if any((target.cluster, target.role) in places for target in targets):
+            found.append(_rule(ask("events:DescribeRule", events.describe_rule, Name=name), targets))
+    return found
+
+
+def _rule(told: Mapping[str, Any], targets: tuple[Target, ...]) -> Rule:
+    enabled = told.get("State") != "DISABLED"
+    return Rule(told["Name"], told.get("Arn", ""), told.get("ScheduleExpression", ""), enabled, targets)
 
 
 def _nearest(name: str, events: EventBridgeClient, ask: Asking) -> str:
     try:
-        names = _names(events, ask)
+        names = [rule["Name"] for rule in _listed(events, ask)]
     except AwsError:
         return "The names of the rules could not be listed: the caller needs events:ListRules."
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
@@ -192,7 +199,7 @@ def _nearest(name: str, events: EventBridgeClient, ask: Asking) -> str:
     )
 
 
-def _names(events: EventBridgeClient, ask: Asking, *, prefix: str = "") -> list[str]:
+def _listed(events: EventBridgeClient, ask: Asking, *, prefix: str = "") -> list[dict[str, Any]]:
     parameters = {"NamePrefix": prefix} if prefix else {}
     pages = ask.pages("events:ListRules", events.list_rules, **parameters)
-    return [rule["Name"] for page in pages for rule in page.get("Rules", [])]
+    return [rule for page in pages for rule in page.get("Rules", [])]

@@ -1,0 +1,464 @@
+"""What a schedule ran, and what of it was refused: ECS and CloudTrail in one table, each run judged at its moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ecs_runbook.errors import AwsError
+from ecs_runbook.evidence import attribution, trail
+from ecs_runbook.evidence import ecs as remembered
+from ecs_runbook.evidence import revisions as history
+from ecs_runbook.firing.asking import Asking, Bars, Limiter
+from ecs_runbook.firing.calls import Call
+from ecs_runbook.firing.names import Definition, definition, is_drill_of
+from ecs_runbook.firing.rules import Rule, read_rule, same_cut, same_role
+from ecs_runbook.firing.tasks import Task
+from ecs_runbook.session import AWS_PACE, Pace
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_events import EventBridgeClient
+
+RUN_COLUMNS = [
+    "time",
+    "schedule",
+    "requested",
+    "executed",
+    "latest",
+    "state",
+    "launch_type",
+    "status",
+    "exit_code",
+    "error",
+    "source",
+    "task",
+    "role",
+]
+LATEST, STALE, UNKNOWN = "LATEST", "STALE", "UNKNOWN"
+REFUSED, FAILED_TO_START, ACCEPTED = "REFUSED", "FAILED TO START", "ACCEPTED"
+FROM_ECS, FROM_TRAIL = "ECS", "CloudTrail"
+FROM_BOTH = f"{FROM_ECS} + {FROM_TRAIL}"
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+SECONDS_OF_DOUBT = 60
+"""A younger revision may not be seen everywhere yet: ECS is eventually consistent, AWS does not say for how long."""
+
+_SECOND = timedelta(seconds=1)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def runs(
+    rule: str,
+    *,
+    since: datetime,
+    until: datetime,
+    ecs: ECSClient,
+    events: EventBridgeClient,
+    cloudtrail: CloudTrailClient,
+    revisions: pd.DataFrame | None = None,
+    pace: Pace = AWS_PACE,
+    bars: Bars | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> pd.DataFrame:
+    """
+    Return what the schedule *rule* ran, and what of it was refused, in a time range.
+
+    Parameters
+    ----------
+    rule
+        Name of a rule on the default bus with at least one ECS target.
+    since, until
+        The range, aware.
+    ecs, events, cloudtrail
+        The clients.
+    revisions
+        From :func:`~ecs_runbook.evidence.revisions.revisions`, if it was asked for already; several families one
+        below the other. Without it they are asked for here.
+    pace
+        How fast CloudTrail may be asked: ``aws.pace`` of the session.
+    bars
+        Where to show how far it is.
+    sleep, clock
+        How to wait, and a clock in seconds that never goes back.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per task, and one per refusal, columns :data:`RUN_COLUMNS`, newest last; ``time`` is UTC.
+
+        - ``schedule``: the rule, ``<rule> (drill)`` for a drill of it, or ``ambiguous: <rule> or <rule>``.
+        - ``requested``: the task definition that was asked for, which CloudTrail alone tells; else ``""``.
+        - ``executed``, ``latest``: the revision that ran, and the latest ACTIVE one at that moment; NA if not known.
+        - ``state``: LATEST, STALE or UNKNOWN; ``""`` where nothing ran.
+        - ``status``: of ECS; ACCEPTED if only CloudTrail knows of the task, so that nobody knows how it ended;
+          REFUSED or FAILED TO START (``failures[]``) where nothing ran.
+        - ``exit_code``: the worst of the essential containers; NA if it is not known, is running, or never ran.
+        - ``error``: ``code: message`` of a refusal; why a task ended badly.
+        - ``source``: ECS, CloudTrail, or both. ``role``: the one that called RunTask; CloudTrail alone tells.
+
+        ``attrs`` say more, in plain values for the receipt: ``because`` an empty table may be empty (``""`` if it is
+        not); ``asked``, a list of ``{"source", "answered", "answer", "calls"}``; ``notes``, words on single runs by
+        task ARN; ``records``, what ECS and CloudTrail said of them, environment values hidden; ``families``.
+
+    Raises
+    ------
+    EvidenceError
+        If there is no such rule, or it has no ECS target.
+    AwsError
+        If EventBridge refuses. If ECS or CloudTrail do, ``attrs["asked"]`` says so and the others' answers count.
+
+    Notes
+    -----
+    Needs ``events:DescribeRule``, ``events:ListTargetsByRule``, ``ecs:ListTasks``, ``ecs:DescribeTasks``,
+    ``ecs:ListTaskDefinitions``, ``ecs:DescribeTaskDefinition`` and ``cloudtrail:LookupEvents``. Only where runs could
+    be another rule's: ``events:ListRules`` (names of 24 characters and more) and ``events:ListRuleNamesByTarget``
+    (refusals that say no more than the role).
+    """
+    window = (since, until)
+    about = Asking()
+    mine = read_rule(rule, events=events, ask=about)
+    tasks, ecs_told = _ask_ecs(mine, window, ecs)
+    limiter = Limiter(pace.lookups_per_second, sleep=sleep, clock=clock)
+    calls, trail_told = _ask_trail(window, cloudtrail, limiter, bars)
+    rivals = _Rivals(mine, events, about)
+    own_tasks = [(task, whose) for task in tasks if (whose := rivals.whose(attribution.of_task(task)))]
+    own_calls = [(call, whose) for call in calls if (whose := rivals.whose(attribution.of_call(call)))]
+    found = merge(
+        [of_task(task, whose) for task, whose in own_tasks],
+        [run for call, whose in own_calls for run in of_call(call, whose)],
+    )
+    if revisions is None:
+        families = sorted({one.family for one in found if one.family} | set(mine.families))
+        revisions, revisions_told = _ask_revisions(families, since, ecs)
+    else:
+        families, revisions_told = sorted(set(revisions["family"])), None
+    rule_told = {"source": "EventBridge", "answered": True, "answer": rivals.told(), "calls": about.calls}
+    table, notes = _table(found, revisions, mine)
+    asked = [one for one in (rule_told, ecs_told, trail_told, revisions_told) if one]
+    table.attrs = {
+        "because": because_empty(mine, window, asked) if table.empty else "",
+        "asked": asked,
+        "notes": notes,
+        "families": families,
+        "records": {
+            FROM_ECS: [_plain(task.raw) for task, _ in own_tasks],
+            FROM_TRAIL: [_plain(call.raw) for call, _ in own_calls],
+        },
+    }
+    return table
+
+
+@dataclass
+class Run:
+    """One row in the making: what either source said of one task, or of one refusal."""
+
+    time: datetime | None
+    schedule: str
+    source: str
+    requested: Definition | None = None
+    executed: Definition | None = None
+    launch_type: str = ""
+    status: str = ""
+    exit_code: int | None = None
+    error: str = ""
+    task: str = ""
+    role: str = ""
+    exact: bool = field(default=False, repr=False)  # ECS tells the moment; CloudTrail the second that it lies in
+
+    @property
+    def family(self) -> str:
+        """The family that ran, or was asked for."""
+        known = self.executed or self.requested
+        return known.family if known else ""
+
+    @property
+    def ran(self) -> bool:
+        """Whether there was a task."""
+        return self.status not in (REFUSED, FAILED_TO_START)
+
+
+def empty() -> pd.DataFrame:
+    """
+    Return a table of no runs.
+
+    Examples
+    --------
+    >>> list(empty().columns) == RUN_COLUMNS
+    True
+    """
+    return _typed([])
+
+
+def of_task(task: Task, schedule: str) -> Run:
+    """Return what ECS says of a run."""
+    return Run(
+        time=task.created,
+        schedule=schedule,
+        source=FROM_ECS,
+        executed=definition(task.definition) if task.definition else None,
+        launch_type=task.launch_type,
+        status=task.status,
+        exit_code=task.exit_code,
+        error=task.error,
+        task=task.arn,
+        exact=True,
+    )
+
+
+def of_call(call: Call, schedule: str) -> list[Run]:
+    """
+    Return what CloudTrail says: a run for each task and each failure of a call, or one for its refusal.
+
+    Examples
+    --------
+    >>> from ecs_runbook.firing.calls import read
+    >>> call = read({"eventName": "RunTask", "eventTime": "2026-11-24T17:00:12Z",
+    ...              "responseElements": {"tasks": [], "failures": [{"reason": "AGENT"}]}})
+    >>> [(run.status, run.error) for run in of_call(call, "nightly")]
+    [('FAILED TO START', 'AGENT')]
+    """
+    common: dict[str, Any] = {
+        "time": call.time,
+        "schedule": schedule,
+        "source": FROM_TRAIL,
+        "requested": definition(call.requested) if call.requested else None,
+        "launch_type": call.launch_type,
+        "role": call.role,
+    }
+    if call.refused:
+        refusal = ": ".join(part for part in (call.error_code, call.error_message) if part)
+        return [Run(**common, status=REFUSED, error=refusal)]
+    placed = [
+        replace(
+            Run(**common, status=ACCEPTED, task=task.arn),
+            executed=definition(task.definition) if task.definition else None,
+            launch_type=task.launch_type or call.launch_type,
+        )
+        for task in call.tasks
+    ]
+    failed = [Run(**common, status=FAILED_TO_START, error=str(failure)) for failure in call.failures]
+    # A record above 100 KB comes without its answer: something was accepted, and no more is known.
+    return placed + failed or [Run(**common, status=ACCEPTED)]
+
+
+def merge(of_ecs: Iterable[Run], of_trail: Iterable[Run]) -> list[Run]:
+    """
+    Return each run once, oldest first: a task that both sources know of becomes one row.
+
+    ECS decides how it ended and when it began; CloudTrail adds what was asked for and by which role.
+    """
+    by_task = {run.task: run for run in of_ecs}
+    others = []
+    for run in of_trail:
+        known = by_task.get(run.task) if run.task else None
+        if known:
+            known.requested, known.role = run.requested, run.role
+            known.source = FROM_BOTH if known.exact else known.source
+            known.time = known.time or run.time
+        elif run.task:
+            by_task[run.task] = run
+        else:
+            others.append(run)
+    return sorted([*by_task.values(), *others], key=lambda run: run.time or _LONG_AGO)
+
+
+def judge(run: Run, revisions: pd.DataFrame) -> tuple[int | None, str]:
+    """
+    Return the latest ACTIVE revision at the run's moment, and LATEST, STALE or UNKNOWN; ``""`` if nothing ran.
+
+    Parameters
+    ----------
+    run
+        The run.
+    revisions
+        As from :func:`~ecs_runbook.evidence.revisions.revisions`; of several families if need be.
+
+    Notes
+    -----
+    CloudTrail tells the second of a call, and a revision can be registered within it: then both are right.
+    """
+    own = revisions[revisions["family"] == run.family]
+    latest = history.latest_at(own, run.time) if run.time and run.family else None
+    if not run.ran:
+        return latest, ""
+    executed = run.executed.revision if run.executed else None
+    if run.time and not run.exact and executed != latest:
+        end = history.latest_at(own, run.time + _SECOND - timedelta(microseconds=1))
+        latest = end if end == executed else latest
+    if executed is None or latest is None:
+        return latest, UNKNOWN
+    if executed > latest and _registered_after(own, executed, run.time):
+        # A run cannot be older than what it runs: two clocks disagree, so nothing is known.
+        return latest, UNKNOWN
+    return latest, LATEST if executed == latest else STALE
+
+
+def why_stale(run: Run, latest: int, revisions: pd.DataFrame, mine: Rule) -> str:
+    """
+    Return why an older revision ran, as far as it is known: a fixed one was asked for, or the latest was very young.
+
+    Source: AWS docs, ECS: the API is eventually consistent; how long a new revision takes to be seen is not documented.
+    """
+    if run.requested and run.requested.revision is not None:
+        return f"asked for {run.requested}, a fixed revision"
+    pinned = [definition(target.requested) for target in mine.targets if target.family == run.family]
+    fixed = [one for one in pinned if one.revision is not None]
+    if not run.requested and fixed:
+        return f"its target names {fixed[0]}, a fixed revision"
+    row = revisions[(revisions["family"] == run.family) & (revisions["revision"] == latest)]
+    age = (pd.Timestamp(run.time) - row["registered_at"].iloc[0]).total_seconds() if len(row) and run.time else None
+    if age is not None and 0 <= age < SECONDS_OF_DOUBT:
+        return (
+            f"revision {latest} was registered {age:.0f} s before; ECS is eventually consistent, and AWS does not say"
+            " how long a new revision can take to be seen"
+        )
+    return ""
+
+
+def because_empty(mine: Rule, window: tuple[datetime, datetime], asked: Sequence[Mapping[str, Any]]) -> str:
+    """Return why a table may have no run in it, the likeliest first."""
+    since, until = window
+    silent = [f"{one['source']} did not answer ({one['answer']})" for one in asked if not one["answered"]]
+    disabled = [] if mine.enabled else [f"rule {mine.name} is disabled"]
+    known = [*silent, *disabled]
+    return "; ".join(
+        [
+            f"no run of {mine.name} was seen from {since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S} UTC",
+            *known,
+            "it may not have been due",
+            "ECS forgets a stopped task after about an hour",
+            "CloudTrail writes a call down after minutes (5 on average, more at times) and keeps it for 90 days",
+            "a role whose trust does not let EventBridge in leaves no RunTask at all",
+        ]
+    )
+
+
+class _Rivals:
+    """The rules that could be taken for mine: asked for when the first run needs it, and once."""
+
+    def __init__(self, mine: Rule, events: EventBridgeClient, ask: Asking) -> None:
+        self._mine, self._events, self._ask = mine, events, ask
+        self._known: dict[Callable[..., list[Rule]], list[Rule] | None] = {}
+
+    def whose(self, traces: attribution.Traces) -> str:
+        """Return whose run it was; see :func:`~ecs_runbook.evidence.attribution.whose`."""
+        answer = attribution.whose(traces, self._mine)
+        if not answer or is_drill_of(traces.started_by, self._mine.name):
+            return answer
+        find = same_cut if traces.started_by else same_role
+        if find not in self._known:
+            self._known[find] = self._found(find)
+        rivals = self._known[find]
+        if rivals is None:
+            return f"{attribution.AMBIGUOUS}{self._mine.name} or a rule that could not be listed"
+        return attribution.whose(traces, self._mine, rivals)
+
+    def told(self) -> str:
+        """Return in words what EventBridge said."""
+        mine = f"rule {self._mine.name} is {'enabled' if self._mine.enabled else 'disabled'}"
+        others = sorted({rule.name for rules in self._known.values() for rule in rules or []})
+        return mine + (f"; could be taken for it: {', '.join(others)}" if others else "")
+
+    def _found(self, find: Callable[..., list[Rule]]) -> list[Rule] | None:
+        try:
+            return find(self._mine, events=self._events, ask=self._ask)
+        except AwsError:
+            return None
+
+
+def _ask_ecs(mine: Rule, window: tuple[datetime, datetime], ecs: ECSClient) -> tuple[list[Task], dict[str, Any]]:
+    ask, found = Asking(), []
+    try:
+        for cluster, family in sorted({(target.cluster, target.family) for target in mine.targets}):
+            found += remembered.tasks(cluster, family, ecs=ecs, ask=ask)
+    except AwsError as error:
+        return found, _answer(FROM_ECS, ask, error)
+    since, until = window
+    within = [task for task in found if task.created is None or since <= task.created <= until]
+    return within, _answer(FROM_ECS, ask, f"remembers {len(within)} tasks of {', '.join(mine.families)} in that time")
+
+
+def _ask_trail(
+    window: tuple[datetime, datetime], cloudtrail: CloudTrailClient, limiter: Limiter, bars: Bars | None
+) -> tuple[tuple[Call, ...], dict[str, Any]]:
+    ask = Asking()
+    since, until = window
+    try:
+        found = trail.run_task_calls(
+            since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter, bars=bars
+        )
+    except AwsError as error:
+        return (), _answer(FROM_TRAIL, ask, error)
+    words = f"has {len(found.calls)} RunTask calls of the whole account in that time"
+    unreadable = f"; {len(found.unreadable)} records could not be read: {', '.join(found.unreadable)}"
+    return found.calls, _answer(FROM_TRAIL, ask, words + (unreadable if found.unreadable else ""))
+
+
+def _ask_revisions(families: Sequence[str], since: datetime, ecs: ECSClient) -> tuple[pd.DataFrame, dict[str, Any]]:
+    ask, found = Asking(), [history.frame([])]
+    try:
+        found += [history.revisions(family, ecs=ecs, since=since, ask=ask) for family in families]
+    except AwsError as error:
+        return found[0], _answer("ECS revisions", ask, error)
+    full = [table for table in found if len(table)]
+    table = pd.concat(full, ignore_index=True) if full else found[0]
+    return table, _answer("ECS revisions", ask, f"told of {len(table)} revisions of {', '.join(families)}")
+
+
+def _answer(source: str, ask: Asking, said: str | AwsError) -> dict[str, Any]:
+    return {"source": source, "answered": isinstance(said, str), "answer": str(said), "calls": ask.calls}
+
+
+def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[pd.DataFrame, dict[str, str]]:
+    rows, notes = [], {}
+    for run in found:
+        latest, state = judge(run, revisions)
+        if state == STALE and latest is not None and (note := why_stale(run, latest, revisions, mine)):
+            notes[run.task] = note
+        rows.append(
+            {
+                "time": run.time,
+                "schedule": run.schedule,
+                "requested": str(run.requested or ""),
+                "executed": run.executed.revision if run.executed else None,
+                "latest": latest,
+                "state": state,
+                "launch_type": run.launch_type,
+                "status": run.status,
+                "exit_code": run.exit_code,
+                "error": run.error,
+                "source": run.source,
+                "task": run.task,
+                "role": run.role,
+            }
+        )
+    return _typed(rows), notes
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=RUN_COLUMNS)
+    numbers = {"executed": "Int64", "latest": "Int64", "exit_code": "Int64"}
+    return table.astype(numbers).assign(time=pd.to_datetime(table["time"], utc=True))
+
+
+def _registered_after(own: pd.DataFrame, revision: int, moment: datetime | None) -> bool:
+    registered = own.loc[own["revision"] == revision, "registered_at"]
+    return bool(moment is not None and (registered > moment).any())
+
+
+def _plain(value: Any, key: str = "") -> Any:
+    """Return what JSON can say of *value*; values of a container's environment are hidden, as CloudTrail hides them."""
+    if key == "environment" and isinstance(value, list):
+        return [{"name": one.get("name", ""), "value": HIDDEN} if isinstance(one, Mapping) else HIDDEN for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, datetime) else value
