@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve on this machine's loopback until told to stop."""
     options = _options(arguments)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    sys.addaudithook(_stay_home)
     from werkzeug.serving import make_server
 
     from ecs_runbook.local_aws import server
@@ -38,6 +39,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="the port; 0, the default, takes any that is free")
     parser.add_argument("--folder", type=Path, required=True, help="where its address is noted")
     return parser.parse_args(arguments)
+
+
+def _stay_home(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse every connection to another machine: whatever a call asks of moto, it reaches no AWS, nor anybody else."""
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+        if isinstance(address, tuple) and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            message = f"the local AWS calls nobody, and so not {address[0]}"
+            raise PermissionError(message)
 
 
 def _warm_up(application: object) -> None:

@@ -32,8 +32,9 @@ __all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create"
 
 _LOG = logging.getLogger(__name__)
 # These see the world's clock or each other's state. The rest is moto's affair; SQS would hold the lock as it polls.
-_ONE_AT_A_TIME = frozenset({"ecs", "events", "cloudtrail", "scheduler", "iam", "sts"})
+_ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "scheduler", "iam", "sts"})
 _FURNISHED = frozenset({"ecs", "ec2"})
+_FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
 _ROOMS = ("moto_fit", "trail", "furniture", "permissions", "definitions", "run_task", "task_life", "rules")
 _INVOKED_BY = "ecs_runbook.invoked_by"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -128,6 +129,7 @@ class Application:
             raise
         finally:
             self._ready.set()
+        self._furnish("ecs", _FIRST_REGION)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -147,7 +149,11 @@ class Application:
             "/moto-api"
         ):  # moto's own reset would leave a world without furniture, behind the trail's back
             return admin.reply(404, {"error": "moto's own routes are closed; GET /_local/health is open."})
-        return self.answer(environ)
+        try:
+            return self.answer(environ)
+        except Exception as error:  # noqa: BLE001
+            _LOG.exception("a request could not be answered")
+            return _error(500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}", "json")
 
     def answer(self, environ: dict[str, Any]) -> Answer:
         """Answer one call of AWS."""
