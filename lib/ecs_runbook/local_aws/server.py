@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 _ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "scheduler", "iam", "sts"})
 _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
-_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "definitions", "run_task", "task_life", "rules")
+_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "run_task", "task_life", "rules")
 _INVOKED_BY = "ecs_runbook.invoked_by"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
