@@ -517,9 +517,9 @@ def _why_not_both_days(texts: list[str]) -> str:
 
 
 def _why_not_six_fields(texts: list[str]) -> str:
-    given = len(texts) if any(texts) else "none"
+    given = f"{len(texts)} fields" if any(texts) else "no fields"
     seconds = " (none for seconds)" if len(texts) > len(_FIELDS) else ""
-    form = f"{given} of the six fields that a rule has: minutes hours day-of-month month day-of-week year{seconds}"
+    form = f"{given}, where a rule has six: minutes hours day-of-month month day-of-week year{seconds}"
     return form + _suggestion(_six_fields(texts))
 
 
