@@ -1,0 +1,487 @@
+"""
+EventBridge: rules that fire ECS targets, on their schedule or for an event; moto has the rules, and never fires one.
+
+A target's role is assumed and RunTask is called in its name, through the server like any other call: IAM judges it and
+the trail records it. What becomes of a call that fails is decided in one place, :meth:`Rules.failed`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.validate import ParamValidator
+from moto.core.utils import get_service_model
+from moto.events.exceptions import ValidationException
+from moto.events.models import EventsBackend, Rule, events_backends
+from moto.events.utils import PAGINATION_MODEL
+
+from ecs_runbook.errors import ScheduleError
+from ecs_runbook.local_aws.clock import Entry
+from ecs_runbook.local_aws.permissions import on_behalf_of
+from ecs_runbook.local_aws.task_life import Task, generation, life_of
+from ecs_runbook.local_aws.world import World
+from ecs_runbook.wanted.schedule import parse
+
+_LOG = logging.getLogger(__name__)
+SERVICE = "events.amazonaws.com"
+STARTED_BY = 36  # characters in all; seen in eight public values of longer names
+_PAGE = 100  # botocore events ListRules, ListTargetsByRule (verified)
+# A rule that runs a task for every task's change feeds itself. AWS would go on, and send the bill.
+_GENERATIONS = 5
+
+Call = Callable[..., tuple[int, dict[str, Any]]]
+Event = dict[str, Any]
+
+
+class Rules:
+    """The rules' agenda: which rule fires when, and what firing means."""
+
+    def __init__(self, world: World, call: Call) -> None:
+        self._clock = world.clock
+        self._call = call
+        self._entries: dict[str, Entry] = {}
+        self._starts: dict[str, tuple[str, datetime]] = {}
+
+    # -------- when
+
+    def arm(self, rule: Rule) -> None:
+        """
+        Enter the rule's next firing, in place of the one that was entered.
+
+        Notes
+        -----
+        Source: AWS docs, "Creating a rule that runs on a schedule": schedules are UTC, only on the default bus, and a
+        rate starts when the rule is created (verified). Here PutRule with the same expression does not start it anew.
+        """
+        self.disarm(rule.arn)
+        expression = rule.scheduled_expression
+        if not expression or rule.state == "DISABLED" or rule.event_bus_name != "default":
+            return
+        now = self._clock.now()
+        if self._starts.get(rule.arn, ("", now))[0] != expression:
+            self._starts[rule.arn] = (expression, now)
+        moment = next(parse(expression).after(now, start=self._starts[rule.arn][1]), None)
+        if moment is not None:
+            self._entries[rule.arn] = self._clock.at(moment, lambda: self._due(rule))
+
+    def disarm(self, arn: str) -> None:
+        """Take the rule's next firing off the agenda."""
+        if (entry := self._entries.pop(arn, None)) is not None:
+            entry.cancel()
+
+    def forget(self, arn: str) -> None:
+        """Take a deleted rule off the agenda, and with it when its rate began."""
+        self.disarm(arn)
+        self._starts.pop(arn, None)
+
+    def _due(self, rule: Rule) -> None:
+        self.arm(rule)
+        event = self._event(rule, source="aws.events", kind="Scheduled Event", resources=[rule.arn], detail={})
+        self._deliver(rule, list(rule.targets), event)
+
+    # -------- for which event
+
+    def heard(self, rule: Rule, event: Event) -> None:
+        """
+        Fire *rule* if *event* matches its pattern: once the call that brought the event has been answered.
+
+        A disabled rule, and one that has a schedule alone, hears nothing; moto asks neither.
+        """
+        if rule.state == "DISABLED" or rule.event_pattern.dump() is None or not rule.event_pattern.matches_event(event):
+            return
+        targets, heir = list(rule.targets), generation.get()
+        self._clock.at(self._clock.now(), lambda: self._deliver(rule, targets, event, heir))
+
+    def changed(self, task: Task) -> None:
+        """
+        Put a task's change on the default bus.
+
+        Notes
+        -----
+        Source: AWS docs, "Amazon ECS task state change events"; the attachment's type is ``eni`` there (verified).
+        """
+        backend = events_backends[task.backend.account_id][task.backend.region_name]
+        rules = [rule for rule in backend.event_buses["default"].rules.values() if rule.event_pattern.dump()]
+        if not rules:
+            return
+        heir = task.generation + 1
+        if heir > _GENERATIONS:
+            _LOG.warning("%s was started by a chain of %d tasks' events: its own are not heard", task.task_arn, heir)
+            return
+        detail = _plain({**task.described(tags=False), "updatedAt": self._clock.now()})
+        for attachment in detail["attachments"]:
+            attachment["type"] = "eni"
+        before = generation.set(heir)
+        try:
+            for rule in rules:
+                self.heard(
+                    rule,
+                    self._event(
+                        rule, source="aws.ecs", kind="ECS Task State Change", resources=[task.task_arn], detail=detail
+                    ),
+                )
+        finally:
+            generation.reset(before)
+
+    def _event(self, rule: Rule, *, source: str, kind: str, resources: list[str], detail: dict[str, Any]) -> Event:
+        now = self._clock.now().timestamp()
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": kind,
+            "source": source,
+            "account": rule.account_id,
+            "time": now,
+            "region": rule.region_name,
+            "resources": resources,
+            "detail": detail,
+            "ingestion-time": now,
+        }
+
+    # -------- what then
+
+    def _deliver(self, rule: Rule, targets: list[dict[str, Any]], event: Event, heir: int = 0) -> None:
+        before = generation.set(heir)
+        try:
+            for target in targets:
+                if _is_ecs(target):
+                    self._run(rule, target, event)
+                else:
+                    _by_moto(rule, target, event)
+        finally:
+            generation.reset(before)
+
+    def _run(self, rule: Rule, target: Mapping[str, Any], event: Event) -> None:
+        """Run the target's task in the name of its role; each step that fails ends it."""
+        try:
+            overrides = overrides_of(target, event)
+        except ValueError as error:
+            self.failed(rule, target, "INVALID_JSON", str(error))
+            return
+        session = self._assume(rule, target)
+        if session is None:
+            return
+        status, answer = self._call(
+            "ecs",
+            "RunTask",
+            run_task_parameters(rule.name, target, overrides),
+            region=rule.region_name,
+            access_key=session["AccessKeyId"],
+            secret_key=session["SecretAccessKey"],
+            session_token=session["SessionToken"],
+            user_agent=SERVICE,
+            source_ip=SERVICE,
+            invoked_by=SERVICE,
+        )
+        if status >= 300:
+            self.failed(rule, target, answer["Error"]["Code"], answer["Error"]["Message"])
+
+    def _assume(self, rule: Rule, target: Mapping[str, Any]) -> dict[str, str] | None:
+        """
+        Assume the target's role on behalf of the rule.
+
+        Notes
+        -----
+        Source: published CloudTrail records of calls made by EventBridge: the session's name is 32 hexadecimal digits
+        (verified). That aws:SourceArn is the rule's ARN is not verified.
+        """
+        role = target.get("RoleArn") or rule.role_arn
+        if not role:
+            self.failed(rule, target, "NO_PERMISSIONS", "The target has no role.")
+            return None
+        before = on_behalf_of.set({"aws:SourceArn": rule.arn, "aws:SourceAccount": rule.account_id})
+        try:
+            status, answer = self._call(
+                "sts",
+                "AssumeRole",
+                {"RoleArn": role, "RoleSessionName": uuid.uuid4().hex},
+                region=rule.region_name,
+                access_key="",
+                user_agent=SERVICE,
+                source_ip=SERVICE,
+                invoked_by=SERVICE,
+            )
+        finally:
+            on_behalf_of.reset(before)
+        if status >= 300:
+            self.failed(rule, target, answer["Error"]["Code"], answer["Error"]["Message"])
+            return None
+        credentials: dict[str, str] = answer["Credentials"]
+        return credentials
+
+    def failed(self, rule: Rule, target: Mapping[str, Any], code: str, message: str) -> None:
+        """
+        Note that a target could not be invoked: the one place that knows, where retries and a dead-letter queue belong.
+
+        There are neither yet: it is written to the server's log, and the trail has the refused call, if there was one.
+        """
+        _LOG.warning("rule %s, target %s was not invoked: %s: %s", rule.arn, target["Id"], code, message)
+
+
+def run_task_parameters(
+    rule_name: str, target: Mapping[str, Any], overrides: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """
+    Return the RunTask that a target stands for.
+
+    Parameters
+    ----------
+    rule_name
+        Goes into ``startedBy``, cut to 36 characters in all.
+    target
+        As PutTargets took it: its Arn is the cluster's.
+    overrides
+        What its Input says.
+
+    Notes
+    -----
+    Source: botocore events EcsParameters (verified); startedBy and its length: seen in public records.
+
+    Examples
+    --------
+    >>> cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/main"
+    >>> target = {"Arn": cluster, "EcsParameters": {"TaskDefinitionArn": "nightly"}}
+    >>> run_task_parameters("a-rule-with-quite-a-long-name", target, None)["startedBy"]
+    'events-rule/a-rule-with-quite-a-long'
+    """
+    ecs = target["EcsParameters"]
+    networks = (ecs.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
+    asked = {
+        "cluster": target["Arn"],
+        "taskDefinition": ecs["TaskDefinitionArn"],
+        "count": ecs.get("TaskCount") or 1,
+        "startedBy": f"events-rule/{rule_name}"[:STARTED_BY],
+        "overrides": overrides,
+        "networkConfiguration": {"awsvpcConfiguration": _camel(networks)} if networks else None,
+        "tags": [{"key": tag["Key"], "value": tag["Value"]} for tag in ecs.get("Tags") or []],
+    }
+    same = (
+        "LaunchType",
+        "PlatformVersion",
+        "Group",
+        "CapacityProviderStrategy",
+        "EnableECSManagedTags",
+        "EnableExecuteCommand",
+        "PlacementConstraints",
+        "PlacementStrategy",
+        "PropagateTags",
+        "ReferenceId",
+    )
+    return {key: value for key, value in {**asked, **_camel({n: ecs.get(n) for n in same})}.items() if value}
+
+
+def overrides_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """
+    Return the TaskOverride that a target's Input is, or None.
+
+    Nothing of the event reaches the task unless Input, InputPath or InputTransformer says so.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or no TaskOverride.
+
+    Notes
+    -----
+    Source: botocore events EcsParameters, PutTargets (verified). Members that a TaskOverride does not have are passed
+    over (inferred).
+
+    Examples
+    --------
+    >>> overrides_of({"Input": '{"containerOverrides": [{"name": "main", "command": ["true"]}]}'}, {})
+    {'containerOverrides': [{'name': 'main', 'command': ['true']}]}
+    >>> overrides_of({"InputTransformer": {"InputPathsMap": {"n": "$.detail.name"},
+    ...     "InputTemplate": '{"containerOverrides": [{"name": <n>}]}'}}, {"detail": {"name": "main"}})
+    {'containerOverrides': [{'name': 'main'}]}
+    """
+    said = input_of(target, event)
+    if said is None:
+        return None
+    shape = get_service_model("ecs").shape_for("TaskOverride")
+    known = _known(said, shape)
+    report = ParamValidator().validate(known, shape)
+    if report.has_errors():
+        raise ValueError(f"The target's input is no TaskOverride: {report.generate_report()}")
+    found: dict[str, Any] = known
+    return found
+
+
+def input_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> Any | None:
+    """
+    Return what a target is given instead of the event, or None if it has no say in that.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON.
+    """
+    if target.get("Input"):
+        text = str(target["Input"])
+    elif target.get("InputTransformer"):
+        text = transformed(target["InputTransformer"], event)
+    elif target.get("InputPath"):
+        text = json.dumps(_at(str(target["InputPath"]), event))
+    else:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"The target's input is no JSON: {error}") from error
+
+
+def transformed(transformer: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    """
+    Fill an input template: a value inside a string as it is, one outside as JSON.
+
+    Notes
+    -----
+    Source: AWS docs, "Transforming Amazon EventBridge target input" (verified).
+
+    Examples
+    --------
+    >>> named = {"InputPathsMap": {"x": "$.detail.x"}, "InputTemplate": '{"a": "is <x>", "b": <x>}'}
+    >>> transformed(named, {"detail": {"x": "y"}})
+    '{"a": "is y", "b": "y"}'
+    """
+    template = str(transformer["InputTemplate"])
+    values = {name: _at(path, event) for name, path in (transformer.get("InputPathsMap") or {}).items()}
+
+    def filled(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in values:
+            return found[0]
+        quotes = re.findall(r'(?<!\\)"', template[: found.start()])
+        whole = json.dumps(values[name])
+        return (values[name] if isinstance(values[name], str) else whole) if len(quotes) % 2 else whole
+
+    return re.sub(r"<([\w.-]+)>", filled, template)
+
+
+def _at(path: str, event: Mapping[str, Any]) -> Any:
+    """Return what stands at a JSON path of dots and indexes; a path that leads nowhere has null."""
+    found: Any = {**event, "time": _moment(event.get("time"))} if "time" in event else event
+    for name, index in re.findall(r"\.([\w-]+)|\[(\d+)\]", path):
+        try:
+            found = found[name] if name else found[int(index)]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return found
+
+
+def _known(value: Any, shape: Any) -> Any:
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        return {key: _known(part, shape.members[key]) for key, part in value.items() if key in shape.members}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_known(part, shape.member) for part in value]
+    return value
+
+
+def _camel(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name[:1].lower() + name[1:]: value for name, value in members.items()}
+
+
+def _is_ecs(target: Mapping[str, Any]) -> bool:
+    return ":ecs:" in target["Arn"] and "EcsParameters" in target
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value
+
+
+_send_by_moto = Rule.send_to_targets
+
+
+def _by_moto(rule: Rule, target: dict[str, Any], event: Event) -> None:
+    """Leave every other kind of target to moto; one that moto does not know is not invoked."""
+    alone = copy.copy(rule)
+    alone.targets = [target]
+    alone.event_pattern = type(rule.event_pattern).load(None)  # it has matched already
+    try:
+        given = input_of(target, event) or {key: value for key, value in event.items() if key != "ingestion-time"}
+        _send_by_moto(alone, copy.deepcopy(given), transform_input=False)
+    except NotImplementedError:
+        _LOG.warning("rule %s, target %s: the local AWS does not invoke %s", rule.arn, target["Id"], target["Arn"])
+    except Exception:  # noqa: BLE001  whatever moto lacks must not keep the other targets from being invoked
+        _LOG.exception("rule %s, target %s was not invoked", rule.arn, target["Id"])
+
+
+def install(world: World) -> None:
+    """Let rules fire, and PutRule refuse what AWS refuses."""
+    from ecs_runbook.local_aws.server import call
+
+    rules = Rules(world, call)
+    life_of(world).on_change.append(rules.changed)
+    for name in ("list_rules", "list_rule_names_by_target", "list_targets_by_rule"):
+        PAGINATION_MODEL[name]["limit_default"] = _PAGE
+    _wrap_changes(rules)
+
+    put_events = EventsBackend.put_events
+
+    def put_events_now(self: EventsBackend, events: list[dict[str, Any]]) -> Any:
+        now = world.clock.now().timestamp()
+        return put_events(self, [{"Time": now, **event} for event in events])
+
+    def send_to_targets(self: Rule, original_event: Event, transform_input: bool = True) -> None:  # noqa: ARG001
+        rules.heard(self, original_event)
+
+    EventsBackend.put_events = put_events_now
+    Rule.send_to_targets = send_to_targets
+
+
+def _wrap_changes(rules: Rules) -> None:
+    put, delete = EventsBackend.put_rule, EventsBackend.delete_rule
+    switches = {name: getattr(EventsBackend, name) for name in ("enable_rule", "disable_rule")}
+
+    def put_rule(self: EventsBackend, name: str, *args: Any, **kwargs: Any) -> Rule:
+        if expression := kwargs.get("scheduled_expression"):
+            try:
+                parse(expression)
+            except ScheduleError as error:
+                raise ValidationException("Parameter ScheduleExpression is not valid.") from error
+        rule = put(self, name, *args, **kwargs)
+        rules.arm(rule)
+        return rule
+
+    def delete_rule(self: EventsBackend, name: str, event_bus_arn: str | None) -> None:
+        known = {rule.arn for rule in _all(self)}
+        delete(self, name, event_bus_arn)
+        for arn in known - {rule.arn for rule in _all(self)}:
+            rules.forget(arn)
+
+    def switch(how: Callable[..., bool]) -> Callable[..., bool]:
+        def switched(self: EventsBackend, name: str, event_bus_arn: str | None) -> bool:
+            done = how(self, name, event_bus_arn)
+            for rule in _all(self):
+                if rule.name == name:
+                    rules.arm(rule)
+            return done
+
+        return switched
+
+    EventsBackend.put_rule = put_rule
+    EventsBackend.delete_rule = delete_rule
+    for name, how in switches.items():
+        setattr(EventsBackend, name, switch(how))
+
+
+def _all(backend: EventsBackend) -> list[Rule]:
+    return [rule for bus in backend.event_buses.values() for rule in bus.rules.values()]
