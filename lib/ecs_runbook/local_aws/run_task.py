@@ -570,6 +570,7 @@ def _zone(request: Request, networks: Mapping[str, Any] | None) -> str:
 
 def install(world: World) -> None:
     """Answer RunTask and StartTask in moto's place."""
+    definitions.install(world)
     life = life_of(world)
     tokens: dict[str, Remembered] = {}
 
