@@ -15,7 +15,7 @@ from ecs_runbook.evidence import attribution, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as history
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
-from ecs_runbook.firing.calls import Call
+from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call
 from ecs_runbook.firing.names import Definition, definition, is_drill_of
 from ecs_runbook.firing.rules import Rule, read_rule, same_cut, same_role
 from ecs_runbook.firing.tasks import Task
@@ -42,7 +42,7 @@ RUN_COLUMNS = [
     "role",
 ]
 LATEST, STALE, UNKNOWN = "LATEST", "STALE", "UNKNOWN"
-REFUSED, FAILED_TO_START, ACCEPTED = "REFUSED", "FAILED TO START", "ACCEPTED"
+ACCEPTED = "ACCEPTED"
 FROM_ECS, FROM_TRAIL = "ECS", "CloudTrail"
 FROM_BOTH = f"{FROM_ECS} + {FROM_TRAIL}"
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
@@ -63,7 +63,7 @@ def runs(
     cloudtrail: CloudTrailClient,
     revisions: pd.DataFrame | None = None,
     pace: Pace = AWS_PACE,
-    bars: Bars | None = None,
+    progress: Bars | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def runs(
         below the other. Without it they are asked for here.
     pace
         How fast CloudTrail may be asked: ``aws.pace`` of the session.
-    bars
+    progress
         Where to show how far it is.
     sleep, clock
         How to wait, and a clock in seconds that never goes back.
@@ -126,7 +126,7 @@ def runs(
     mine = read_rule(rule, events=events, ask=about)
     tasks, ecs_told = _ask_ecs(mine, window, ecs)
     limiter = Limiter(pace.lookups_per_second, sleep=sleep, clock=clock)
-    calls, trail_told = _ask_trail(window, cloudtrail, limiter, bars)
+    calls, trail_told = _ask_trail(window, cloudtrail, limiter, progress)
     rivals = _Rivals(mine, events, about)
     own_tasks = [(task, whose) for task in tasks if (whose := rivals.whose(attribution.of_task(task)))]
     own_calls = [(call, whose) for call in calls if (whose := rivals.whose(attribution.of_call(call)))]
@@ -386,13 +386,13 @@ def _ask_ecs(mine: Rule, window: tuple[datetime, datetime], ecs: ECSClient) -> t
 
 
 def _ask_trail(
-    window: tuple[datetime, datetime], cloudtrail: CloudTrailClient, limiter: Limiter, bars: Bars | None
+    window: tuple[datetime, datetime], cloudtrail: CloudTrailClient, limiter: Limiter, progress: Bars | None
 ) -> tuple[tuple[Call, ...], dict[str, Any]]:
     ask = Asking()
     since, until = window
     try:
         found = trail.run_task_calls(
-            since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter, bars=bars
+            since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter, progress=progress
         )
     except AwsError as error:
         return (), _answer(FROM_TRAIL, ask, error)

@@ -41,7 +41,7 @@ def run_task_calls(
     cloudtrail: CloudTrailClient,
     ask: Asking | None = None,
     limiter: Limiter | None = None,
-    bars: Bars | None = None,
+    progress: Bars | None = None,
 ) -> Trail:
     """
     Look up every RunTask call of a time range.
@@ -52,7 +52,7 @@ def run_task_calls(
         The range, aware.
     ask, limiter
         Who counts the calls; how fast they may be. Without it two a second, which is all that AWS allows.
-    bars
+    progress
         Where to show how far back it has come.
 
     Raises
@@ -76,13 +76,13 @@ def run_task_calls(
         unreadable=unreadable.append,
     ):
         calls.append(call)
-        if bars and call.time and until > since:
+        if progress and call.time and until > since:
             done = (until - call.time) / (until - since)
-            bars.row(
+            progress.row(
                 "CloudTrail", min(max(done, 0.0), 1.0), f"{len(calls)} RunTask calls, back to {call.time:%H:%M:%S}"
             )
-    if bars:
-        bars.row("CloudTrail", 1.0, f"{len(calls)} RunTask calls")
+    if progress:
+        progress.row("CloudTrail", 1.0, f"{len(calls)} RunTask calls")
     return Trail(tuple(once(calls)), tuple(unreadable))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 EVENTBRIDGE = "events.amazonaws.com"
+REFUSED, FAILED_TO_START = "REFUSED", "FAILED TO START"
 
 
 @dataclass(frozen=True)

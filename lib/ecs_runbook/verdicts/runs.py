@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ecs_runbook.evidence.attribution import AMBIGUOUS
-from ecs_runbook.evidence.runs import ACCEPTED, FAILED_TO_START, FROM_TRAIL, REFUSED, STALE, UNKNOWN
+from ecs_runbook.evidence.runs import ACCEPTED, FROM_TRAIL, STALE, UNKNOWN
+from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
 from ecs_runbook.verdicts.verdict import Check, Status
 
 CHECK_IDS = ["runs-seen", "runs-attributed", "runs-latest", "runs-succeeded", "runs-refused"]

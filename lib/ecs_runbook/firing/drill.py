@@ -1,0 +1,557 @@
+"""
+Run a schedule now, through EventBridge itself: a drill.
+
+A temporary rule on the default bus waits for one event of its own, with a copy of the real target: same cluster, role,
+EcsParameters, Input, retries, dead-letter queue. One PutEvents fires it, so role, launch type, network and revision are
+tried as the schedule tries them. The rule is removed whatever happens; after a kill the next drill removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ecs_runbook.errors import AwsError, EvidenceError
+from ecs_runbook.firing.asking import Asking, Bars, Limiter
+from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call, look_up, moment
+from ecs_runbook.firing.names import (
+    DRILL_OF_TAG,
+    DRILL_PREFIX,
+    DRILL_TAG,
+    DRILL_TAG_VALUE,
+    DRILL_UNTIL_TAG,
+    definition,
+    drill_name,
+    started_by,
+)
+from ecs_runbook.firing.rules import Target, choose, read_rule
+from ecs_runbook.firing.tasks import Task, describe, essential, list_tasks
+from ecs_runbook.session import AWS_PACE, Pace
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
+
+LEFTOVER_COLUMNS = ["drill_rule", "rule", "until", "dead"]
+NOTHING_SEEN = "NOTHING SEEN"
+RESEND_SECONDS = 300.0
+"""After so long without a trace a second event is sent: longer than CloudTrail takes on average."""
+_SLACK = timedelta(minutes=10)
+_SOURCE = "ecs-runbook.drill"
+
+
+@dataclass(frozen=True)
+class Fired:
+    """
+    What came of a drill.
+
+    Attributes
+    ----------
+    rule, drill_rule
+        The schedule, and the temporary rule that stood in for it.
+    event_ids
+        Of the events sent: one, or two if nothing was seen of the first for long.
+    tasks
+        ARNs of the tasks that it started.
+    requested, executed
+        The task definition that the target names, and the revision that ran; None if none did.
+    status
+        Of the tasks: STOPPED, or how far they came in the time given. REFUSED, FAILED TO START, or NOTHING SEEN.
+    exit_code
+        The worst; None if it is not known or nothing ran to its end.
+    refused_code, refused_message
+        AWS's words if the call was refused.
+    error
+        Why a task ended badly, in ECS's words.
+    hint
+        What to do next; empty after a good end.
+    dry_command
+        What ran in place of the container's own command; None for the real task.
+    seconds
+        How long it took, by the clock of that AWS.
+    calls
+        How many calls of AWS's API it took.
+    left_behind
+        The temporary rule, if it could not be removed; else empty.
+    """
+
+    rule: str
+    drill_rule: str
+    event_ids: tuple[str, ...]
+    tasks: tuple[str, ...]
+    requested: str
+    executed: int | None
+    status: str
+    exit_code: int | None
+    refused_code: str
+    refused_message: str
+    error: str
+    hint: str
+    dry_command: tuple[str, ...] | None
+    seconds: float
+    calls: int
+    left_behind: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran to its end with exit code 0, and nothing is left behind."""
+        return self.status == "STOPPED" and self.exit_code == 0 and not self.left_behind
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "schedule": self.rule,
+            "fired through": f"{self.drill_rule} ({'left behind' if self.left_behind else 'removed again'})",
+            "command": " ".join(self.dry_command) if self.dry_command else "the task's own",
+            "requested": self.requested,
+            "executed revision": "none" if self.executed is None else str(self.executed),
+            "status": self.status,
+            "exit code": "none" if self.exit_code is None else str(self.exit_code),
+            "refused": ": ".join(part for part in (self.refused_code, self.refused_message) if part),
+            "error": self.error,
+            "task": ", ".join(self.tasks),
+            "took": f"{self.seconds:.1f} s, {self.calls} API calls",
+            "next": self.hint,
+        }
+        cells = ((name, html.escape(value)) for name, value in facts.items() if value)
+        left = 'style="text-align:left"'
+        rows = (f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in cells)
+        return f"<table>{''.join(rows)}</table>"
+
+
+def fire(
+    rule: str,
+    *,
+    events: EventBridgeClient,
+    ecs: ECSClient,
+    cloudtrail: CloudTrailClient,
+    now: Callable[[], datetime],
+    pace: Pace = AWS_PACE,
+    dry_command: Sequence[str] | None = None,
+    target_id: str = "",
+    settle_seconds: float | None = None,
+    timeout_seconds: float | None = None,
+    resend_seconds: float | None = RESEND_SECONDS,
+    iam: IAMClient | None = None,
+    progress: Bars | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    random: Callable[[int], str] = secrets.token_hex,
+) -> Fired:
+    """
+    Run what *rule* runs, now, through EventBridge and under the target's own role; wait for how it ends.
+
+    This runs the real task, unless *dry_command* makes it harmless. A refusal goes to the target's dead-letter queue.
+
+    Parameters
+    ----------
+    rule
+        Name of a rule on the default bus with an ECS target. It may be disabled; it is not touched.
+    events, ecs, cloudtrail
+        The clients.
+    now
+        The time by that AWS's clock: ``aws.now``.
+    pace
+        How fast it may be asked, and how long it may take: ``aws.pace``.
+    dry_command
+        Runs in place of the command of every essential container, ``["true"]``.
+    target_id
+        Which ECS target, if the rule has several.
+    settle_seconds, timeout_seconds
+        Until the event is sent, and until the outcome is no longer waited for; the pace's own if None.
+    resend_seconds
+        A second event is sent if neither ECS nor CloudTrail shows anything for so long; None for never. If the first
+        is only late, the task runs twice.
+    iam
+        To read the trust of the target's role when nothing is seen.
+    progress
+        Where to show how far it is.
+    sleep, random
+        How to wait, and how to draw so many random bytes as hex.
+
+    Returns
+    -------
+    Fired
+        Also when the call was refused or nothing was seen: that is an outcome.
+
+    Raises
+    ------
+    EvidenceError
+        If there is no such rule (with the nearest names), it has no ECS target, or several and none was named; or if
+        *dry_command* cannot be put into its target.
+    AwsError
+        If AWS refuses a step of the drill itself.
+
+    Notes
+    -----
+    Needs ``events:DescribeRule``, ``events:ListTargetsByRule``, ``events:ListRules``, ``events:ListTagsForResource``,
+    ``events:PutRule``, ``events:TagResource``, ``events:PutTargets``, ``events:PutEvents``, ``events:RemoveTargets``,
+    ``events:DeleteRule``, ``iam:PassRole`` on the target's role, ``ecs:ListTasks``, ``ecs:DescribeTasks``,
+    ``ecs:DescribeTaskDefinition``, ``cloudtrail:LookupEvents``; with *iam* ``iam:GetRole``.
+
+    A role whose trust names one rule (``aws:SourceArn``) refuses the copy. Then nothing is seen, and ``hint`` says so.
+    Source: AWS docs, EventBridge: a new rule "might not be immediately invoked"; events are delivered at least once.
+    Whether EventBridge goes on with retries of a rule that is deleted is not verified.
+    """
+    ask = Asking()
+    clear_leftovers(events=events, now=now, ask=ask)
+    target = choose(read_rule(rule, events=events, ask=ask), target_id)
+    copied = _copy(target, dry_command, ecs, ask)
+    settle = pace.settle_seconds if settle_seconds is None else settle_seconds
+    patience = pace.patience_seconds if timeout_seconds is None else timeout_seconds
+    tell = _teller(progress, rule)
+    name, began = drill_name(rule, random(4)), now()
+    until = began + timedelta(seconds=settle + patience) + _SLACK
+    watch = _Watch(name, target, ecs, cloudtrail, ask, pace)
+    with _temporary_rule(name, rule, copied, events, ask, until) as standing:
+        tell(0.1, f"{name} is there; waiting {settle:.0f} s until it is heeded")
+        sleep(settle)
+        sent, waited = now(), 0.0
+        event_ids = [_send(name, rule, events, ask)]
+        # Waited for is what was slept: the clock of a local AWS can stand still, or leap.
+        while not watch.look(sent, waited) and waited < patience:
+            if resend_seconds is not None and waited >= resend_seconds and len(event_ids) == 1 and not watch.tasks:
+                event_ids.append(_send(name, rule, events, ask))
+            tell(min(0.3 + 0.6 * waited / patience, 0.9), f"event sent; {_status(watch.tasks, None).lower()}")
+            sleep(pace.poll_seconds)
+            waited += pace.poll_seconds
+    outcome = _outcome(watch)
+    tell(1.0, outcome["status"])
+    if outcome["status"] == NOTHING_SEEN:
+        outcome["hint"] += _about_trust(target.role, iam, ask)
+    if standing.left_behind:
+        outcome["hint"] = f"Rule {name} could not be removed: clear_leftovers does it later. {outcome['hint']}".strip()
+    return Fired(
+        rule=rule,
+        drill_rule=name,
+        event_ids=tuple(event_ids),
+        requested=str(definition(target.requested)),
+        dry_command=tuple(dry_command) if dry_command is not None else None,
+        seconds=(now() - began).total_seconds(),
+        calls=ask.calls,
+        left_behind=name if standing.left_behind else "",
+        **outcome,
+    )
+
+
+def leftovers(*, events: EventBridgeClient, now: Callable[[], datetime], ask: Asking | None = None) -> pd.DataFrame:
+    """
+    Return the temporary rules of drills that are there, by their tag.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns :data:`LEFTOVER_COLUMNS`. ``until`` is when the drill would have been over; ``dead`` says whether that
+        is past. A drill that runs now is listed, and not dead.
+
+    Notes
+    -----
+    Needs ``events:ListRules`` and ``events:ListTagsForResource``.
+    """
+    ask = ask or Asking()
+    rows = []
+    for page in ask.pages("events:ListRules", events.list_rules, NamePrefix=DRILL_PREFIX):
+        for rule in page.get("Rules", []):
+            told = ask("events:ListTagsForResource", events.list_tags_for_resource, ResourceARN=rule["Arn"])
+            tags = {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])}
+            if tags.get(DRILL_TAG) != DRILL_TAG_VALUE:
+                continue
+            until = moment(tags.get(DRILL_UNTIL_TAG))
+            rows.append(
+                {
+                    "drill_rule": rule["Name"],
+                    "rule": tags.get(DRILL_OF_TAG, ""),
+                    "until": until,
+                    "dead": until is not None and until < now(),
+                }
+            )
+    table = pd.DataFrame(rows, columns=LEFTOVER_COLUMNS)
+    return table.assign(until=pd.to_datetime(table["until"], utc=True), dead=table["dead"].astype(bool))
+
+
+def clear_leftovers(*, events: EventBridgeClient, now: Callable[[], datetime], ask: Asking | None = None) -> list[str]:
+    """
+    Remove the temporary rules of drills that are over, and return their names; one that runs now is left alone.
+
+    Raises
+    ------
+    AwsError
+        If EventBridge refuses.
+
+    Notes
+    -----
+    Needs ``events:ListRules``, ``events:ListTagsForResource``, ``events:ListTargetsByRule``,
+    ``events:RemoveTargets`` and ``events:DeleteRule``.
+    """
+    ask = ask or Asking()
+    found = leftovers(events=events, now=now, ask=ask)
+    dead = [str(name) for name in found.loc[found["dead"], "drill_rule"]]
+    for name in dead:
+        _remove(name, events, ask)
+    return dead
+
+
+def with_dry_command(text: str, containers: Sequence[str], command: Sequence[str]) -> str:
+    """
+    Return a target's Input with *command* in place of the containers' own; what else it overrides stays.
+
+    Parameters
+    ----------
+    text
+        The Input, a TaskOverride of RunTask as JSON; or empty.
+    containers
+        Names of the containers to override.
+    command
+        The command.
+
+    Raises
+    ------
+    EvidenceError
+        If the Input is not a JSON object.
+
+    Examples
+    --------
+    >>> with_dry_command('{"cpu": "512"}', ["main"], ["true"])
+    '{"cpu": "512", "containerOverrides": [{"name": "main", "command": ["true"]}]}'
+    """
+    try:
+        override = json.loads(text or "{}")
+        overrides = {one["name"]: dict(one) for one in override.get("containerOverrides", [])}
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        raise EvidenceError(
+            "dry_command cannot be put into the target's Input: it is no TaskOverride in JSON.",
+            hint="Fire without dry_command, or mend the Input.",
+        ) from error
+    for name in containers:
+        overrides[name] = overrides.get(name, {"name": name}) | {"command": list(command)}
+    return json.dumps(override | {"containerOverrides": list(overrides.values())})
+
+
+def rules_in_trust(trust: Mapping[str, Any]) -> list[str]:
+    """
+    Return the ``aws:SourceArn`` values that a role's trust policy asks of who assumes it.
+
+    Examples
+    --------
+    >>> rules_in_trust({"Statement": {"Effect": "Allow", "Condition": {
+    ...     "ArnEquals": {"aws:SourceArn": "arn:aws:events:eu-west-1:111122223333:rule/nightly"}}}})
+    ['arn:aws:events:eu-west-1:111122223333:rule/nightly']
+    """
+    statements = trust.get("Statement", [])
+    found: list[str] = []
+    for statement in [statements] if isinstance(statements, Mapping) else statements:
+        for wanted in statement.get("Condition", {}).values():
+            for key, values in wanted.items():
+                if key.lower() == "aws:sourcearn":
+                    found += [values] if isinstance(values, str) else values
+    return found
+
+
+@dataclass
+class _Standing:
+    left_behind: bool = False
+
+
+@contextlib.contextmanager
+def _temporary_rule(
+    name: str, of: str, target: Mapping[str, Any], events: EventBridgeClient, ask: Asking, until: datetime
+) -> Iterator[_Standing]:
+    """Make the rule, and remove it whatever happens inside, an interrupt too."""
+    standing = _Standing()
+    tags = {DRILL_TAG: DRILL_TAG_VALUE, DRILL_OF_TAG: of, DRILL_UNTIL_TAG: until.isoformat(timespec="seconds")}
+    try:
+        ask(
+            "events:PutRule",
+            events.put_rule,
+            Name=name,
+            EventPattern=json.dumps({"source": [_source(name)]}),
+            State="ENABLED",
+            Description=f"A drill of {of}; removed again when it is over",
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        put = ask("events:PutTargets", events.put_targets, Rule=name, Targets=[target])
+        _all_taken("events:PutTargets", put)
+        yield standing
+    except BaseException as error:
+        if not _removed(name, events, ask):
+            error.add_note(f"The temporary rule {name} is left behind; the next drill, or clear_leftovers, removes it.")
+        raise
+    standing.left_behind = not _removed(name, events, ask)
+
+
+def _removed(name: str, events: EventBridgeClient, ask: Asking) -> bool:
+    try:
+        _remove(name, events, ask)
+    except AwsError:
+        return False
+    return True
+
+
+def _remove(name: str, events: EventBridgeClient, ask: Asking) -> None:
+    try:
+        targets = ask("events:ListTargetsByRule", events.list_targets_by_rule, Rule=name).get("Targets", [])
+        if targets:
+            ids = [target["Id"] for target in targets]
+            _all_taken("events:RemoveTargets", ask("events:RemoveTargets", events.remove_targets, Rule=name, Ids=ids))
+        ask("events:DeleteRule", events.delete_rule, Name=name)
+    except AwsError as error:
+        if error.code != "ResourceNotFoundException":
+            raise
+
+
+def _all_taken(operation: str, answer: Mapping[str, Any]) -> None:
+    """Raise if EventBridge took not every entry: it answers HTTP 200 all the same."""
+    if answer.get("FailedEntryCount"):
+        entries = answer.get("FailedEntries") or answer.get("Entries", [])
+        failed: dict[str, Any] = next((one for one in entries if one.get("ErrorCode")), {})
+        raise AwsError(operation, failed.get("ErrorCode", "Unknown"), failed.get("ErrorMessage", ""))
+
+
+def _copy(target: Target, dry_command: Sequence[str] | None, ecs: ECSClient, ask: Asking) -> dict[str, Any]:
+    copied = dict(target.raw)
+    if dry_command is None:
+        return copied
+    if shaped := next((key for key in ("InputTransformer", "InputPath") if copied.get(key)), ""):
+        raise EvidenceError(
+            f"dry_command = {list(dry_command)!r}: the target makes its input by {shaped}, so it cannot be put in.",
+            hint="Fire without dry_command: that runs the real task.",
+        )
+    containers = essential(target.requested, ecs=ecs, ask=ask)
+    return copied | {"Input": with_dry_command(copied.get("Input", ""), containers, dry_command)}
+
+
+def _send(name: str, of: str, events: EventBridgeClient, ask: Asking) -> str:
+    entry = {"Source": _source(name), "DetailType": "ecs-runbook drill", "Detail": json.dumps({"rule": of})}
+    answer = ask("events:PutEvents", events.put_events, Entries=[entry])
+    _all_taken("events:PutEvents", answer)
+    return str(answer["Entries"][0].get("EventId", ""))
+
+
+def _source(name: str) -> str:
+    return f"{_SOURCE}.{name}"
+
+
+class _Watch:
+    """What became of the event: the tasks that ECS shows, and the refusal that CloudTrail shows."""
+
+    def __init__(
+        self, name: str, target: Target, ecs: ECSClient, cloudtrail: CloudTrailClient, ask: Asking, pace: Pace
+    ) -> None:
+        self._name, self._target, self._ecs, self._cloudtrail, self._ask = name, target, ecs, cloudtrail, ask
+        # The two lookups a second are shared with everybody in the account: take a thirtieth.
+        self._limiter = Limiter(pace.lookups_per_second, sleep=lambda _: None)
+        self._between_lookups = 30 / pace.lookups_per_second
+        self._looked_up = float("-inf")
+        self.tasks: list[Task] = []
+        self.refusal: Call | None = None
+
+    def look(self, since: datetime, waited: float) -> bool:
+        """Look once, and say whether it is over."""
+        before = len(self.tasks)
+        self.tasks = self._started()
+        ended = bool(self.tasks) and all(task.status == "STOPPED" for task in self.tasks)
+        if ended and (len(self.tasks) >= self._target.count or len(self.tasks) == before):
+            return True
+        if not self.refusal and waited - self._looked_up >= self._between_lookups:
+            self._looked_up = waited
+            self.refusal = self._refused(since)
+        return bool(self.refusal) and not self.tasks
+
+    def _started(self) -> list[Task]:
+        cluster, ecs, ask = self._target.cluster, self._ecs, self._ask
+        arns = list(list_tasks(cluster=cluster, ecs=ecs, ask=ask, startedBy=started_by(self._name)))
+        return describe(arns, cluster=cluster, ecs=ecs, ask=ask)
+
+    def _refused(self, since: datetime) -> Call | None:
+        try:
+            calls = list(look_up(since=since, cloudtrail=self._cloudtrail, ask=self._ask, limiter=self._limiter))
+        except AwsError:
+            return None  # not allowed to look, or throttled: ECS still shows what ran
+        return next((call for call in calls if (call.refused or call.failures) and self._mine(call)), None)
+
+    def _mine(self, call: Call) -> bool:
+        if call.started_by:
+            return call.started_by == started_by(self._name)
+        # AccessDenied comes without parameters: the role, and the family in its words, are all that there is.
+        family = self._target.family
+        families = [one.family for one in call.named] or [family]
+        return call.by_eventbridge and call.role == self._target.role and family in families
+
+
+def _outcome(watch: _Watch) -> dict[str, Any]:
+    """Return the fields of :class:`Fired` that say how it ended."""
+    refusal, tasks = watch.refusal, sorted(watch.tasks, key=lambda task: task.arn)
+    code, words = _refusal(refusal)
+    return {
+        "tasks": tuple(task.arn for task in tasks),
+        "executed": max((task.revision for task in tasks if task.revision), default=None),
+        "status": _status(tasks, refusal),
+        "exit_code": _worst([task.exit_code for task in tasks]),
+        "refused_code": code,
+        "refused_message": words,
+        "error": "; ".join(dict.fromkeys(task.error for task in tasks if task.error)),
+        "hint": _hint(tasks, refusal),
+    }
+
+
+def _status(tasks: Sequence[Task], refusal: Call | None) -> str:
+    if tasks:
+        return next((task.status for task in tasks if task.status != "STOPPED"), "STOPPED")
+    if refusal:
+        return REFUSED if refusal.refused else FAILED_TO_START
+    return NOTHING_SEEN
+
+
+def _worst(codes: Sequence[int | None]) -> int | None:
+    bad = [code for code in codes if code]
+    if bad:
+        return max(bad, key=abs)
+    return None if not codes or None in codes else 0
+
+
+def _refusal(call: Call | None) -> tuple[str, str]:
+    if call is None:
+        return "", ""
+    if call.refused:
+        return call.error_code, call.error_message
+    return call.failures[0].reason, call.failures[0].detail
+
+
+def _hint(tasks: Sequence[Task], refusal: Call | None) -> str:
+    if tasks:
+        running = any(task.status != "STOPPED" for task in tasks)
+        return "It runs still: open 40_prove when it has stopped." if running else ""
+    if refusal is None:
+        return (
+            "Neither ECS nor CloudTrail shows anything. CloudTrail may tell of a refusal later: open 40_prove in a few"
+            " minutes. If the trust of the target's role names one rule (aws:SourceArn), it refuses the copy: then"
+            " that is why, and not the schedule."
+        )
+    if not refusal.started_by:
+        return "CloudTrail's record of it leaves the rule out, so it is told by role and time."
+    return ""
+
+
+def _about_trust(role: str, iam: IAMClient | None, ask: Asking) -> str:
+    """Return what the trust of the target's role says about rules, if it may be read."""
+    if iam is None or not role:
+        return ""
+    try:
+        told = ask("iam:GetRole", iam.get_role, RoleName=role.rpartition("/")[2])
+    except AwsError as error:
+        return f" The trust of {role} could not be read: {error.code}."
+    named = rules_in_trust(told["Role"].get("AssumeRolePolicyDocument", {}))
+    return f" And it does: {role} trusts {', '.join(named)} alone." if named else f" {role} names no rule in its trust."
+
+
+def _teller(progress: Bars | None, rule: str) -> Callable[[float, str], None]:
+    return (lambda done, note: progress.row(rule, done, note)) if progress else (lambda _done, _note: None)
