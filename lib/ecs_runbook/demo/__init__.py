@@ -1,0 +1,1 @@
+"""The notebooks one after another, as `make demo` runs them."""
