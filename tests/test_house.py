@@ -137,10 +137,10 @@ def test_the_readme_lists_every_notebook():
 def test_conda_gets_the_same_as_pip():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    from ecs_runbook.terraform.binary import OLDEST
+    from ecs_runbook.terraform.binary import NEEDED
 
     assert f"python{project['requires-python']}" in conda
-    assert f"terraform>={'.'.join(map(str, OLDEST[:2]))}" in conda
+    assert f"terraform>={'.'.join(map(str, NEEDED))}" in conda
     (pip,) = (entry["pip"] for entry in conda if isinstance(entry, dict))
     (line,) = pip
     extras = re.fullmatch(r"--editable \.\[([a-z,]+)\]", line).group(1).split(",")
