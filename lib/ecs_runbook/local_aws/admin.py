@@ -30,7 +30,7 @@ def answer(world: World, method: str, path: str, body: bytes) -> Answer:
         return reply(404, {"error": f"{method} {path} is no route here; GET /_local/health is."})
     try:
         return reply(200, route(world, _object(body)))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         return reply(400, {"error": str(error)})
 
 

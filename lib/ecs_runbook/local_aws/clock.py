@@ -252,7 +252,7 @@ def moment(text: str) -> datetime:
     """
     try:
         return _utc(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         message = f"to = {text}: a moment reads like 2026-11-24T17:00:00Z, with its time zone."
         raise ValueError(message) from None
 
