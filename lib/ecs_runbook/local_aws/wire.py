@@ -188,7 +188,9 @@ def request_for(
     """Write the WSGI environment of a call, as an SDK would have sent it."""
     service_model = get_service_model(service)
     model = service_model.operation_model(operation)
-    request = botocore.serialize.create_serializer(protocol_of(service)).serialize_to_request(dict(params), model)
+    # Unvalidated: what is wrong with the parameters is for the service to say.
+    serializer = botocore.serialize.create_serializer(protocol_of(service), include_validation=False)
+    request = serializer.serialize_to_request(dict(params), model)
     body = request["body"]
     raw = urlencode(body, doseq=True).encode() if isinstance(body, dict) else _bytes(body)
     path, _, query = request["url_path"].partition("?")

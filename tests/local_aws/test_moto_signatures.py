@@ -1,0 +1,103 @@
+"""
+What the frame counts on in moto.
+
+moto promises none of it. When a newer moto changes one, this fails here and not as an HTTP 500 in somebody's Terraform.
+"""
+
+import inspect
+from importlib.metadata import version
+
+import pytest
+from moto.cloudtrail.responses import CloudTrailResponse
+from moto.core import config
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import determine_request_protocol
+from moto.core.responses import ActionResult, BaseResponse
+from moto.core.routing import ServiceOperationRouter, get_service_router
+from moto.core.utils import get_service_model
+from moto.ec2.models import EC2Backend, security_groups, subnets, vpcs
+from moto.ecs.models import EC2ContainerServiceBackend
+from moto.iam.models import AccessKey, IAMBackend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import AssumedRole, STSBackend
+
+
+def test_it_is_the_moto_that_was_tried():
+    assert version("moto") == "5.2.5"
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (
+            STSBackend.assume_role,
+            "self, region_name, role_session_name, role_arn, policy, duration, external_id",
+        ),
+        (STSBackend.get_caller_identity, "self, access_key_id, region"),
+        (STSBackend._create_access_key, "self, role"),
+        (BaseResponse.call_action, "self"),
+        (BaseResponse.get_current_account, "self"),
+        (ActionResult.__init__, "self, result"),
+        (DomainDispatcherApplication.__init__, "self, create_app"),
+        (DomainDispatcherApplication.get_application, "self, environ"),
+        (create_backend_app, "service"),
+        (get_service_router, "service_name"),
+        (get_service_model, "service_name"),
+        (ServiceOperationRouter.match, "self, request"),
+        (determine_request_protocol, "service_model, content_type"),
+        (vpcs.random_vpc_id, ""),
+        (subnets.random_subnet_id, ""),
+        (security_groups.random_security_group_id, ""),
+        (
+            EC2Backend.create_vpc,
+            """self, cidr_block, instance_tenancy, amazon_provided_ipv6_cidr_block,
+            ipv6_cidr_block_network_border_group,
+            tags, is_default""",
+        ),
+        (
+            EC2Backend.create_subnet,
+            "self, vpc_id, cidr_block, ipv6_cidr_block, availability_zone, availability_zone_id, ipv6_native, tags",
+        ),
+        (EC2Backend.create_security_group, "self, name, description, vpc_id, tags, force, is_default"),
+        (EC2Backend.create_internet_gateway, "self, tags"),
+        (EC2Backend.attach_internet_gateway, "self, internet_gateway_id, vpc_id"),
+        (EC2Backend.associate_route_table, "self, route_table_id, gateway_id, subnet_id"),
+        (
+            EC2ContainerServiceBackend.create_cluster,
+            """self, cluster_name, tags, cluster_settings, configuration, capacity_providers,
+            default_capacity_provider_strategy, service_connect_defaults""",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_a_function_takes_what_it_took(function, parameters):
+    assert ", ".join(inspect.signature(function).parameters) == " ".join(parameters.split())
+
+
+def test_cloudtrail_still_lacks_lookup_events():
+    assert not hasattr(CloudTrailResponse, "lookup_events")
+
+
+def test_iam_keeps_keys_and_users_by_name():
+    iam = IAMBackend("aws", account_id="123456789012")
+    assert (iam.access_keys, iam.users) == ({}, {})
+    key = iam.create_temp_access_key()
+    assert isinstance(key, AccessKey)
+    assert iam.access_keys == {key.access_key_id: key}
+    assert key.create_date
+    assert key.user_name is None
+
+
+def test_an_assumed_role_shows_its_key_and_its_name():
+    assert {"access_key", "role_arn", "role_session_name"} <= set(inspect.signature(AssumedRole).parameters)
+    assert {"user_id", "arn"} <= set(dir(AssumedRole))
+
+
+def test_the_settings_that_are_set_are_still_read():
+    assert {"iam", "lambda", "batch"} <= set(config.default_user_config)
+    assert "load_aws_managed_policies" in config.default_user_config["iam"]
+    assert "use_docker" in config.default_user_config["lambda"]
+
+
+def test_the_protocols_are_those_that_are_known():
+    assert set(PROTOCOL_PARSERS) == {"ec2", "json", "query", "rest-json", "rest-xml"}
