@@ -1,4 +1,4 @@
-"""A local AWS of a test module's own, its clock frozen, and short words for what tests do with it."""
+"""Short words for what tests do with a local AWS whose clock stands still."""
 
 import itertools
 import json
@@ -44,8 +44,8 @@ def refused(code, message):
 
 
 class LocalWorld:
-    def __init__(self, folder):
-        self.server = process.start(folder)
+    def __init__(self, server):
+        self.server = server
         process.clock(self.server, freeze=True)
         self.ecs, self.ec2, self.iam = self.client("ecs"), self.client("ec2"), self.client("iam")
         self.events, self.sts, self.cloudtrail = self.client("events"), self.client("sts"), self.client("cloudtrail")

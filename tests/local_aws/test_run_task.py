@@ -1,11 +1,17 @@
 """RunTask: what runs, and what AWS refuses, in AWS's own words."""
 
-import pytest
-from local_world import ACCOUNT, allow, arn, aws, document, refused, trusting  # noqa: F401 - aws is a fixture
+import json
 
-ANY = "arn:aws:ecs:eu-west-2:123456789012"
+import pytest
+from local_world import ACCOUNT, LocalWorld, allow, arn, document, refused, trusting
+
 INVALID = "InvalidParameterException"
 PUBLIC = {"assignPublicIp": "ENABLED"}
+
+
+@pytest.fixture(scope="module")
+def aws(server):
+    return LocalWorld(server)
 
 
 def describe_latest(aws, family):
@@ -128,9 +134,7 @@ def with_instance(aws):
         "instanceType": "m5.large",
         "region": "eu-west-2",
     }
-    from json import dumps
-
-    made = aws.ecs.register_container_instance(cluster=cluster, instanceIdentityDocument=dumps(identity))
+    made = aws.ecs.register_container_instance(cluster=cluster, instanceIdentityDocument=json.dumps(identity))
     return cluster, made["containerInstance"]["containerInstanceArn"]
 
 
@@ -269,9 +273,9 @@ def test_roles_that_ecs_cannot_assume_are_refused(aws):
     for role in (gone, aws.role(trust=trusting("events.amazonaws.com"))):
         with refused(
             "ClientException",
-            f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being "
-            "passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this "
-            "role.",
+            f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role "
+            "being passed has the proper trust relationship and permissions and that your IAM user has permissions to "
+            "pass this role.",
         ):
             aws.run(aws.register(executionRoleArn=role)["family"])
     assert aws.run(aws.register(taskRoleArn=aws.role(), executionRoleArn=aws.role())["family"])["tasks"]
