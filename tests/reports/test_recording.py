@@ -1,0 +1,92 @@
+"""Messages of a kernel become outputs of cells, as a front end would keep them."""
+
+from ecs_runbook.reports.recording import Recording
+
+
+def recorded(*messages):
+    recording = Recording([])
+    recording.take("execute_input", "a", {"code": "first", "execution_count": 1})
+    for message in messages:
+        recording.take(*message)
+    return recording.cells
+
+
+def shown(text, display=""):
+    transient = {"display_id": display} if display else {}
+    return {"data": {"text/plain": text}, "metadata": {}, "transient": transient}
+
+
+def texts(cell):
+    return [output["data"]["text/plain"] for output in cell.outputs]
+
+
+def test_printing_in_pieces_is_one_output_for_each_stream():
+    [cell] = recorded(
+        ("stream", "a", {"name": "stdout", "text": "1\n"}),
+        ("stream", "a", {"name": "stdout", "text": "2\n"}),
+        ("stream", "a", {"name": "stderr", "text": "3\n"}),
+    )
+    assert [(output["name"], output["text"]) for output in cell.outputs] == [("stdout", "1\n2\n"), ("stderr", "3\n")]
+
+
+def test_a_line_that_is_overwritten_keeps_its_last_state():
+    [cell] = recorded(
+        ("stream", "a", {"name": "stdout", "text": "10 %\r"}),
+        ("stream", "a", {"name": "stdout", "text": "20 %\rdone\r\n"}),
+    )
+    assert cell.outputs[0]["text"] == "done\r\n"
+
+
+def test_a_display_is_updated_where_it_stands_even_from_a_later_cell():
+    first, second = recorded(
+        ("display_data", "a", shown("0 %", "bar")),
+        ("display_data", "a", shown("other")),
+        ("execute_input", "b", {"code": "second", "execution_count": 2}),
+        ("update_display_data", "b", shown("100 %", "bar")),
+    )
+    assert texts(first) == ["100 %", "other"]
+    assert second.outputs == []
+
+
+def test_an_output_that_comes_late_belongs_to_its_own_cell():
+    first, second = recorded(
+        ("execute_input", "b", {"code": "second", "execution_count": 2}),
+        ("stream", "a", {"name": "stdout", "text": "late"}),
+    )
+    assert first.outputs[0]["text"] == "late"
+    assert second.outputs == []
+
+
+def test_clearing_takes_away_at_once_or_with_the_next_output():
+    [cell] = recorded(
+        ("display_data", "a", shown("1")),
+        ("clear_output", "a", {"wait": True}),
+    )
+    assert texts(cell) == ["1"]
+    [cell] = recorded(
+        ("display_data", "a", shown("1")),
+        ("clear_output", "a", {"wait": True}),
+        ("display_data", "a", shown("2")),
+    )
+    assert texts(cell) == ["2"]
+    [cell] = recorded(("display_data", "a", shown("1")), ("clear_output", "a", {"wait": False}))
+    assert texts(cell) == []
+
+
+def test_an_error_is_known_as_one():
+    [cell] = recorded(("error", "a", {"ename": "ValueError", "evalue": "no", "traceback": ["…"], "more": 1}))
+    assert cell.error == {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["…"]}
+
+
+def test_a_result_keeps_its_number():
+    [cell] = recorded(("execute_result", "a", {"execution_count": 1, "data": {"text/plain": "5"}, "metadata": {}}))
+    assert cell.outputs == [
+        {"output_type": "execute_result", "execution_count": 1, "data": {"text/plain": "5"}, "metadata": {}}
+    ]
+
+
+def test_what_answers_another_request_is_passed_over():
+    [cell] = recorded(
+        ("stream", "stranger", {"name": "stdout", "text": "1"}), ("status", "a", {"execution_state": "busy"})
+    )
+    assert cell.outputs == []
