@@ -351,8 +351,8 @@ def _container(where: str, container: object, name: str) -> Iterator[Fault]:
             yield from _variable(f"{where}.environment", pair["name"], pair["value"])
 
 
-def _keys(where: str, given: dict[str, Any], known: dict[str, type]) -> Iterator[Fault]:
-    for key, value in given.items():
+def _keys(where: str, given: dict[Any, Any], known: dict[str, type]) -> Iterator[Fault]:
+    for key, value in ((str(key), value) for key, value in given.items()):
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=0.6)
             snake = [name for name in known if name.lower() == key.replace("_", "").lower()]
