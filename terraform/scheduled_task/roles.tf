@@ -5,6 +5,12 @@ locals {
   execution_role_arn = var.execution_role_arn != "" ? var.execution_role_arn : one(aws_iam_role.execution[*].arn)
   task_role_arn      = var.task_role_arn != "" ? var.task_role_arn : one(aws_iam_role.task[*].arn)
 
+  # A role's name has 64 characters; a longer one keeps its beginning, and a digest so that no two share a role.
+  role_name = { for role in ["schedule", "execution", "task"] : role => (
+    length("${var.name}-${role}") <= 64 ? "${var.name}-${role}" :
+    "${substr(var.name, 0, 54 - length(role))}-${substr(sha256(var.name), 0, 8)}-${role}"
+  ) }
+
   trust = { for service in ["events.amazonaws.com", "ecs-tasks.amazonaws.com"] : service => jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -20,7 +26,7 @@ locals {
 resource "aws_iam_role" "schedule" {
   count = var.schedule_role_arn == "" ? 1 : 0
 
-  name               = "${var.name}-schedule"
+  name               = local.role_name["schedule"]
   assume_role_policy = local.trust["events.amazonaws.com"]
   tags               = var.tags
 }
@@ -77,7 +83,7 @@ locals {
 resource "aws_iam_role" "execution" {
   count = var.execution_role_arn == "" ? 1 : 0
 
-  name               = "${var.name}-execution"
+  name               = local.role_name["execution"]
   assume_role_policy = local.trust["ecs-tasks.amazonaws.com"]
   tags               = var.tags
 }
@@ -137,7 +143,7 @@ resource "aws_iam_role_policy" "execution" {
 resource "aws_iam_role" "task" {
   count = var.task_role_arn == "" ? 1 : 0
 
-  name               = "${var.name}-task"
+  name               = local.role_name["task"]
   assume_role_policy = local.trust["ecs-tasks.amazonaws.com"]
   tags               = var.tags
 }

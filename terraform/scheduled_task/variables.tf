@@ -3,8 +3,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9._-]{1,54}$", var.name))
-    error_message = "name takes 1 to 54 letters, digits, dots, hyphens and underscores: a rule and a role may have 64, and \"-execution\" is added."
+    condition     = can(regex("^[A-Za-z0-9._-]{1,64}$", var.name))
+    error_message = "name takes 1 to 64 letters, digits, dots, hyphens and underscores."
   }
 }
 

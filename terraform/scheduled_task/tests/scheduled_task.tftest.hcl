@@ -262,8 +262,9 @@ run "everything_given" {
   }
 }
 
-run "ecs_anywhere_has_no_vpc" {
+run "ecs_anywhere_has_no_vpc_and_a_long_name_still_names_roles" {
   variables {
+    name        = "a-name-of-sixty-four-characters-is-as-long-as-a-rule-s-name-may-"
     launch_type = "EXTERNAL"
     subnets     = []
   }
@@ -271,6 +272,14 @@ run "ecs_anywhere_has_no_vpc" {
   assert {
     condition     = aws_ecs_task_definition.this.network_mode == "bridge" && length(aws_cloudwatch_event_target.this.ecs_target[0].network_configuration) == 0
     error_message = "Outside AWS there is no network interface of the task's own."
+  }
+  assert {
+    condition     = aws_iam_role.execution[0].name == "a-name-of-sixty-four-characters-is-as-long-as-${substr(sha256(var.name), 0, 8)}-execution"
+    error_message = "A role's name that would be too long keeps its beginning and gets a digest."
+  }
+  assert {
+    condition     = length(aws_iam_role.schedule[0].name) == 64 && length(aws_iam_role.task[0].name) == 64
+    error_message = "A role's name has 64 characters at most."
   }
 }
 
