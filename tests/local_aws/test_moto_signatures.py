@@ -8,6 +8,7 @@ import inspect
 from importlib.metadata import version
 
 import pytest
+from moto import backends
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core import config
 from moto.core.parse import PROTOCOL_PARSERS
@@ -41,6 +42,7 @@ def test_it_is_the_moto_that_was_tried():
         (DomainDispatcherApplication.__init__, "self, create_app"),
         (DomainDispatcherApplication.get_application, "self, environ"),
         (create_backend_app, "service"),
+        (backends.list_of_moto_modules, ""),
         (get_service_router, "service_name"),
         (get_service_model, "service_name"),
         (ServiceOperationRouter.match, "self, request"),

@@ -7,10 +7,13 @@ moto has no registry for plug-ins, so functions are replaced. A test holds the s
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
 from ecs_runbook.local_aws.identity import root_of
 from ecs_runbook.local_aws.world import World
+
+_SESSIONS = 1_000  # every firing of a rule opens one: the oldest go, lest a year of minutes fill the memory
 
 
 def install(world: World) -> None:
@@ -24,19 +27,35 @@ def install(world: World) -> None:
     default_user_config["batch"]["use_docker"] = False
     # Without it moto looks for every key in every partition, and makes an IAM of each for that.
     os.environ["MOTO_ACCOUNT_ID"] = world.account
+    _modules_are_listed_once()
     _sessions_are_found_by_key(world)
     _an_unknown_key_is_the_root()
 
 
+def _modules_are_listed_once() -> None:
+    from moto import backends
+
+    names = tuple(backends.list_of_moto_modules())  # moto reads its own folder for every request: a fifth of its time
+    backends.list_of_moto_modules = lambda: names
+
+
 def _sessions_are_found_by_key(world: World) -> None:
+    from moto.iam.models import iam_backends
     from moto.sts.models import STSBackend
 
     original = STSBackend.assume_role
 
     def assume_role(self: STSBackend, *args: Any, **kwargs: Any) -> Any:
         session = original(self, *args, **kwargs)
+        now = world.clock.now()
         session.access_key.session = session
-        session.access_key.create_date = world.clock.now()
+        session.access_key.create_date = now
+        # Never before its time by the client's own clock, though the world's may stand still.
+        lasts = timedelta(seconds=kwargs.get("duration") or 3600)
+        session.expiration = max(session.expiration, now.replace(tzinfo=None) + lasts)
+        keys = iam_backends[session.account_id][self.partition].access_keys
+        while len(self.assumed_roles) > _SESSIONS:
+            keys.pop(self.assumed_roles.pop(0).access_key_id, None)
         return session
 
     STSBackend.assume_role = assume_role
