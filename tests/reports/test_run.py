@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from ecs_runbook.errors import NotOk, WorkspaceError
 from ecs_runbook.reports import run as module
 from ecs_runbook.reports.run import begin
+from ecs_runbook.verdicts.verdict import Check
+from ecs_runbook.verdicts.verdict import Verdict as RealVerdict
 
 SCHEMA = json.loads((Path(module.__file__).parent / "verdict.schema.json").read_text())
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -169,6 +171,14 @@ def test_what_is_connected_is_handed_on_and_noted():
     run, aws = begin("40_prove"), Aws()
     assert run.connected(aws) is aws
     assert run.aws is aws
+
+
+def test_a_verdict_as_the_checks_come_to_it_fits_the_schema():
+    checks = (Check("runs-latest", "nightly", "OK", "ran 2"), Check("role", "", "SKIP", "not allowed", "ask"))
+    run = begin("40_prove")
+    with pytest.raises(NotOk):
+        run.finish(RealVerdict("40_prove", "local", "123456789012", "us-east-1", NOON, checks))
+    assert verdict_of(run.folder)["status"] == "SKIP"
 
 
 @pytest.mark.parametrize(

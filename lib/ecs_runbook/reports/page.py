@@ -195,9 +195,9 @@ _STYLE = """
 body { margin: 0; background: #fff; color: #1c2024; font: 17px/1.6 system-ui, -apple-system, "Segoe UI", sans-serif; }
 header, main { box-sizing: border-box; max-width: 1080px; margin: 0 auto; padding: 0 32px; }
 header { margin-top: 24px; padding: 12px 20px; border-left: 8px solid #57606a; background: #f6f8fa; }
-header.OK { border-color: #1a7f37; } header.NG { border-color: #cf222e; } header.SKIP { border-color: #9a6700; }
+header.OK { border-color: #0072b2; } header.NG { border-color: #d55e00; } header.SKIP { border-color: #666; }
 header p { margin: 0; } header strong { font-size: 1.4em; margin-right: .4em; } header small { color: #57606a; }
-header.OK strong { color: #1a7f37; } header.NG strong { color: #cf222e; } header.SKIP strong { color: #9a6700; }
+header.OK strong { color: #0072b2; } header.NG strong { color: #d55e00; } header.SKIP strong { color: #666; }
 main { padding-bottom: 64px; }
 h1, h2, h3 { line-height: 1.25; margin: 1.4em 0 .4em; }
 p, ul, ol { max-width: 46em; }

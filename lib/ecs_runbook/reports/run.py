@@ -194,6 +194,8 @@ class Run:
 
     def _listen(self, shell: Any) -> None:
         sources = [str(source) for source in shell.history_manager.input_hist_raw][1:]
+        if not sources:  # a front end that keeps no history has nothing to check, or to show
+            return
         begun = parameters.declaration(sources)
         first = len(sources) - 1 if begun is None else begun
         earlier = [Executed(source, count) for count, source in enumerate(sources[first:-1], start=first + 1)]
