@@ -461,7 +461,7 @@ class _Watch:
         ended = bool(self.tasks) and all(task.status == "STOPPED" for task in self.tasks)
         if ended and (len(self.tasks) >= self._target.count or len(self.tasks) == before):
             return True
-        if not self.refusal and waited - self._looked_up >= self._between_lookups:
+        if not self.tasks and waited - self._looked_up >= self._between_lookups:
             self._looked_up = waited
             self.refusal = self._refused(since)
         return bool(self.refusal) and not self.tasks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,6 @@ from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
 from ecs_runbook.verdicts.verdict import Check, Status
 
 CHECK_IDS = ["runs-seen", "runs-attributed", "runs-latest", "runs-succeeded", "runs-refused"]
-_SHOWN = 3
 
 
 def judge_runs(runs: pd.DataFrame, subject: str = "") -> list[Check]:
@@ -118,7 +117,8 @@ def _succeeded(rows: Rows, _attrs: dict[Any, Any]) -> Answer:
 def _refused(rows: Rows, attrs: dict[Any, Any]) -> Answer:
     refused = [row for row in rows if row["status"] in (REFUSED, FAILED_TO_START)]
     if refused:
-        return "NG", f"{_count(refused, 'start')} refused: {_each(refused, _refusal)}", "Look at the error column."
+        because = f"{_count(refused, 'start')} refused: {_each(refused, _refusal, shown=1)}"
+        return "NG", because, "Look at the error column."
     answers = {one["source"]: one for one in attrs.get("asked", [])}
     trail = answers.get(
         FROM_TRAIL, {"answered": any(FROM_TRAIL in row["source"] for row in rows), "answer": "not asked"}
@@ -132,10 +132,10 @@ def _refused(rows: Rows, attrs: dict[Any, Any]) -> Answer:
 _NOTHING: Answer = ("SKIP", "there is no run to judge", "")
 
 
-def _each(rows: Rows, words: Any) -> str:
+def _each(rows: Rows, words: Callable[[dict[str, Any]], str], shown: int = 3) -> str:
     """Name the newest few: *because* is to be read at a glance."""
-    newest = [words(row) for row in rows[::-1][:_SHOWN]]
-    return "; ".join(newest) + (f"; and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else "")
+    newest = [words(row) for row in rows[::-1][:shown]]
+    return "; ".join(newest) + (f"; and {len(rows) - shown} more" if len(rows) > shown else "")
 
 
 def _stale(row: dict[str, Any], notes: dict[str, str]) -> str:
