@@ -359,7 +359,8 @@ def _keys(where: str, given: dict[Any, Any], known: dict[str, type]) -> Iterator
             meant = f"did you mean {(snake or near)[0]}?" if snake or near else f"there are {', '.join(known)}"
             yield Fault(f"{where}.{shortened(key)[1:-1]}", "(not shown)", f"RunTask has no such override; {meant}")
         elif not isinstance(value, known[key]) or isinstance(value, bool):
-            yield Fault(f"{where}.{key}", shortened(value), f"{_TYPE_NAMES[known[key]]} is allowed")
+            shown = shortened(value) if known[key] in (str, int) else "(not shown)"  # a misshapen environment
+            yield Fault(f"{where}.{key}", shown, f"{_TYPE_NAMES[known[key]]} is allowed")
 
 
 def without_values(overrides: dict[str, Any]) -> dict[str, Any]:

@@ -151,7 +151,8 @@ _PARAMETER, _ = _arn("ssm", r"parameter/[A-Za-z0-9_./-]{1,1011}", "parameter/nam
 
 Text = Annotated[str, AfterValidator(_text)]
 RoleArn = Annotated[str, _matching(_ROLE, f'"" (a new role is made) or {_ROLE_MEND}', empty=True)]
-_NAME_MEND = "1 to 64 letters, digits, dots, hyphens and underscores are allowed"
+_NAME = "1 to 64 letters, digits, dots, hyphens and underscores are allowed"
+_NAME_MEND = f"{_NAME}, the first no dot or hyphen (a folder has it too)"
 SecretArn = Annotated[
     str,
     _matching(
@@ -230,7 +231,7 @@ class Spec(_Strict):
         Of all that is made.
     """
 
-    name: Annotated[str, _matching("[A-Za-z0-9._-]{1,64}", _NAME_MEND)]
+    name: Annotated[str, _matching("[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", _NAME_MEND)]
     image: Annotated[str, AfterValidator(_image)]
     schedule: Annotated[str, AfterValidator(_schedule)]
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
