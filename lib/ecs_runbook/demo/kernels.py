@@ -128,8 +128,10 @@ def warm_kernels(*, preload: Sequence[str] = PRELOAD, log: Path | None = None) -
 
     Examples
     --------
-    >>> with warm_kernels() as execute:  # doctest: +SKIP
-    ...     execute(Path("notebooks/40_prove.ipynb"), None, parameters={"rule": "nightly"})
+    ::
+
+        with warm_kernels() as execute:
+            execute(Path("notebooks/40_prove.ipynb"), None, parameters={"rule": "nightly"})
     """
     server = _start(preload, log) if sys.platform == "linux" else None
     try:
