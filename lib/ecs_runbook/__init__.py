@@ -21,15 +21,35 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "connect": "session",
-    "spec": "wanted.spec",
-    "next_runs": "wanted.schedule",
+    "Terraform": "terraform.run",
     "begin": "reports.run",
+    "connect": "session",
+    "deregister": "firing.revision",
+    "find_terraform": "terraform.folders",
+    "fire": "firing.drill",
+    "installed": "verdicts.installed",
+    "judge_applied": "verdicts.steps",
+    "judge_fired": "verdicts.steps",
+    "judge_gone": "verdicts.steps",
+    "judge_installed": "verdicts.installed",
+    "judge_plan": "verdicts.steps",
+    "judge_registered": "verdicts.steps",
+    "judge_runs": "verdicts.runs",
+    "judge_schedule": "verdicts.steps",
+    "judged": "verdicts.verdict",
+    "next_runs": "wanted.schedule",
+    "register_again": "firing.revision",
+    "revisions": "evidence.revisions",
+    "runs": "evidence.runs",
+    "spec": "wanted.spec",
+    "the_problem": "reports.problem",
     "timeline": "reports.timeline",
+    "what_is_left": "evidence.remains",
+    "write_terraform": "terraform.folders",
 }
-"""What notebooks import from here, and the module that it comes from: loaded when asked for, so that importing is cheap."""
+"""What notebooks import from here, and its module: loaded when asked for, so that importing is cheap."""
 
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """
 What can go wrong, and what to do next.
 
-Every error of this library is a :class:`RunbookError` and carries a ``hint``: the next thing to do, and the notebook to open::
+Every error of this library is a :class:`RunbookError` and carries a ``hint``: the next thing to do::
 
     RunbookError
     ├── WorkspaceError         a folder that must be written cannot be

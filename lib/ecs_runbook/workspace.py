@@ -23,8 +23,8 @@ def root() -> Path:
     """
     Return the folder that everything is written to.
 
-    The folder named by ``ECS_RUNBOOK_HOME``; else the nearest one above the current folder that holds the notebooks; else the
-    checkout that this library was installed from; else the current folder.
+    The folder named by ``ECS_RUNBOOK_HOME``; else the nearest one above the current folder that holds the notebooks;
+    else the checkout that this library was installed from; else the current folder.
     """
     if named := os.environ.get(HOME_VARIABLE):
         return Path(named).expanduser().resolve()

@@ -32,7 +32,14 @@ class Traces:
 
 def of_task(task: Task) -> Traces:
     """Return what a task of ECS shows: neither the role nor what was asked for."""
-    return Traces(task.started_by, task.created, cluster=task.cluster, executed=definition(task.definition))
+    # ECS always tells startedBy: a task without it was started by somebody else.
+    return Traces(
+        task.started_by,
+        task.created,
+        cluster=task.cluster,
+        executed=definition(task.definition),
+        by_eventbridge=bool(task.started_by),
+    )
 
 
 def of_call(call: Call) -> Traces:

@@ -47,8 +47,8 @@ def what_is_left(made: Iterable[Resource], **clients: Any) -> pd.DataFrame:
     Notes
     -----
     Needs ``events:DescribeRule``, ``iam:GetRole``, ``ecs:DescribeTaskDefinition``, ``ecs:DescribeClusters``,
-    ``logs:DescribeLogGroups`` and ``sqs:GetQueueUrl``. A task definition counts as gone when it is not ACTIVE: AWS keeps
-    INACTIVE ones.
+    ``logs:DescribeLogGroups`` and ``sqs:GetQueueUrl``. A task definition counts as gone when it is not ACTIVE: AWS
+    keeps INACTIVE ones.
     """
     ask = Asking()
     rows = [(one.type, one.name, *_looked(one, ask, clients)) for one in made if one.type in _LOOKS]

@@ -14,8 +14,9 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 PLAN_COLUMNS = ["action", "address", "type"]
 _PLAN = Path(".terraform") / "ecs-runbook.tfplan"
+_PLAN_TOLD = Path(".terraform") / "ecs-runbook.plan.json"
+_PLAN_KEEPS_SECONDS = 3600  # AWS itself may have changed since; what was read longer ago is planned anew
 _STAMP = Path(".terraform") / "ecs-runbook.init"
 _PATIENCE = 3  # interrupts until a child that does not end is killed
 
@@ -97,6 +100,15 @@ class Applied:
 
     def _repr_html_(self) -> str:
         return _page(str(self), self.changes, self.warnings)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing that stands in the state: its type, its own name in AWS, and its ARN where it has one."""
+
+    type: str
+    name: str
+    arn: str
 
 
 class Terraform:
@@ -185,7 +197,39 @@ class Terraform:
         file.unlink(missing_ok=True)
         heard, code = self._run(["plan", "-json", "-input=false", "-detailed-exitcode", f"-out={file}"], fine=(0, 2))
         self._planned = Plan(code == 0, tuple(heard.changes), heard.warnings, file, made_of)
+        told = {
+            "made_of": made_of,
+            "changes": [asdict(change) for change in heard.changes],
+            "warnings": list(heard.warnings),
+        }
+        (self.folder / _PLAN_TOLD).write_text(json.dumps(told), encoding="utf-8")
         return self._planned
+
+    def kept_plan(self) -> Plan | None:
+        """
+        Return the plan that an earlier notebook made in this folder, so that what was read is what is applied.
+
+        None if files or state have changed since, or if it is older than an hour.
+        """
+        file = self.folder / _PLAN
+        try:
+            told = json.loads((self.folder / _PLAN_TOLD).read_text(encoding="utf-8"))
+            age = time.time() - file.stat().st_mtime
+        except (OSError, ValueError):
+            return None
+        if age > _PLAN_KEEPS_SECONDS or told["made_of"] != self._made_of():
+            return None
+        changes = tuple(Change(**change) for change in told["changes"])
+        self._planned = Plan(not changes, changes, tuple(told["warnings"]), file, told["made_of"])
+        return self._planned
+
+    def resources(self) -> list[Resource]:
+        """Return what stands in the state; data that was only read is left out."""
+        self.init()
+        state = self._answer(["state", "pull"])
+        made = (block for block in state.get("resources", []) if block["mode"] == "managed")
+        facts = [(block["type"], one["attributes"]) for block in made for one in block["instances"]]
+        return [Resource(kind, str(has.get("name") or has.get("id")), str(has.get("arn") or "")) for kind, has in facts]
 
     def apply(self, plan: Plan | None = None) -> Applied:
         """
@@ -232,7 +276,9 @@ class Terraform:
             command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
         )
         try:
-            answer: dict[str, Any] = json.loads(said.stdout)
+            # a state that was never written is no document at all
+            nothing = said.returncode == 0 and not said.stdout.strip()
+            answer: dict[str, Any] = {} if nothing else json.loads(said.stdout)
         except ValueError:
             errors = messages.diagnostics_in(said.stderr)
             raise messages.error_of(errors, _ended(arguments[0], said.returncode, said.stderr)) from None
