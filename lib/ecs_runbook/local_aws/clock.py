@@ -125,7 +125,8 @@ class Clock:
         entry = Entry(_utc(when), next(self._numbers), action)
         with self._changed:
             heapq.heappush(self._diary, entry)
-            self._changed.notify_all()
+            if self._diary[0] is entry and self._acting is None:  # whoever runs the diary looks again by itself
+                self._changed.notify_all()
         return entry
 
     def after(self, delay: timedelta, action: Callable[[], None]) -> Entry:
@@ -166,11 +167,11 @@ class Clock:
         if not self._is_due():
             return 0
         with self._lock:
-            if (
-                self._acting is not None
-            ):  # an action's own calls come through here: they must not run the diary a second time
+            if self._acting is not None:  # an action's own calls come by here, and must not run the diary again
                 return 0
-            return self._run_until(self.now())
+            ran = self._run_until(self.now())
+        self._wake()
+        return ran
 
     def keep_up(self) -> None:
         """Catch up for ever: the background thread's work. Returns once the clock is closed."""
