@@ -76,4 +76,6 @@ def _handler() -> type:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    os._exit(code)  # all state is memory, and tidying it away would take longer than a person's patience with `stop`
