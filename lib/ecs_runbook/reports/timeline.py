@@ -97,7 +97,7 @@ def _nothing() -> Figure:
 
 @dataclass(frozen=True)
 class Dot:
-    """One run in the picture: what it took, and what was the latest then; None if it is not known, or if nothing ran."""
+    """One run in the picture: what it took, and what was the latest then; None if not known, or if nothing ran."""
 
     time: datetime
     kind: str
@@ -145,7 +145,7 @@ def steps(revisions: pd.DataFrame, since: datetime, until: datetime) -> list[Ste
 @dataclass(frozen=True)
 class Lanes:
     """
-    The heights in the picture: one a revision, so that 3 and 57 stand as near as 3 and 4; below them what ran none.
+    The heights in the picture: one a revision, so that 3 and 57 are neighbours; below them what ran none.
 
     Attributes
     ----------
