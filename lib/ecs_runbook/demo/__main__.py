@@ -177,7 +177,7 @@ def _column(by: Mapping[tuple[str, str], Told], name: str) -> list[str]:
     return [
         name,
         str(own[-1]["requested"]).rpartition("/")[2],
-        f"{len(applied.receipt['created'])} resources, then an empty plan",
+        f"{len(applied.receipt['applied']['changes'])} resources, then an empty plan",
         *(f"ran {name}:{run['executed']}  {run['state']}" for run in (own[0], own[-1])),
         proved.page,
     ]
