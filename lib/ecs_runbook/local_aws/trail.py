@@ -1,7 +1,7 @@
 """
 CloudTrail: every call is recorded, and LookupEvents, which moto lacks, finds it again.
 
-The trail keeps the newest :data:`KEPT` management events, packed to some 300 bytes each; older ones fall out. AWS keeps
+The trail keeps the newest :data:`KEPT` management events, some 180 MB; older ones fall out. AWS keeps
 90 days, and so does this, by the world's clock. AWS allows two lookups a second; here they are not counted.
 """
 
@@ -24,7 +24,7 @@ from ecs_runbook.local_aws import wire
 from ecs_runbook.local_aws.world import Answer, Call, World, current_call
 
 _LOG = logging.getLogger(__name__)
-KEPT = 500_000
+KEPT = 200_000
 PAGE = 50  # Source: botocore cloudtrail LookupEvents (verified)
 HISTORY = timedelta(days=90)  # Source: botocore cloudtrail LookupEvents (verified)
 ATTRIBUTES = (
@@ -137,11 +137,6 @@ class Trail:
         more = high - low > query.size
         events = [_event(_unpack(self._entries[number].packed)) for _, number in chosen]
         return events, self._token(query, chosen[-1]) if more else ""
-
-    def all(self) -> Iterator[dict[str, Any]]:
-        """Return every record, in the order in which they were written down."""
-        for entry in list(self._entries.values()):
-            yield _unpack(entry.packed)["event"]
 
     def _token(self, query: Query, last: Position) -> str:
         content = json.dumps([self._life, query.mark, *last])
