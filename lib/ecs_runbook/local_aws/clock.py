@@ -13,7 +13,6 @@ import itertools
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -45,9 +44,8 @@ class Clock:
     Parameters
     ----------
     real
-        Where real time comes from: aware UTC. The default counts on from the moment of creation by the machine's
-        monotonic clock,
-        so that a corrected system clock never turns the trail's order round.
+        Where real time comes from: aware UTC. The default is the machine's own clock, except that it never goes back,
+        so that a corrected clock does not turn the trail's order round.
     lock
         Held while an action runs; the server gives the lock under which it answers calls.
 
@@ -68,7 +66,7 @@ class Clock:
         *,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
-        self._real = real or _monotonic_utc()
+        self._real = real or _steady_utc()
         self._lock = lock or threading.RLock()
         self._diary: list[Entry] = []
         self._numbers = itertools.count()
@@ -279,9 +277,15 @@ def span(value: str | float) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
 
 
-def _monotonic_utc() -> Callable[[], datetime]:
-    began, ticks = datetime.now(UTC), time.monotonic()
-    return lambda: began + timedelta(seconds=time.monotonic() - ticks)
+def _steady_utc() -> Callable[[], datetime]:
+    """Return a clock that follows the machine's, also through its sleep, but stands still where that is set back."""
+    latest = [datetime.now(UTC)]
+
+    def now() -> datetime:
+        latest[0] = max(latest[0], datetime.now(UTC))
+        return latest[0]
+
+    return now
 
 
 def _utc(when: datetime) -> datetime:

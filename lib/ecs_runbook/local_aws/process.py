@@ -225,7 +225,8 @@ def _check_port(port: int | None) -> None:
 
 
 def _launched(folder: Path, port: int, timeout: float) -> Server:
-    command = [sys.executable, "-m", "ecs_runbook.local_aws", "--port", str(port), "--folder", str(folder)]
+    # -P: a file of the current folder must not stand in for a module.
+    command = [sys.executable, "-P", "-m", "ecs_runbook.local_aws", "--port", str(port), "--folder", str(folder)]
     with contextlib.suppress(FileNotFoundError):
         (folder / NOTE).unlink()
     with (folder / LOG).open("wb") as log:
