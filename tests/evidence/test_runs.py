@@ -1,5 +1,7 @@
 """The table of runs: both sources in one, each run judged at its moment."""
 
+# ruff: noqa: N803 - the fake takes what AWS's API takes, by its names
+
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -130,32 +132,32 @@ class Aws:
 
         return call
 
-    def _rule(self, Name):  # noqa: N803
+    def _rule(self, Name):
         if Name not in self.rules:
             raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}, "DescribeRule")
         return {"Name": Name, "Arn": f"arn:{Name}", "ScheduleExpression": "cron(0 17 * * ? *)", "State": self.state}
 
-    def _rules(self, NamePrefix=""):  # noqa: N803
+    def _rules(self, NamePrefix=""):
         return {"Rules": [self._rule(name) for name in self.rules if name.startswith(NamePrefix)]}
 
-    def _targets(self, Rule):  # noqa: N803
+    def _targets(self, Rule):
         definition, role = self.rules[Rule]
         if not definition:
             return {"Targets": [{"Id": "f", "Arn": "arn:aws:lambda:eu-west-1:111122223333:function:f"}]}
         parameters = {"TaskDefinitionArn": f"{ARN}/{definition}"}
         return {"Targets": [{"Id": "t", "Arn": CLUSTER, "RoleArn": role, "EcsParameters": parameters}]}
 
-    def _list_tasks(self, cluster, desiredStatus, family):  # noqa: N803
+    def _list_tasks(self, cluster, desiredStatus, family):
         assert (cluster, family) == (CLUSTER, "nightly")
         stopped = desiredStatus == "STOPPED"
         return {"taskArns": [task["taskArn"] for task in self.tasks if (task["lastStatus"] == "STOPPED") == stopped]}
 
-    def _list_definitions(self, familyPrefix, status, sort):  # noqa: N803
+    def _list_definitions(self, familyPrefix, status, sort):
         assert sort == "DESC"
         active = status == "ACTIVE" and familyPrefix == "nightly"
         return {"taskDefinitionArns": [f"{ARN}/nightly:6", f"{ARN}/nightly:5"] if active else []}
 
-    def _definition(self, taskDefinition):  # noqa: N803
+    def _definition(self, taskDefinition):
         times = {f"{ARN}/nightly:5": seconds(-7200), f"{ARN}/nightly:6": seconds(-3)}
         return {"taskDefinition": {"registeredAt": times[taskDefinition], "status": "ACTIVE", "registeredBy": "kim"}}
 

@@ -110,9 +110,9 @@ def exit_code(described: Mapping[str, Any], essential: Sequence[str] | None = No
 
 
 def _reason(described: Mapping[str, Any]) -> str:
+    stopped = ": ".join(part for part in (described.get("stopCode"), described.get("stoppedReason")) if part)
     own = [container["reason"] for container in described.get("containers", []) if container.get("reason")]
-    stopped = [part for part in (described.get("stopCode"), described.get("stoppedReason")) if part]
-    return "; ".join(dict.fromkeys([": ".join(stopped), *own])).strip("; ")
+    return "; ".join(dict.fromkeys(part for part in (stopped, *(one for one in own if one not in stopped)) if part))
 
 
 def describe(arns: Sequence[str], *, cluster: str, ecs: ECSClient, ask: Asking) -> list[Task]:
