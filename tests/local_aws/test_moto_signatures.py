@@ -11,6 +11,7 @@ import pytest
 from moto import backends
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core import config
+from moto.core.base_backend import AccountSpecificBackend
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.responses import ActionResult, BaseResponse
@@ -42,6 +43,7 @@ def test_it_is_the_moto_that_was_tried():
         (DomainDispatcherApplication.__init__, "self, create_app"),
         (DomainDispatcherApplication.get_application, "self, environ"),
         (create_backend_app, "service"),
+        (AccountSpecificBackend.get_session, ""),
         (backends.list_of_moto_modules, ""),
         (get_service_router, "service_name"),
         (get_service_model, "service_name"),

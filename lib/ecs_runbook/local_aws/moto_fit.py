@@ -6,6 +6,7 @@ moto has no registry for plug-ins, so functions are replaced. A test holds the s
 
 from __future__ import annotations
 
+import importlib
 import os
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ _SESSIONS = 1_000  # every firing of a rule opens one: the oldest go, lest a yea
 
 def install(world: World) -> None:
     """Bend moto for *world*."""
+    _regions_are_read_once()
     from moto.core.config import default_user_config
 
     # People attach AWS's own managed policies; moto needs 80 ms to load them.
@@ -30,6 +32,20 @@ def install(world: World) -> None:
     _modules_are_listed_once()
     _sessions_are_found_by_key(world)
     _an_unknown_key_is_the_root()
+
+
+def _regions_are_read_once() -> None:
+    from moto.core.base_backend import AccountSpecificBackend
+
+    # For the names of EC2's regions moto makes four sessions, each of which reads EC2's whole model: half the start.
+    boto3: Any = importlib.import_module("boto3")
+    session, ordinary = boto3.Session(), boto3.Session
+    AccountSpecificBackend.get_session = classmethod(lambda _: session)
+    try:
+        boto3.Session = lambda: session
+        importlib.import_module("moto.ec2.models")
+    finally:
+        boto3.Session = ordinary
 
 
 def _modules_are_listed_once() -> None:
