@@ -139,12 +139,17 @@ async def started(execute, folder):
         client.stop_channels()
 
 
+async def keep_busy(client):
+    """Return once the kernel is in the middle of a cell that takes a minute."""
+    client.execute("import threading\nprint('begun', flush=True)\nthreading.Event().wait(60)")
+    while (await client.get_iopub_msg(timeout=60))["content"].get("text") != "begun\n":
+        pass
+
+
 def test_a_busy_kernel_can_be_interrupted_and_goes_on(execute, tmp_path):
     async def interrupted():
         async with started(execute, tmp_path) as (manager, client):
-            client.execute("import threading\nprint('begun', flush=True)\nthreading.Event().wait(60)")
-            while (await client.get_iopub_msg(timeout=60))["header"]["msg_type"] != "stream":
-                pass
+            await keep_busy(client)
             await manager.interrupt_kernel()
             stopped = await client.get_shell_msg(timeout=60)
             client.execute("1")
@@ -156,9 +161,7 @@ def test_a_busy_kernel_can_be_interrupted_and_goes_on(execute, tmp_path):
 def test_a_busy_kernel_is_ended_with_its_manager(execute, tmp_path):
     async def ended():
         async with started(execute, tmp_path) as (manager, client):
-            client.execute("import threading\nprint('begun', flush=True)\nthreading.Event().wait(60)")
-            while (await client.get_iopub_msg(timeout=60))["header"]["msg_type"] != "stream":
-                pass
+            await keep_busy(client)
             return manager.provisioner.pid
 
     assert not psutil.pid_exists(asyncio.run(ended()))

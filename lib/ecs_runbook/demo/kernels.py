@@ -285,7 +285,8 @@ def _manager(server: _Server | None, cwd: Path, env: Mapping[str, str] | None) -
 
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = KernelSpec(argv=command, display_name="Python 3", language="python")
-    environment = dict(os.environ if env is None else env)
+    # as papermill's own command line has it: a debugger that nobody asked for warns of Python's frozen modules
+    environment = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", **(os.environ if env is None else env)}
 
     class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
