@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ecs_runbook.errors import AwsError, EvidenceError
-from ecs_runbook.firing.asking import Asking, Bars, Limiter
-from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call, look_up, moment
+from ecs_runbook.firing.asking import Asking, Bars
+from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.names import (
     DRILL_OF_TAG,
     DRILL_PREFIX,
@@ -31,10 +31,11 @@ from ecs_runbook.firing.names import (
     DRILL_UNTIL_TAG,
     definition,
     drill_name,
-    started_by,
 )
 from ecs_runbook.firing.rules import Target, choose, read_rule
-from ecs_runbook.firing.tasks import Task, describe, essential, list_tasks
+from ecs_runbook.firing.tasks import essential
+from ecs_runbook.firing.watch import NOTHING_SEEN as NOTHING_SEEN  # it is one of the statuses of Fired
+from ecs_runbook.firing.watch import Watch, outcome_of, status_of
 from ecs_runbook.session import AWS_PACE, Pace
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 LEFTOVER_COLUMNS = ["drill_rule", "rule", "until", "dead"]
-NOTHING_SEEN = "NOTHING SEEN"
 RESEND_SECONDS = 300.0
 """After so long without a trace a second event is sent: longer than CloudTrail takes on average."""
 _SLACK = timedelta(minutes=10)
@@ -211,7 +211,7 @@ def fire(
     tell = _teller(progress, rule)
     name, began = drill_name(rule, random(4)), now()
     until = began + timedelta(seconds=settle + patience) + _SLACK
-    watch = _Watch(name, target, ecs, cloudtrail, ask, pace)
+    watch = Watch(name, target, ecs, cloudtrail, ask, pace)
     with _temporary_rule(name, rule, copied, events, ask, until) as standing:
         tell(0.1, f"{name} is there; waiting {settle:.0f} s until it is heeded")
         sleep(settle)
@@ -221,10 +221,10 @@ def fire(
         while not watch.look(sent, waited) and waited < patience:
             if resend_seconds is not None and waited >= resend_seconds and len(event_ids) == 1 and not watch.tasks:
                 event_ids.append(_send(name, rule, events, ask))
-            tell(min(0.3 + 0.6 * waited / patience, 0.9), f"event sent; {_status(watch.tasks, None).lower()}")
+            tell(min(0.3 + 0.6 * waited / patience, 0.9), f"event sent; {status_of(watch.tasks, None).lower()}")
             sleep(pace.poll_seconds)
             waited += pace.poll_seconds
-    outcome = _outcome(watch)
+    outcome = outcome_of(watch)
     tell(1.0, outcome["status"])
     if outcome["status"] == NOTHING_SEEN:
         outcome["hint"] += _about_trust(target.role, iam, ask)
@@ -438,107 +438,6 @@ def _send(name: str, of: str, events: EventBridgeClient, ask: Asking) -> str:
 
 def _source(name: str) -> str:
     return f"{_SOURCE}.{name}"
-
-
-class _Watch:
-    """What became of the event: the tasks that ECS shows, and the refusal that CloudTrail shows."""
-
-    def __init__(
-        self, name: str, target: Target, ecs: ECSClient, cloudtrail: CloudTrailClient, ask: Asking, pace: Pace
-    ) -> None:
-        self._name, self._target, self._ecs, self._cloudtrail, self._ask = name, target, ecs, cloudtrail, ask
-        # The two lookups a second are shared with everybody in the account: take a thirtieth.
-        self._limiter = Limiter(pace.lookups_per_second, sleep=lambda _: None)
-        self._between_lookups = 30 / pace.lookups_per_second
-        self._looked_up = float("-inf")
-        self.tasks: list[Task] = []
-        self.refusal: Call | None = None
-
-    def look(self, since: datetime, waited: float) -> bool:
-        """Look once, and say whether it is over."""
-        before = len(self.tasks)
-        self.tasks = self._started()
-        ended = bool(self.tasks) and all(task.status == "STOPPED" for task in self.tasks)
-        if ended and (len(self.tasks) >= self._target.count or len(self.tasks) == before):
-            return True
-        if not self.tasks and waited - self._looked_up >= self._between_lookups:
-            self._looked_up = waited
-            self.refusal = self._refused(since)
-        return bool(self.refusal) and not self.tasks
-
-    def _started(self) -> list[Task]:
-        cluster, ecs, ask = self._target.cluster, self._ecs, self._ask
-        arns = list(list_tasks(cluster=cluster, ecs=ecs, ask=ask, startedBy=started_by(self._name)))
-        return describe(arns, cluster=cluster, ecs=ecs, ask=ask)
-
-    def _refused(self, since: datetime) -> Call | None:
-        try:
-            calls = list(look_up(since=since, cloudtrail=self._cloudtrail, ask=self._ask, limiter=self._limiter))
-        except AwsError:
-            return None  # not allowed to look, or throttled: ECS still shows what ran
-        return next((call for call in calls if (call.refused or call.failures) and self._mine(call)), None)
-
-    def _mine(self, call: Call) -> bool:
-        if call.started_by:
-            return call.started_by == started_by(self._name)
-        # AccessDenied comes without parameters: the role, and the family in its words, are all that there is.
-        family = self._target.family
-        families = [one.family for one in call.named] or [family]
-        return call.by_eventbridge and call.role == self._target.role and family in families
-
-
-def _outcome(watch: _Watch) -> dict[str, Any]:
-    """Return the fields of :class:`Fired` that say how it ended."""
-    refusal, tasks = watch.refusal, sorted(watch.tasks, key=lambda task: task.arn)
-    code, words = _refusal(refusal)
-    return {
-        "tasks": tuple(task.arn for task in tasks),
-        "executed": max((task.revision for task in tasks if task.revision), default=None),
-        "status": _status(tasks, refusal),
-        "exit_code": _worst([task.exit_code for task in tasks]),
-        "refused_code": code,
-        "refused_message": words,
-        "error": "; ".join(dict.fromkeys(task.error for task in tasks if task.error)),
-        "hint": _hint(tasks, refusal),
-    }
-
-
-def _status(tasks: Sequence[Task], refusal: Call | None) -> str:
-    if tasks:
-        return next((task.status for task in tasks if task.status != "STOPPED"), "STOPPED")
-    if refusal:
-        return REFUSED if refusal.refused else FAILED_TO_START
-    return NOTHING_SEEN
-
-
-def _worst(codes: Sequence[int | None]) -> int | None:
-    bad = [code for code in codes if code]
-    if bad:
-        return max(bad, key=abs)
-    return None if not codes or None in codes else 0
-
-
-def _refusal(call: Call | None) -> tuple[str, str]:
-    if call is None:
-        return "", ""
-    if call.refused:
-        return call.error_code, call.error_message
-    return call.failures[0].reason, call.failures[0].detail
-
-
-def _hint(tasks: Sequence[Task], refusal: Call | None) -> str:
-    if tasks:
-        running = any(task.status != "STOPPED" for task in tasks)
-        return "It runs still: open 40_prove when it has stopped." if running else ""
-    if refusal is None:
-        return (
-            "Neither ECS nor CloudTrail shows anything. CloudTrail may tell of a refusal later: open 40_prove in a few"
-            " minutes. If the trust of the target's role names one rule (aws:SourceArn), it refuses the copy: then"
-            " that is why, and not the schedule."
-        )
-    if not refusal.started_by:
-        return "CloudTrail's record of it leaves the rule out, so it is told by role and time."
-    return ""
 
 
 def _about_trust(role: str, iam: IAMClient | None, ask: Asking) -> str:

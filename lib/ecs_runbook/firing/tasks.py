@@ -103,6 +103,18 @@ def exit_code(described: Mapping[str, Any], essential: Sequence[str] | None = No
     if essential is None and len(set(every.values())) > 1:
         return None
     codes: list[int | None] = [code for name, code in every.items() if essential is None or name in essential]
+    return worst_code(codes)
+
+
+def worst_code(codes: Sequence[int | None]) -> int | None:
+    """
+    Return what several exit codes come to: the worst bad one, else None if one is missing or there is none, else 0.
+
+    Examples
+    --------
+    >>> worst_code([0, 137, None]), worst_code([0, None]), worst_code([0, 0]), worst_code([])
+    (137, None, 0, None)
+    """
     bad = [code for code in codes if code]
     if bad:
         return max(bad, key=abs)
