@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import json
 import logging
@@ -122,8 +121,7 @@ class Application:
 
             self._moto = DomainDispatcherApplication(create_backend_app)
             for room in _ROOMS:
-                if importlib.util.find_spec(f"ecs_runbook.local_aws.{room}"):
-                    importlib.import_module(f"ecs_runbook.local_aws.{room}").install(self.world)
+                importlib.import_module(f"ecs_runbook.local_aws.{room}").install(self.world)
         except Exception as error:
             self._fault = f"{type(error).__name__}: {error}"
             raise
