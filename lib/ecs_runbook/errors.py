@@ -51,6 +51,10 @@ class RunbookError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 
+    def _render_traceback_(self) -> list[str]:
+        """Show a notebook's reader the sentence, not the way to it: IPython asks for this."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class WorkspaceError(RunbookError):
     """A folder that must be written cannot be."""

@@ -145,7 +145,8 @@ class Progress:
 
     def _count(self) -> str:
         finished = sum(row.ended is not None for row in self._rows.values())
-        of = f"{finished} of {self.total}" if self.total is not None else f"{finished} of {len(self._rows)}"
+        total = len(self._rows) if self.total is None else self.total
+        of = f"{finished} of {total}" if total else ""
         return " · ".join(part for part in (of, self._how) if part)
 
     def _text(self) -> str:

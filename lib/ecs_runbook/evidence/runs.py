@@ -105,7 +105,8 @@ def runs(
 
         ``attrs`` say more, in plain values for the receipt: ``because`` an empty table may be empty (``""`` if it is
         not); ``asked``, a list of ``{"source", "answered", "answer", "calls"}``; ``notes``, words on single runs by
-        task ARN; ``records``, what ECS and CloudTrail said of them, environment values hidden; ``families``.
+        task ARN; ``records``, what ECS and CloudTrail said of them, environment values hidden; ``families``, those
+        that its targets name now first.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def runs(
         "because": because_empty(mine, window, asked) if table.empty else "",
         "asked": asked,
         "notes": notes,
-        "families": families,
+        "families": [*mine.families, *(family for family in families if family not in mine.families)],
         "records": {
             FROM_ECS: [_plain(task.raw) for task, _ in own_tasks],
             FROM_TRAIL: [_plain(call.raw) for call, _ in own_calls],

@@ -60,6 +60,8 @@ class Fired:
     ----------
     rule, drill_rule
         The schedule, and the temporary rule that stood in for it.
+    sent_at
+        When the first event was sent: aware, by the clock of that AWS.
     event_ids
         Of the events sent: one, or two if nothing was seen of the first for long.
     tasks
@@ -88,6 +90,7 @@ class Fired:
 
     rule: str
     drill_rule: str
+    sent_at: datetime
     event_ids: tuple[str, ...]
     tasks: tuple[str, ...]
     requested: str
@@ -233,6 +236,7 @@ def fire(
     return Fired(
         rule=rule,
         drill_rule=name,
+        sent_at=sent,
         event_ids=tuple(event_ids),
         requested=str(definition(target.requested)),
         dry_command=tuple(dry_command) if dry_command is not None else None,

@@ -193,7 +193,7 @@ def _banner(verdict: Mapping[str, Any]) -> str:
 _STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #1c2024; font: 17px/1.6 system-ui, -apple-system, "Segoe UI", sans-serif; }
-header, main { box-sizing: border-box; max-width: 1080px; margin: 0 auto; padding: 0 32px; }
+header, main { box-sizing: border-box; max-width: 1200px; margin: 0 auto; padding: 0 32px; }
 header { margin-top: 24px; padding: 12px 20px; border-left: 8px solid #57606a; background: #f6f8fa; }
 header.OK { border-color: #0072b2; } header.NG { border-color: #d55e00; } header.SKIP { border-color: #666; }
 header p { margin: 0; } header strong { font-size: 1.4em; margin-right: .4em; } header small { color: #57606a; }
@@ -216,7 +216,9 @@ table { border-collapse: collapse; font-size: 14px; line-height: 1.4; }
 th, td { padding: 4px 10px; text-align: left; vertical-align: top; border: 0; border-bottom: 1px solid #d0d7de; }
 th { font-weight: 600; white-space: nowrap; }
 header td:nth-child(-n + 2) { white-space: nowrap; }
-table.dataframe { border: 0; } table.dataframe thead th { text-align: left !important; }
+table.dataframe { border: 0; font-size: 12.5px; overflow-wrap: anywhere; }
+table.dataframe th, table.dataframe td { padding: 4px 7px; }
+table.dataframe thead th { text-align: left !important; }
 a { color: #0969da; }
 .ansi-bold { font-weight: bold; } .ansi-red-fg, .ansi-red-intense-fg { color: #b22b31; }
 .ansi-green-fg, .ansi-green-intense-fg { color: #007427; } .ansi-yellow-fg, .ansi-yellow-intense-fg { color: #7d5600; }

@@ -203,6 +203,7 @@ class Run:
         self._recording.start(shell, sources[-1], len(sources))
         shell.events.register("post_run_cell", self._after_cell)
         parameters.check(self._variables, sources)
+        _show_whole_texts()
 
     def _leave(self) -> None:
         """Hear no more of the kernel."""
@@ -252,6 +253,13 @@ class Run:
         text = json.dumps(notebook, indent=1, ensure_ascii=False, default=str)
         write(self.folder / f"{self.notebook}.ipynb", text + "\n")
         write(self.folder / f"{self.notebook}.html", page(notebook, redacted(dict(body))))
+
+
+def _show_whole_texts() -> None:
+    """Let tables show AWS's words to the end: pandas cuts them after 50 characters."""
+    import pandas as pd
+
+    pd.set_option("display.max_colwidth", None)
 
 
 def _shell() -> Any:

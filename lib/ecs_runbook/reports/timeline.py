@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -77,7 +78,8 @@ def timeline(
     stretches = steps(revisions, *span)
     dots = [_dot(row) for row in runs.to_dict("records") if not pd.isna(row["time"])]
     lanes = Lanes.of(stretches, dots)
-    figure = Figure(figsize=(9, min(1.5 + 0.9 * len(lanes.names), 9)), dpi=100, layout="constrained", facecolor="white")
+    height = min(1.5 + 0.9 * len(lanes.names), 9)
+    figure = Picture(figsize=(9, height), dpi=100, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.set_xlim(date2num(span[0]), date2num(span[1]))
     _draw_steps(axes, stretches, lanes, zone)
@@ -88,11 +90,20 @@ def timeline(
 
 
 def _nothing() -> Figure:
-    figure = Figure(figsize=(9, 1.5), dpi=100, facecolor="white")
+    figure = Picture(figsize=(9, 1.5), dpi=100, facecolor="white")
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, "No revision and no run is known in this time.", ha="center", va="center", color=GREY)
     return figure
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, also where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
 
 
 @dataclass(frozen=True)

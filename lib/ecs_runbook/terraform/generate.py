@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ecs_runbook.wanted.spec import Spec
 
 MODULE = "scheduled_task"
+NEEDED_PROVIDER = ">= 5.100, < 6.0"
 OWN_TAG = "ecs-runbook"
 LOCAL_OVERRIDE = "local_aws_override.tf"
 ACCOUNT_OVERRIDE = "account_override.tf"
@@ -221,7 +222,7 @@ def root_module(spec: Spec, *, account: str, region: str) -> str:
     settings = hcl.block(
         "terraform",
         {"required_version": ">= 1.6"},
-        hcl.block("required_providers", {"aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 6.0"}}),
+        hcl.block("required_providers", {"aws": {"source": "hashicorp/aws", "version": NEEDED_PROVIDER}}),
     )
     return hcl.document(
         settings,

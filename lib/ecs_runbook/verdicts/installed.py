@@ -14,6 +14,7 @@ from ecs_runbook import workspace
 from ecs_runbook.errors import RunbookError
 from ecs_runbook.terraform import binary
 from ecs_runbook.terraform.environment import PROVIDER, provider_config
+from ecs_runbook.terraform.generate import NEEDED_PROVIDER
 from ecs_runbook.verdicts.verdict import Check
 
 INSTALLED_COLUMNS = ["what", "version", "from", "missing"]
@@ -70,7 +71,5 @@ def _terraform() -> tuple[str, str]:
 
 def _provider() -> tuple[str, str]:
     config = provider_config(os.environ, workspace.local(), registry=binary.find().registry)
-    return (
-        "5.100",
-        f"a mirror on this machine, named in {config}" if config else "Terraform's own settings, or the registry",
-    )
+    where = f"a mirror on this machine, named in {config}" if config else "Terraform's own settings, or the registry"
+    return NEEDED_PROVIDER, where

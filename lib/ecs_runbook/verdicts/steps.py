@@ -9,8 +9,6 @@ from ecs_runbook.firing.drill import NOTHING_SEEN
 from ecs_runbook.verdicts.verdict import Check
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
 
     from ecs_runbook.firing.drill import Fired
@@ -99,7 +97,7 @@ def judge_registered(registered: Registered, before: pd.DataFrame, after: pd.Dat
     return [made, Check("revisions-kept", registered.family, "NG", because, "See who deregistered it, in CloudTrail.")]
 
 
-def judge_fired(fired: Fired, known: pd.DataFrame, moment: datetime) -> list[Check]:
+def judge_fired(fired: Fired, known: pd.DataFrame) -> list[Check]:
     """
     Judge a drill.
 
@@ -108,23 +106,22 @@ def judge_fired(fired: Fired, known: pd.DataFrame, moment: datetime) -> list[Che
     fired
         From :func:`ecs_runbook.firing.drill.fire`.
     known
-        The family's revisions.
-    moment
-        Aware; after the drill.
+        The family's revisions, since before the drill.
 
     Returns
     -------
     list of Check
-        ``drill-started``: NG if AWS refused, SKIP if nothing was seen. ``drill-latest``: NG if an older revision ran.
+        ``drill-started``: NG if AWS refused, SKIP if nothing was seen. ``drill-latest``: NG if an older revision ran
+        than the latest when it was sent.
         ``drill-succeeded``: NG if it did not end with 0, SKIP if it has not ended. ``drill-cleared``: NG if the
         temporary rule is still there.
     """
     checks = [_started(fired)]
     if fired.tasks:
-        checks += [_took_the_latest(fired, latest_at(known, moment)), _ended(fired)]
+        checks += [_took_the_latest(fired, latest_at(known, fired.sent_at)), _ended(fired)]
     if fired.left_behind:
         because = f"the temporary rule {fired.left_behind} could not be removed"
-        return [*checks, Check("drill-cleared", fired.rule, "NG", because, "Run 30_fire again: it clears it first.")]
+        return [*checks, Check("drill-cleared", fired.rule, "NG", because, "30_fire removes it, once its time is up.")]
     return [*checks, Check("drill-cleared", fired.rule, "OK", "the temporary rule is removed")]
 
 
@@ -170,11 +167,11 @@ def _started(fired: Fired) -> Check:
 
 def _took_the_latest(fired: Fired, latest: int | None) -> Check:
     if latest is None or fired.executed is None:
-        because = "which revision is the latest is not known"
+        because = "which revision was the latest is not known"
         return Check("drill-latest", fired.rule, "SKIP", because, "Ask as somebody who may describe the family.")
-    if fired.executed == latest:
-        return Check("drill-latest", fired.rule, "OK", f"revision {latest} ran, the latest ACTIVE one")
-    because = f"revision {fired.executed} ran while {latest} is the latest"
+    if fired.executed >= latest:  # one that was registered since may have run already
+        return Check("drill-latest", fired.rule, "OK", f"revision {fired.executed} ran, the latest ACTIVE one")
+    because = f"revision {fired.executed} ran while {latest} was the latest"
     mend = "Let the target name the family without a revision: 10_generate writes it so, 20_apply applies it."
     return Check("drill-latest", fired.rule, "NG", because, mend)
 
