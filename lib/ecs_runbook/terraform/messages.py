@@ -150,8 +150,30 @@ class Heard:
 
 
 def diagnostic(found: dict[str, Any]) -> Diagnostic:
-    """Return one diagnostic of Terraform's; the code and the values it shows are left out."""
-    return Diagnostic(found["severity"], found["summary"], found.get("detail", ""), found.get("address", ""))
+    """
+    Return one diagnostic of Terraform's; the code and the values it shows are left out.
+
+    One that names no resource gets the one in whose block it stands, else the place in the files.
+
+    Examples
+    --------
+    >>> snippet = {"context": 'resource "aws_iam_role" "task"', "code": "…", "values": []}
+    >>> str(diagnostic({"severity": "error", "summary": "Resource precondition failed", "snippet": snippet}))
+    'aws_iam_role.task: Resource precondition failed'
+    """
+    address = found.get("address", "") or _resource(found) or _place(found)
+    return Diagnostic(found["severity"], found["summary"], found.get("detail", ""), address)
+
+
+def _resource(found: dict[str, Any]) -> str:
+    context = (found.get("snippet") or {}).get("context") or ""
+    block = re.fullmatch(r'(resource|data) "([^"]+)" "([^"]+)"', context)
+    return "" if block is None else ("data." if block[1] == "data" else "") + f"{block[2]}.{block[3]}"
+
+
+def _place(found: dict[str, Any]) -> str:
+    place = found.get("range")
+    return f"{place['filename']} line {place['start']['line']}" if place else ""
 
 
 def shown(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -236,7 +258,8 @@ def error_of(errors: Sequence[Diagnostic], otherwise: str) -> TerraformError:
     """
     if not errors:
         return TerraformError(otherwise)
-    first, *others = errors
+    known = [error for error in dict.fromkeys(errors) if "encountered problems during initiali" not in error.summary]
+    first, *others = known or errors
     detail = "\n".join([first.detail, *(f"Also: {other}" for other in others)]).strip()
     everything = "\n".join(map(str, errors))
     for pattern, kind, hint in _HINTS:

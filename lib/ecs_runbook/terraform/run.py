@@ -33,6 +33,7 @@ _PLAN = Path(".terraform") / "ecs-runbook.tfplan"
 _PLAN_TOLD = Path(".terraform") / "ecs-runbook.plan.json"
 _PLAN_KEEPS_SECONDS = 3600  # AWS itself may have changed since; what was read longer ago is planned anew
 _STAMP = Path(".terraform") / "ecs-runbook.init"
+_BACKEND = Path(".terraform") / "terraform.tfstate"  # where Terraform notes the place of the state
 _PATIENCE = 3  # interrupts until a child that does not end is killed
 
 Report = Callable[[str, float, str], None]
@@ -164,15 +165,20 @@ class Terraform:
         if local is not None:
             # the state of an earlier life of the local AWS is not taken along
             arguments.append("-reconfigure")
+        elif self._was_tied():
+            # nor is that of the local AWS; -reconfigure would not forget a place that is no longer named
+            (self.folder / _BACKEND).unlink()
         if self._program.streams_init:
             arguments.append("-json")
         self._run(arguments)
+        # a folder without providers has none yet
+        workspace.writable((self.folder / _STAMP).parent)
         (self.folder / _STAMP).write_text(self._stamp(), encoding="utf-8")
 
     def validate(self) -> tuple[str, ...]:
         """Check the folder without asking AWS; return the warnings."""
         self.init()
-        answer = self._answer(["validate", "-json"])
+        answer = self._answer(["validate", "-json", "-no-color"])
         diagnostics = [messages.diagnostic(found) for found in answer["diagnostics"]]
         if not answer["valid"]:
             errors = [found for found in diagnostics if found.severity == "error"]
@@ -181,7 +187,7 @@ class Terraform:
 
     def unformatted(self) -> list[str]:
         """Return the files that ``terraform fmt`` would change."""
-        command = [*self._program.command, "fmt", "-check", "-list=true", "-recursive"]
+        command = [*self._program.command, "fmt", "-check", "-list=true", "-recursive", "-no-color"]
         said = subprocess.run(
             command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
         )
@@ -263,7 +269,7 @@ class Terraform:
     def outputs(self) -> dict[str, Any]:
         """Return the root module's outputs as they stand in the state; a sensitive one only says that it is."""
         self.init()
-        return messages.shown(self._answer(["output", "-json"]))
+        return messages.shown(self._answer(["output", "-json", "-no-color"]))
 
     def _apply(self, what: Sequence[str]) -> Applied:
         heard, _ = self._run(["apply", "-json", "-input=false", *what], applies=True)
@@ -337,6 +343,14 @@ class Terraform:
                 if interrupts >= _PATIENCE:
                     child.kill()
         self._report(verb, 0.0, "interrupted")
+
+    def _was_tied(self) -> bool:
+        """Tell whether Terraform last kept this folder's state in the folder of a local AWS's life."""
+        try:
+            backend = json.loads((self.folder / _BACKEND).read_text(encoding="utf-8"))["backend"]
+            return Path(backend["config"]["path"]).is_relative_to(workspace.local())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _is_ready(self) -> bool:
         stamp = self.folder / _STAMP
