@@ -30,7 +30,7 @@ format: setup ## format code and strip notebooks
 	@$(BIN)/nbstripout notebooks/*.ipynb
 
 lab: setup ## JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
+	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 bench: setup ## speed, as ratios in one run
 	@$(BIN)/python benchmarks/run.py
