@@ -1,78 +1,61 @@
-"""A schedule's folder: where it lies, what a mistake takes from the spec, and how it is found again."""
+"""Where a schedule's Terraform lies, by default and by wish."""
 
 import json
 from types import SimpleNamespace
 
-import hcl2
 import pytest
 
+from ecs_runbook import workspace
 from ecs_runbook.errors import WorkspaceError
 from ecs_runbook.terraform.folders import find_terraform, write_terraform
-from ecs_runbook.wanted.spec import spec
+
+LOCAL = SimpleNamespace(
+    where="local", account="123456789012", region="us-east-1", endpoint="http://127.0.0.1:1", profile="", life="one"
+)
+AWS = SimpleNamespace(where="aws", account="111122223333", region="eu-west-2", endpoint=None, profile="", life="")
 
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    monkeypatch.setenv("ECS_RUNBOOK_HOME", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv(workspace.HOME_VARIABLE, str(tmp_path))
 
 
-def local(life="one"):
-    return SimpleNamespace(
-        where="local", account="123456789012", region="eu-west-2", endpoint="http://127.0.0.1:1", profile="", life=life
-    )
+def test_the_local_aws_and_each_account_have_folders_of_their_own(make_spec, tmp_path):
+    assert str(write_terraform(make_spec(), LOCAL)) == "build/local/nightly"
+    assert str(write_terraform(make_spec(), AWS)) == "build/111122223333/nightly"
+    assert (tmp_path / "build/local/nightly/local_aws_override.tf").is_file()
+    assert not (tmp_path / "build/111122223333/nightly/local_aws_override.tf").exists()
 
 
-REAL = SimpleNamespace(where="aws", account="111122223333", region="eu-west-2", endpoint=None, profile="", life="")
+def test_a_named_folder_is_taken_as_it_stands(make_spec, tmp_path):
+    files = write_terraform(make_spec(), AWS, folder=str(tmp_path / "mine"))
+    assert files.folder == tmp_path / "mine"
+    assert "main.tf" in files.written
+    assert find_terraform(AWS, name="nightly", folder="mine").folder == files.folder
 
 
-def nightly():
-    return spec(name="nightly", image="busybox", schedule="rate(1 day)", subnets=["subnet-0a1b2c3d"])
+def test_a_mistake_gets_the_fields_that_it_has_variables_for(make_spec):
+    files = write_terraform(make_spec(name="pinned", cpu=512, memory=1024), AWS, mistake="pinned_revision")
+    values = json.loads((files.folder / "terraform.tfvars.json").read_text())
+    assert set(values) == {"name", "image", "cluster", "subnets", "security_groups", "schedule", "region", "account"}
+    assert (values["name"], values["region"], values["account"]) == ("pinned", "eu-west-2", "111122223333")
 
 
-def test_the_local_aws_and_an_account_have_folders_of_their_own(home):
-    assert write_terraform(nightly(), local()).folder == home / "build" / "local" / "nightly"
-    assert write_terraform(nightly(), REAL).folder == home / "build" / "111122223333" / "nightly"
+def test_an_unknown_mistake_is_refused_with_those_that_there_are(make_spec):
+    with pytest.raises(WorkspaceError, match=r"mistake = 'pined' is not known. There are: .*pinned_revision"):
+        write_terraform(make_spec(), AWS, mistake="pined")
 
 
-def test_a_folder_for_an_account_names_that_account_and_nothing_local(home):
-    folder = write_terraform(nightly(), REAL).folder
-    assert not (folder / "local_aws_override.tf").exists()
-    (provider,) = hcl2.loads((folder / "main.tf").read_text())["provider"]
-    (settings,) = provider.values()
-    assert [account.strip('"') for account in settings["allowed_account_ids"]] == ["111122223333"]
+def test_a_folder_without_terraform_says_which_notebook_writes_it():
+    with pytest.raises(WorkspaceError, match=r"holds no Terraform. Run 10_generate with name = 'nightly' first"):
+        find_terraform(AWS, name="nightly")
 
 
-def test_a_mistake_takes_the_specs_values_for_its_variables():
-    folder = write_terraform(nightly(), local(), mistake="pinned_revision").folder
-    values = json.loads((folder / "terraform.tfvars.json").read_text())
-    assert values["name"] == "nightly"
-    assert values["schedule"] == "rate(1 day)"
-    assert values["account"] == "123456789012"
-    assert "aws_ecs_task_definition.this.arn #" in (folder / "main.tf").read_text()
-
-
-def test_a_mistake_that_is_not_there_names_those_that_are():
-    with pytest.raises(WorkspaceError) as refused:
-        write_terraform(nightly(), local(), mistake="pined")
-    assert "mistake = 'pined' is not known." in str(refused.value)
-    assert "pinned_revision" in refused.value.hint
-
-
-def test_what_was_written_is_found_again_and_tied_to_the_server_that_runs_now():
-    written = write_terraform(nightly(), local("one")).folder
-    before = (written / "local_aws_override.tf").read_text()
-    found = find_terraform(local("another"), name="nightly")
-    assert found.folder == written
-    assert (written / "local_aws_override.tf").read_text() != before
-
-
-def test_nothing_to_find_names_the_notebook_that_writes_it(home):
-    with pytest.raises(WorkspaceError) as refused:
-        find_terraform(local(), name="nightly")
-    assert str(home / "build" / "local" / "nightly") in str(refused.value)
-    assert "Run 10_generate with name = 'nightly' first." in refused.value.hint
-
-
-def test_a_folder_that_is_named_counts_from_the_workspace(home):
-    assert write_terraform(nightly(), local(), folder="infra/nightly").folder == home / "infra" / "nightly"
+def test_finding_ties_the_folder_to_the_server_that_runs_now(make_spec):
+    folder = write_terraform(make_spec(), LOCAL).folder
+    before = (folder / "local_aws_override.tf").read_text()
+    find_terraform(SimpleNamespace(**vars(LOCAL) | {"endpoint": "http://127.0.0.1:2", "life": "two"}), name="nightly")
+    after = (folder / "local_aws_override.tf").read_text()
+    assert "http://127.0.0.1:1" in before
+    assert "http://127.0.0.1:1" not in after
+    assert "/state/two/" in after

@@ -205,6 +205,7 @@ class Terraform:
         self._planned = Plan(code == 0, tuple(heard.changes), heard.warnings, file, made_of)
         told = {
             "made_of": made_of,
+            "empty": self._planned.empty,
             "changes": [asdict(change) for change in heard.changes],
             "warnings": list(heard.warnings),
         }
@@ -226,7 +227,7 @@ class Terraform:
         if age > _PLAN_KEEPS_SECONDS or told["made_of"] != self._made_of():
             return None
         changes = tuple(Change(**change) for change in told["changes"])
-        self._planned = Plan(not changes, changes, tuple(told["warnings"]), file, told["made_of"])
+        self._planned = Plan(told["empty"], changes, tuple(told["warnings"]), file, told["made_of"])
         return self._planned
 
     def resources(self) -> list[Resource]:
@@ -369,7 +370,7 @@ class Terraform:
         """Return what a plan depends on and can be seen from here, as one line; Terraform itself sees the rest."""
         local = generate.local_of(self.aws, self.folder)
         state = local.state if local is not None else self.folder / "terraform.tfstate"
-        return _digest([self.aws.account, *map(_content, [*self._files(), state])])
+        return _digest([str(self._program), self.aws.account, *map(_content, [*self._files(), state])])
 
     def _files(self) -> list[Path]:
         """Return the files that say what is wanted: Terraform's, in the folder and below it, with the lock file."""
