@@ -33,8 +33,10 @@ for whole in (ecs, answers, events, Rule, sts):
         "EC2ContainerServiceBackend.delete_task_definitions(self, task_definitions)",
         "EC2ContainerServiceBackend.deregister_task_definition(self, task_definition_str)",
         "EC2ContainerServiceBackend.describe_task_definition(self, task_definition_str)",
-        "EC2ContainerServiceBackend.update_container_instance_resources"
-        "(self, container_instance, task_resources, removing)",
+        (
+            "EC2ContainerServiceBackend.update_container_instance_resources"
+            "(self, container_instance, task_resources, removing)"
+        ),
         "EC2ContainerServiceResponse.describe_tasks(self)",
         "EC2ContainerServiceResponse.list_task_definitions(self)",
         "EC2ContainerServiceResponse.list_tasks(self)",
