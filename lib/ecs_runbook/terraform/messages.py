@@ -264,5 +264,8 @@ def error_of(errors: Sequence[Diagnostic], otherwise: str) -> TerraformError:
     everything = "\n".join(map(str, errors))
     for pattern, kind, hint in _HINTS:
         if re.search(pattern, everything):
+            if kind is ProviderMissing:
+                # one sentence: without the advice to list who needs the provider
+                detail = " ".join(detail.partition("To see which modules")[0].split()) + "."
             return kind(first.summary, detail=detail, address=first.address, hint=hint)
     return TerraformError(first.summary, detail=detail, address=first.address)

@@ -240,31 +240,59 @@ class Terraform:
 
     def apply(self, plan: Plan | None = None) -> Applied:
         """
-        Do what *plan*, or the latest plan of this object, says; plan anew where files or state have changed since.
+        Do what *plan* says, or the latest plan of this object, or, without any, what a new one says.
 
-        An empty plan is not applied. An interrupt is passed on, once; what was made until then stands in the state.
+        Where files or state have changed since, it is planned anew; of a *plan* that was given, nothing more than that
+        is done then. An empty plan is not applied. An interrupt is passed on, once; what was made until then stands in
+        the state.
+
+        Raises
+        ------
+        TerraformError
+            Also if files or state have changed so that something would be done that *plan* does not say.
         """
         self.init()
-        plan = plan or self._planned
+        latest = plan or self._planned
         self._planned = None
-        if plan is None or plan.file is None or not plan.file.is_file() or plan.made_of != self._made_of():
+        if latest is None or latest.file is None or not latest.file.is_file() or latest.made_of != self._made_of():
+            return self._apply_anew(plan)
+        try:
+            return self._apply_saved(latest)
+        except TerraformError as error:
+            if "plan is stale" not in error.summary:
+                raise
+            return self._apply_anew(plan)
+
+    def _apply_anew(self, read: Plan | None) -> Applied:
+        if read is None:
             return self._apply(["-auto-approve"])
+        anew = self.plan()
+        self._planned = None
+        if unread := [f"{change.action} {change.address}" for change in anew.changes if change not in read.changes]:
+            summary = "Files or state have changed since the plan, and now there is more to do"
+            hint = "Nothing was changed. Plan again, read it, and apply that."
+            raise TerraformError(summary, detail=", ".join(unread), hint=hint)
+        return self._apply_saved(anew)
+
+    def _apply_saved(self, plan: Plan) -> Applied:
         if plan.empty:
             return Applied((), self.outputs(), plan.warnings)
         try:
             return self._apply([str(plan.file)])
-        except TerraformError as error:
-            if "plan is stale" not in error.summary:
-                raise
-            return self._apply(["-auto-approve"])
         finally:
-            plan.file.unlink(missing_ok=True)
+            (self.folder / _PLAN).unlink(missing_ok=True)
 
     def destroy(self) -> Applied:
         """Destroy what stands in the state."""
         self.init()
         self._planned = None
-        heard, _ = self._run(["destroy", "-json", "-input=false", "-auto-approve"], applies=True)
+        command = ["destroy", "-json", "-input=false", "-auto-approve"]
+        try:
+            # what stands in the state is to go, whatever it looks like by now: a quarter of the time is saved
+            heard, _ = self._run([*command, "-refresh=false"], applies=True)
+        except TerraformError:
+            # something went by another's hand, perhaps: a refresh notices
+            heard, _ = self._run(command, applies=True)
         return Applied(tuple(heard.applied), {}, heard.warnings)
 
     def outputs(self) -> dict[str, Any]:
