@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecs_runbook.terraform.binary import find
-from ecs_runbook.terraform.environment import environment
+from ecs_runbook.terraform.environment import environment, provider_config
 from ecs_runbook.terraform.folders import write_terraform
 
 from ecs_runbook import connect, spec, workspace
@@ -28,7 +28,7 @@ from ecs_runbook.local_aws import process
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS_IMPORT = 15
 ROUNDS_START = 5
-ROUNDS_DEMO = 2
+ROUNDS_DEMO = 1
 
 
 def main() -> None:
@@ -97,7 +97,8 @@ def bare_terraform() -> float:
         pinned = write_terraform(
             spec(name="pinned", **wanted), aws, folder=str(home / "pinned"), mistake="pinned_revision"
         )
-        child = {name: value for name, value in environment(aws).items() if name != "GOGC"}
+        config = provider_config(os.environ, home)
+        child = {name: value for name, value in environment(aws, os.environ, config=config).items() if name != "GOGC"}
         terraform = find().command
 
         def bare() -> None:

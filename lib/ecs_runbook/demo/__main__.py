@@ -165,10 +165,10 @@ def closing_table(told: Sequence[Told]) -> str:
     """Return what a person reads at a glance, taken from the receipts."""
     by = {(one.step.notebook, one.step.subject): one for one in told}
     columns = [_column(by, name) for name in (RIGHT, PINNED)]
-    rows = zip(
-        ("", "the target names", "applied", "revision 1 there", "revision 2 there", "report"), *columns, strict=True
-    )
-    return "\n" + "\n".join(f"  {label:<17} {right:<44} {pinned}".rstrip() for label, right, pinned in rows)
+    labels = ("", "the target names", "applied", "revision 1 there", "revision 2 there", "report")
+    width = max(map(len, columns[0])) + 3
+    rows = zip(labels, *columns, strict=True)
+    return "\n" + "\n".join(f"  {label:<17} {right:<{width}}{pinned}".rstrip() for label, right, pinned in rows)
 
 
 def _column(by: Mapping[tuple[str, str], Told], name: str) -> list[str]:
