@@ -84,7 +84,7 @@ class Teller:
     def tell(self, build: Path) -> list[Told]:
         """Run everything; lanes side by side."""
         told: list[Told] = []
-        with ThreadPoolExecutor(max_workers=3) as pool:
+        with ThreadPoolExecutor(max_workers=2) as pool:
             for chapter in story({name: str(build / name) for name in (RIGHT, PINNED)}):
                 if isinstance(chapter, NextDay):
                     self._next_day()

@@ -70,14 +70,17 @@ def story(folders: Mapping[str, str]) -> list[Chapter]:
     what = {"schedule": SCHEDULE, "timezone": ZONE, "image": IMAGES[0]}
     return [
         [
-            [terraform("10_generate", RIGHT, **what), terraform("20_apply", RIGHT)],
             [
+                terraform("10_generate", RIGHT, **what),
+                terraform("20_apply", RIGHT),
+                Step("30_fire", RIGHT, {"rule": RIGHT}),
+            ],
+            [
+                Step("00_start_here"),
                 terraform("10_generate", PINNED, mistake="pinned_revision", **what),
                 terraform("20_apply", PINNED),
             ],
-            [Step("00_start_here")],
         ],
-        [[Step("30_fire", RIGHT, {"rule": RIGHT})]],
         NextDay(),
         both("25_new_revision", "family", image=IMAGES[1]),
         NextDay(),
