@@ -18,17 +18,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecs_runbook import connect, spec, workspace
+from ecs_runbook.local_aws import process
 from ecs_runbook.terraform.binary import find
 from ecs_runbook.terraform.environment import environment, provider_config
 from ecs_runbook.terraform.folders import write_terraform
 
-from ecs_runbook import connect, spec, workspace
-from ecs_runbook.local_aws import process
-
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS_IMPORT = 15
 ROUNDS_START = 5
-ROUNDS_DEMO = 1
+ROUNDS_DEMO = 2
 
 
 def main() -> None:
