@@ -86,6 +86,7 @@ def test_another_port_than_that_of_the_running_one_is_refused(folder):
         '{"port": 1}',
         json.dumps({"port": 1, "pid": os.getpid(), "life": "x"}),  # nobody listens; the pid is another's
     ],
+    ids=["empty", "broken", "a list", "incomplete", "nobody listens"],
 )
 def test_a_note_of_one_that_does_not_answer_is_not_believed(tmp_path, note):
     (tmp_path / process.NOTE).write_text(note)
