@@ -16,7 +16,7 @@ demo: setup ## the main job, end to end, on the local AWS
 	@$(BIN)/python -m ecs_runbook.demo
 
 test: setup ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: setup ## ruff, mypy, notebooks committed bare
 	@$(BIN)/ruff check .
