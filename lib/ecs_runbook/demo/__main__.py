@@ -129,7 +129,7 @@ class Unexpected(RunbookError):
 
     def __init__(self, told: Told, found: set[str]) -> None:
         checks = [check for check in told.verdict["checks"] if check["status"] != "OK"]
-        words = "; ".join(f"{check['id']}: {check['because']}" for check in checks)
+        words = "; ".join(f"{check['id']}: {check['because']} {check.get('next', '')}".strip() for check in checks)
         missing = f"it did not find {', '.join(sorted(told.step.finds - found))}" if told.step.finds - found else ""
         step = f"{told.step.notebook} {told.step.subject}".strip()
         super().__init__(f"{step}: {words or missing}", hint=f"The report: {told.page}.")
@@ -150,7 +150,7 @@ def report_of(output: Path, step: Step, failure: str) -> Told:
     texts = ["".join(out.get("text", "")) for cell in cells for out in cell.get("outputs", [])]
     pages = [page for text in texts for page in _REPORT.findall(text)]
     if not pages:
-        raise RunbookError(f"{step.notebook} {step.subject} ended without a report: {failure}")
+        raise RunbookError(f"{step.notebook} {step.subject}: {failure}")
     folder = (workspace.root() / pages[-1]).parent
     receipt = folder / "receipt.json"
     return Told(

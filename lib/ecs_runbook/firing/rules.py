@@ -193,7 +193,7 @@ def _nearest(name: str, events: EventBridgeClient, ask: Asking) -> str:
     if near:
         return f"Nearest: {', '.join(near)}."
     return (
-        f"There are {len(names)} others."
+        f"The bus has {len(names)} rules of other names."
         if names
         else "There is no rule at all: is this the account and Region you mean?"
     )

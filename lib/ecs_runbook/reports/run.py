@@ -184,7 +184,7 @@ class Run:
         if receipt is not None:
             self.save("receipt.json", receipt)
         report = self.folder / (f"{self.notebook}.html" if self._recording else "verdict.json")
-        sys.stdout.write(f"Report: {_from_root(report)}\n")
+        self._say_where(report)
         self._write_page(body)
         self._write_verdict(body)
         self._finished = True
@@ -228,6 +228,7 @@ class Run:
         with contextlib.suppress(WorkspaceError):  # nobody is left to tell: the cell's own error stands on the screen
             self._write_verdict(body)
             self._write_page(body)
+            self._say_where(self.folder / f"{self.notebook}.html")
 
     def _unfinished(self, because: str, mend: str) -> dict[str, Any]:
         place = self._variables.get("where", "")
@@ -241,6 +242,10 @@ class Run:
             "status": "NG",
             "checks": [check],
         }
+
+    @staticmethod
+    def _say_where(report: Path) -> None:
+        sys.stdout.write(f"Report: {_from_root(report)}\n")
 
     def _write_verdict(self, body: Mapping[str, Any]) -> None:
         write(self.folder / "verdict.json", as_json(body))
