@@ -115,7 +115,8 @@ class Aws:
 
     def _repr_html_(self) -> str:
         facts = {"where": self._place, "account": self.account, "Region": self.region, "you are": self.caller}
-        rows = (f"<tr><th>{key}</th><td>{html.escape(value)}</td></tr>" for key, value in facts.items())
+        left = 'style="text-align:left"'
+        rows = (f"<tr><th {left}>{key}</th><td {left}>{html.escape(value)}</td></tr>" for key, value in facts.items())
         return f"<table>{''.join(rows)}</table>"
 
 

@@ -330,7 +330,8 @@ class Spec(_Strict):
 
     def _repr_html_(self) -> str:
         rows = [(field, self._shown(field)) for field in type(self).model_fields if self._told(field)]
-        cells = "".join(f"<tr><th>{field}</th><td><code>{html.escape(text)}</code></td></tr>" for field, text in rows)
+        row = '<tr><th style="text-align:left">{}</th><td style="text-align:left"><code>{}</code></td></tr>'
+        cells = "".join(row.format(field, html.escape(text)) for field, text in rows)
         return f"<table><tbody>{cells}</tbody></table>"
 
     def _told(self, field: str) -> bool:
