@@ -158,6 +158,23 @@ def test_a_busy_kernel_can_be_interrupted_and_goes_on(execute, tmp_path):
     assert asyncio.run(interrupted()) == ("KeyboardInterrupt", "ok")
 
 
+def test_every_running_notebook_can_be_interrupted_at_once(execute, notebook, tmp_path):
+    fifos = [tmp_path / name for name in ("left", "right")]
+    for fifo in fifos:
+        os.mkfifo(fifo)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = f"open({str(tmp_path)!r} + '/' + side, 'w').close()\nimport threading; threading.Event().wait(60)"
+        path = notebook(waiting)
+        ran = [
+            pool.submit(execute, path, tmp_path / f"{fifo.name}.ipynb", parameters={"side": fifo.name})
+            for fifo in fifos
+        ]
+        for fifo in fifos:
+            fifo.open().close()  # until the cell has begun
+        execute.interrupt()
+        assert [run.exception().ename for run in ran] == ["KeyboardInterrupt", "KeyboardInterrupt"]
+
+
 def test_a_busy_kernel_is_ended_with_its_manager(execute, tmp_path):
     async def ended():
         async with started(execute, tmp_path) as (manager, client):

@@ -80,17 +80,23 @@ class Teller:
         self._execute = execute
         self._server = server
         self._home = home
+        self._stopped = False
 
     def tell(self, build: Path) -> list[Told]:
         """Run everything; lanes side by side."""
         told: list[Told] = []
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for chapter in story({name: str(build / name) for name in (RIGHT, PINNED)}):
-                if isinstance(chapter, NextDay):
-                    self._next_day()
-                else:
-                    for lane in pool.map(self._lane, chapter):
-                        told += lane
+            try:
+                for chapter in story({name: str(build / name) for name in (RIGHT, PINNED)}):
+                    if isinstance(chapter, NextDay):
+                        self._next_day()
+                    else:
+                        told += [one for lane in pool.map(self._lane, chapter) for one in lane]
+            except BaseException:
+                # the other lane need not go on; Terraform gives back its lock when it is interrupted
+                self._stopped = True
+                self._execute.interrupt()
+                raise
         return told
 
     def _next_day(self) -> None:
@@ -99,7 +105,7 @@ class Teller:
         say(f"  (the clock moves to {datetime.fromisoformat(moved['now']):%Y-%m-%d %H:%M} UTC: both schedules run)")
 
     def _lane(self, steps: Sequence[Step]) -> list[Told]:
-        return [self._step(step) for step in steps]
+        return [self._step(step) for step in steps if not self._stopped]
 
     def _step(self, step: Step) -> Told:
         began = time.monotonic()
@@ -108,7 +114,8 @@ class Teller:
         told = report_of(output, step, failure)
         found = {check["id"] for check in told.verdict["checks"] if check["status"] != "OK"}
         status = told.verdict["status"] + (", as it must" if step.finds and found == step.finds else "")
-        say(f"  {step.notebook:<16} {step.subject:<19} {status:<15} {time.monotonic() - began:5.1f} s")
+        if not self._stopped:
+            say(f"  {step.notebook:<16} {step.subject:<19} {status:<15} {time.monotonic() - began:5.1f} s")
         if found != step.finds:
             raise Unexpected(told, found)
         return told

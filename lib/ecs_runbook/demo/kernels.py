@@ -110,6 +110,11 @@ class Warm:
                 error.add_note(f"The kernel's last words ({self._log}):\n{tail}")
             raise
 
+    def interrupt(self) -> None:
+        """Interrupt every notebook that runs, as Ctrl-C does; those on ordinary kernels have had it already."""
+        if self._server is not None:
+            self._server.interrupt()
+
 
 @contextmanager
 def warm_kernels(*, preload: Sequence[str] = PRELOAD, log: Path | None = None) -> Iterator[Warm]:
@@ -152,6 +157,7 @@ class _Server:
         self._state = "loading"
         self._pids: dict[int, int] = {}
         self._codes: dict[int, int] = {}
+        self._alive: set[int] = set()
         self._reader = threading.Thread(target=self._read, args=(replies,), daemon=True)
         self._reader.start()
 
@@ -164,8 +170,10 @@ class _Server:
                         self._state = "ready"
                     elif "pid" in message:
                         self._pids[message["id"]] = message["pid"]
+                        self._alive.add(message["pid"])
                     elif "ended" in message:
                         self._codes[message["ended"]] = message["code"]
+                        self._alive.discard(message["ended"])
                     self._changed.notify_all()
         with self._changed:
             self._state = "gone"
@@ -203,6 +211,13 @@ class _Server:
             if not self._changed.wait_for(lambda: self.code(pid) is not None, timeout):
                 raise subprocess.TimeoutExpired(f"kernel {pid}", timeout or 0)
             return self.code(pid) or 0
+
+    def interrupt(self) -> None:
+        """Interrupt every kernel that lives."""
+        with self._changed:
+            for pid in self._alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)
 
     def close(self) -> None:
         """End the process and every kernel of its."""
