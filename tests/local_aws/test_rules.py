@@ -168,7 +168,7 @@ def test_a_deleted_rule_fires_no_more(aws, rule):
     put(aws, name, ecs_target(aws, family, able(aws), cluster), ScheduleExpression="rate(1 minute)")
     aws.events.remove_targets(Rule=name, Ids=["run"])
     aws.events.delete_rule(Name=name)
-    assert aws.advance(300)["actions"] == 0
+    aws.advance(300)
     assert started(aws, cluster) == []
 
 
