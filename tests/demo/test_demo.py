@@ -103,6 +103,13 @@ def test_the_pinned_schedule_is_not_good_for_that_reason_alone(told):
     assert bad == {"runs-latest": "everyday2am-pinned"}
 
 
+def test_the_pictures_are_in_the_pages(told):
+    _, home = told
+    pages = [*(home / "runs").glob("2*-40_prove*/*.html"), *(home / "runs").glob("2*-00_start_here/*.html")]
+    pictures = [re.findall(r'src="data:image/png;base64,(iVBORw0KGgo[^"]{2000,})"', page.read_text()) for page in pages]
+    assert sorted(map(len, pictures)) == [1, 1, 2]
+
+
 def test_evidence_is_kept_as_receipts(told):
     _, home = told
     receipts = {path.parent.name.split("-", 1)[1]: path for path in (home / "runs").glob("2*/receipt.json")}

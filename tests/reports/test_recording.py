@@ -90,3 +90,9 @@ def test_what_answers_another_request_is_passed_over():
         ("stream", "stranger", {"name": "stdout", "text": "1"}), ("status", "a", {"execution_state": "busy"})
     )
     assert cell.outputs == []
+
+
+def test_a_pictures_bytes_are_kept_as_the_notebook_format_keeps_them():
+    picture = {"data": {"image/png": b"\x89PNG", "text/plain": "picture"}, "metadata": {}, "transient": {}}
+    [cell] = recorded(("display_data", "a", picture))
+    assert cell.outputs[0]["data"] == {"image/png": "iVBORw==", "text/plain": "picture"}

@@ -216,8 +216,8 @@ table { border-collapse: collapse; font-size: 14px; line-height: 1.4; }
 th, td { padding: 4px 10px; text-align: left; vertical-align: top; border: 0; border-bottom: 1px solid #d0d7de; }
 th { font-weight: 600; white-space: nowrap; }
 header td:nth-child(-n + 2) { white-space: nowrap; }
-table.dataframe { border: 0; font-size: 12.5px; overflow-wrap: anywhere; }
-table.dataframe th, table.dataframe td { padding: 4px 7px; }
+table.dataframe { border: 0; font-size: 12px; overflow-wrap: break-word; }
+table.dataframe th, table.dataframe td { padding: 4px 6px; }
 table.dataframe thead th { text-align: left !important; }
 a { color: #0969da; }
 .ansi-bold { font-weight: bold; } .ansi-red-fg, .ansi-red-intense-fg { color: #b22b31; }

@@ -9,6 +9,7 @@ each.)
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import sys
@@ -128,7 +129,15 @@ class Recording:
 
     def _update(self, content: dict[str, Any]) -> None:
         for output in self._displays.get(content.get("transient", {}).get("display_id", ""), []):
-            output["data"], output["metadata"] = content["data"], content["metadata"]
+            output["data"], output["metadata"] = _shown(content["data"]), content["metadata"]
+
+
+def _shown(data: dict[str, Any]) -> dict[str, Any]:
+    """Return *data* as the notebook format keeps it: a picture's bytes, which are only now on their way, as text."""
+    return {
+        kind: base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+        for kind, value in data.items()
+    }
 
 
 def _output(kind: str, content: dict[str, Any]) -> dict[str, Any] | None:
@@ -136,9 +145,9 @@ def _output(kind: str, content: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "stream":
         return {"output_type": kind, "name": content["name"], "text": _OVERWRITTEN.sub("", content["text"])}
     if kind == "display_data":
-        return {"output_type": kind, "data": content["data"], "metadata": content["metadata"]}
+        return {"output_type": kind, "data": _shown(content["data"]), "metadata": content["metadata"]}
     if kind == "execute_result":
-        shown = {"data": content["data"], "metadata": content["metadata"]}
+        shown = {"data": _shown(content["data"]), "metadata": content["metadata"]}
         return {"output_type": kind, "execution_count": content["execution_count"], **shown}
     if kind == "error":
         return {"output_type": kind, **{key: content[key] for key in ("ename", "evalue", "traceback")}}
