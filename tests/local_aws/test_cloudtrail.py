@@ -183,6 +183,13 @@ def test_what_goes_into_a_bucket_or_a_queue_is_no_management_event(client, trail
         assert records(trail, name) == []
 
 
+def test_an_event_that_is_put_is_recorded(client, trail):
+    entry = {"Source": "test.put", "DetailType": "t", "Detail": "{}"}
+    client("events").put_events(Entries=[entry])
+    asked = [record["requestParameters"]["entries"][0]["source"] for record in records(trail, "PutEvents")]
+    assert asked.count("test.put") == 1
+
+
 def test_an_unknown_operation_is_told_at_once_and_recorded(client, trail):
     with pytest.raises(ClientError, match=r"does not know this operation.*describe_service_revisions"):
         client("ecs").describe_service_revisions(serviceRevisionArns=["a"])

@@ -141,7 +141,9 @@ async def started(execute, folder):
 
 async def keep_busy(client):
     """Return once the kernel is in the middle of a cell that takes a minute."""
-    client.execute("import threading\nprint('begun', flush=True)\nthreading.Event().wait(60)")
+    busy = "import threading\nprint('begun', flush=True)\nthreading.Event().wait(60)"
+    # else a kernel aborts, for a moment after an error, whatever else is asked: the next cell's fate would be a race
+    client.execute(busy, stop_on_error=False)
     while (await client.get_iopub_msg(timeout=60))["content"].get("text") != "begun\n":
         pass
 

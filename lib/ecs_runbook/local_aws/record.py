@@ -25,8 +25,8 @@ _SESSIONS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 _SECRET = frozenset({"secretaccesskey", "sessiontoken", "password", "secretstring", "secretbinary", "clientsecret"})
 
 # What acts on the content of a resource is a data event: no trail records it unless told to, and LookupEvents never has
-# it. Source: AWS docs, CloudTrail "Logging data events" (verified for S3 objects, SQS, SNS, Lambda, DynamoDB, Kinesis);
-# for PutEvents and the metrics seen in public projects.
+# it. Source: AWS docs, CloudTrail "Logging data events" (verified for S3 objects, SQS, SNS, Lambda, DynamoDB, Kinesis).
+# All others, PutEvents among them, are recorded: that AWS leaves them out is not verified.
 _DATA_EVENTS = """
 s3         GetObject HeadObject PutObject DeleteObject DeleteObjects CopyObject SelectObjectContent RestoreObject
 s3         ListObjects ListObjectsV2 ListObjectVersions GetObjectAttributes HeadBucket PostObject
@@ -35,14 +35,10 @@ s3         ListMultipartUploads GetObjectAcl PutObjectAcl GetObjectTagging PutOb
 sqs        SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch
 sqs        ChangeMessageVisibility ChangeMessageVisibilityBatch
 sns        Publish PublishBatch
-events     PutEvents PutPartnerEvents
 lambda     Invoke InvokeAsync InvokeWithResponseStream
 dynamodb   GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems
 dynamodb   TransactWriteItems ExecuteStatement BatchExecuteStatement ExecuteTransaction
 kinesis    PutRecord PutRecords GetRecords GetShardIterator SubscribeToShard
-firehose   PutRecord PutRecordBatch
-logs       PutLogEvents GetLogEvents FilterLogEvents StartLiveTail
-cloudwatch PutMetricData GetMetricData GetMetricStatistics
 """
 _DATA = {
     (service, operation)
