@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -352,6 +353,9 @@ def test_an_interrupt_of_the_whole_process_group_reaches_terraform_once_and_the_
     for line in child.stdout:
         said.append(line.strip())
         if line.startswith("terraform_data.slow: creating"):
+            while not (terraform.folder / "started").exists():  # "creating" is said before its command begins
+                assert child.poll() is None
+                time.sleep(0.02)
             os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to everyone in the group
     assert child.wait() == 0
     assert said[-2:] == ["terraform apply: interrupted", "interrupted in the end"]
