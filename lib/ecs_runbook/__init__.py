@@ -6,9 +6,12 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
 
     wanted      what should run, and when
     terraform   write it, read it, run it
+    lint        the mistakes that can be seen before anything runs
     firing      run it now, through EventBridge itself
     evidence    which revision ran, from ECS and CloudTrail
+    diagnosis   why something did not run, and the mend
     verdicts    OK, NG or SKIP, each with because
+    rehearsal   each classic mistake, made on purpose
     reports     the picture, the receipt, the page
 
 ``local_aws`` is the AWS that is there before anyone has an account; only ``session`` and the command line start it.

@@ -1,0 +1,1 @@
+"""The mistakes that can be seen before anything runs: in files, and in a plan."""
