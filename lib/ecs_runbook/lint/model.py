@@ -84,11 +84,13 @@ class Block:
         With its modules, without an index.
     values
         Its attributes; a nested block is a list of mappings under its type's name, as in a plan. What is not written
-        is not there.
+        is not there. ``lifecycle`` is one of them: ``ignore_changes`` is a list of what it names, as it is written
+        (``ecs_target[0].task_definition_arn``), or ``["all"]``.
     place
         Where it begins.
     lines
-        The line of each attribute and nested block that is written, by its path: ``("ecs_target", 0, "launch_type")``.
+        The line of each attribute and nested block that is written, by its path: ``("ecs_target", 0, "launch_type")``;
+        inside of ``jsonencode`` too, where that is cheap: ``("policy", "Statement", 0, "Resource")``.
     end
         Its last line.
     """
