@@ -56,7 +56,7 @@ def test_nothing_deprecated_and_no_partition_is_written():
 def test_the_overview_names_every_module():
     overview = (workspace.modules() / "README.md").read_text()
     folders = {path.parent.relative_to(workspace.modules()).as_posix() for path in workspace.modules().rglob("main.tf")}
-    assert set(re.findall(r"\*\*`([a-z_/]+)/`\*\*", overview)) == folders
+    assert set(re.findall(r"\*\*`([a-z0-9_/]+)/`\*\*", overview)) == folders
 
 
 def test_the_modules_are_formatted(terraform):

@@ -104,12 +104,17 @@ def _place(aws: Aws, name: str, folder: str) -> Path:
     return workspace.build() / ("local" if aws.where == "local" else aws.account) / name
 
 
+def mistakes() -> dict[str, Path]:
+    """Return the folders of ``terraform/mistakes`` by name: root modules, each with one mistake made on purpose."""
+    folder = workspace.modules() / "mistakes"
+    return {path.name: path for path in sorted(folder.iterdir()) if (path / "provider.tf").is_file()}
+
+
 def _mistake(name: str) -> Path:
-    mistakes = workspace.modules() / "mistakes"
-    known = sorted(path.name for path in mistakes.iterdir() if path.is_dir())
+    known = mistakes()
     if name not in known:
         raise WorkspaceError(f"mistake = {name!r} is not known.", hint=f"There are: {', '.join(known)}.")
-    return mistakes / name
+    return known[name]
 
 
 def _variables(source: Path) -> Sequence[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -171,7 +172,8 @@ def adopt_folder(
     Parameters
     ----------
     source
-        A folder of Terraform; its state, tests and ``.terraform`` are not copied.
+        A folder of Terraform; its state, tests and ``.terraform`` are not copied. A module beside it that it calls
+        (``../setting``) is copied into the folder, and called there.
     folder
         Made if need be, as by :func:`write`.
     variables
@@ -191,7 +193,7 @@ def adopt_folder(
     WorkspaceError
         As :func:`write` does, and if *source* holds no Terraform.
     """
-    copied = _copy_of(source)
+    copied = _with_siblings(source)
     if not any(name.endswith((".tf", ".tf.json")) and "/" not in name for name in copied):
         raise WorkspaceError(f"{source} holds no Terraform.", hint="Name a folder with .tf files in it.")
     guard = hcl.document(
@@ -358,6 +360,20 @@ def _note(folder: Path, digests: Mapping[str, list[str]]) -> None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+_SIBLING = re.compile(rb'(^\s*source\s*=\s*")\.\./([A-Za-z0-9_-]+)"', re.MULTILINE)
+
+
+def _with_siblings(folder: Path) -> dict[str, bytes]:
+    """Return the files of a root module, and of the modules beside it that it calls, so that the folder can move."""
+    contents = _copy_of(folder)
+    for name in [name for name in contents if name.endswith(".tf") and "/" not in name]:
+        siblings = {found[2].decode() for found in _SIBLING.finditer(contents[name])}
+        contents[name] = _SIBLING.sub(rb'\1./\2"', contents[name])
+        for sibling in siblings:
+            contents |= {f"{sibling}/{part}": text for part, text in _copy_of(folder.parent / sibling).items()}
+    return contents
 
 
 def _copy_of(folder: Path) -> dict[str, bytes]:

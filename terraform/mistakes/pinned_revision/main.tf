@@ -1,21 +1,5 @@
 # A mistake, made on purpose: the target names one revision, so it never runs a later one.
 
-terraform {
-  required_version = ">= 1.6"
-
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.100, < 6.0"
-    }
-  }
-}
-
-provider "aws" {
-  region              = var.region
-  allowed_account_ids = [var.account]
-}
-
 data "aws_ecs_cluster" "this" {
   cluster_name = var.cluster
 }

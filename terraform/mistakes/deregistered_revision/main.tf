@@ -1,0 +1,30 @@
+# A mistake, made on purpose: the target names one revision, and the next deploy deregisters it.
+
+module "setting" { # the cluster, the definition, the roles: as they should be
+  source = "../setting"
+
+  name    = var.name
+  image   = var.image
+  cluster = var.cluster
+}
+
+resource "aws_cloudwatch_event_rule" "this" {
+  name                = var.name
+  schedule_expression = var.schedule
+}
+
+resource "aws_cloudwatch_event_target" "this" {
+  rule     = aws_cloudwatch_event_rule.this.name
+  arn      = module.setting.cluster_arn
+  role_arn = module.setting.schedule_role_arn
+
+  ecs_target {
+    task_definition_arn = module.setting.task_definition_arn # the mistake: this ends in ":1"
+    launch_type         = "FARGATE"
+
+    network_configuration {
+      subnets         = var.subnets
+      security_groups = var.security_groups
+    }
+  }
+}
