@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from ecs_runbook.errors import ScheduleError
+from ecs_runbook.evidence import schedules
+from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.calls import Call
-from ecs_runbook.firing.names import Definition, definition, is_drill_of, short, started_by
+from ecs_runbook.firing.names import Definition, definition, is_drill_of, short
+from ecs_runbook.firing.names import started_by as started_by_rule
 from ecs_runbook.firing.rules import Rule, Target
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.wanted import schedule
@@ -51,6 +54,16 @@ def of_call(call: Call) -> Traces:
     return Traces(call.started_by, call.time, call.role, call.cluster, requested, executed, call.by_eventbridge)
 
 
+def mark(one: Rule) -> str:
+    """Return what a task that *one* starts carries as ``startedBy``."""
+    return schedules.started_by(one.name) if isinstance(one, Schedule) else started_by_rule(one.name)
+
+
+def label(one: Rule) -> str:
+    """Return how tables name *one*: a rule by its name, a schedule as ``<group>/<name>``."""
+    return one.label if isinstance(one, Schedule) else one.name
+
+
 def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     """
     Return which schedule made a run, as the table names it; ``""`` if it is certainly not *mine*.
@@ -60,9 +73,9 @@ def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     traces
         What the run shows.
     mine
-        The rule that is asked about.
+        The rule that is asked about, or the schedule of EventBridge Scheduler.
     rivals
-        Other rules that could have made it. If it shows a ``startedBy``, those that share it, since it is cut to 36
+        Others that could have made it. If it shows a ``startedBy``, those that share it, since it is cut to 36
         characters; else those with a target in the same cluster under the same role.
 
     Returns
@@ -70,6 +83,7 @@ def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     str
         ``<rule>``; ``<rule> (drill)``; for a refusal that does not say which of both, ``<rule> (schedule or drill)``,
         or ``<rule> (drill or retry)`` in a minute in which the schedule is not due; ``ambiguous: <rule> or <rule>``.
+        A schedule is named ``<group>/<name>``; it has no drills.
 
     Notes
     -----
@@ -79,18 +93,34 @@ def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     if is_drill_of(traces.started_by, mine.name):
         return f"{mine.name} (drill)"
     if traces.started_by:
-        if traces.started_by != started_by(mine.name):
+        if traces.started_by != mark(mine):
             return NOT_OURS
-        return _among(traces, mine, rivals) if rivals else mine.name
-    if not traces.by_eventbridge or not _fits(traces, mine):
+        return _among(traces, mine, rivals) if rivals else label(mine)
+    if not could_have_called(traces, mine):
         return NOT_OURS
     answer = _among(traces, mine, rivals)
-    return f"{mine.name}{_occasion(mine, traces.time)}" if answer == mine.name else answer
+    return f"{label(mine)}{occasion(mine, traces.time)}" if answer == label(mine) else answer
 
 
-def due(expression: str, time: datetime | None) -> bool | None:
+def could_have_called(traces: Traces, one: Rule) -> bool:
+    """
+    Say whether a call that shows no ``startedBy`` can be that of *one*.
+
+    Notes
+    -----
+    EventBridge says in the record that it called for a rule. What a record of Scheduler says of its caller was seen for
+    universal targets only, so a schedule is known by its role.
+    """
+    if isinstance(one, Schedule):
+        return bool(traces.role) and not traces.by_eventbridge and fits(traces, one)
+    return traces.by_eventbridge and fits(traces, one)
+
+
+def due(expression: str, time: datetime | None, zone: tzinfo = UTC) -> bool | None:
     """
     Say whether a schedule is due in the minute of *time*; None if the expression does not tell, as with ``rate(…)``.
+
+    *zone* is the one that the expression is read in: UTC for a rule.
 
     Source: AWS docs, EventBridge: a rule runs within its minute in UTC, not on the 0th second.
 
@@ -108,7 +138,7 @@ def due(expression: str, time: datetime | None) -> bool | None:
         return None
     minute = time.replace(second=0, microsecond=0)
     try:
-        coming = schedule.parse(expression).after(minute - timedelta(seconds=1))
+        coming = schedule.parse(expression).after(minute - timedelta(seconds=1), zone=zone)
     except ScheduleError:
         return None
     return next(iter(coming), None) == minute
@@ -116,23 +146,35 @@ def due(expression: str, time: datetime | None) -> bool | None:
 
 def _among(traces: Traces, mine: Rule, rivals: Sequence[Rule]) -> str:
     """Return mine's name, nothing, or that it cannot be told."""
-    left = [rule for rule in (mine, *rivals) if _fits(traces, rule)] or [mine, *rivals]
-    if len(left) > 1:
-        left = (
-            [rule for rule in left if due(rule.expression, traces.time)] if _told_by_time(left, traces.time) else left
-        )
+    left = left_of(traces, (mine, *rivals))
     if len(left) == 1:
-        return mine.name if left[0] is mine else NOT_OURS
-    return AMBIGUOUS + " or ".join(rule.name for rule in left)
+        return label(mine) if left[0] is mine else NOT_OURS
+    return ambiguous(left)
 
 
-def _told_by_time(rules: Sequence[Rule], time: datetime | None) -> bool:
-    """Say whether exactly one of the schedules is due in that minute, and all the others certainly are not."""
-    answers = [due(rule.expression, time) for rule in rules]
-    return answers.count(True) == 1 and None not in answers
+def left_of(traces: Traces, several: Sequence[Rule]) -> Sequence[Rule]:
+    """Return those of *several* that a run can belong to, by role, target and minute; all if none of these fits."""
+    left = [rule for rule in several if fits(traces, rule)] or several
+    if len(left) > 1:
+        answers = [_due(rule, traces.time) for rule in left]
+        # Told by time only if exactly one is due in that minute, and all the others certainly are not.
+        if answers.count(True) == 1 and None not in answers:
+            return [left[answers.index(True)]]
+    return left
 
 
-def _fits(traces: Traces, rule: Rule) -> bool:
+def ambiguous(several: Sequence[Rule]) -> str:
+    """Return how a table says that a run can belong to each of *several*."""
+    return AMBIGUOUS + " or ".join(label(rule) for rule in several)
+
+
+def _due(rule: Rule, time: datetime | None) -> bool | None:
+    zone = schedules.zone_of(rule) if isinstance(rule, Schedule) else UTC
+    return due(rule.expression, time, zone) if zone else None
+
+
+def fits(traces: Traces, rule: Rule) -> bool:
+    """Say whether what a run shows of role, cluster and task definition is that of one of the rule's targets."""
     return any(_fits_target(traces, target) for target in rule.targets)
 
 
@@ -149,8 +191,10 @@ def _fits_target(traces: Traces, target: Target) -> bool:
     return True
 
 
-def _occasion(mine: Rule, time: datetime | None) -> str:
+def occasion(mine: Rule, time: datetime | None) -> str:
     """Return what is to be said of a refusal that shows no startedBy: a drill uses the very role of its schedule."""
+    if isinstance(mine, Schedule):
+        return ""
     answer = due(mine.expression, time)
     if answer is None:
         return " (schedule or drill)"

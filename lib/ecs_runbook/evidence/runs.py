@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,11 @@ from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence import attribution, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as history
+from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call
-from ecs_runbook.firing.names import Definition, definition, is_drill_of
-from ecs_runbook.firing.rules import Rule, read_rule, same_cut, same_role
+from ecs_runbook.firing.names import Definition, definition
+from ecs_runbook.firing.rules import Rule, read_rule
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.session import AWS_PACE, Pace
 
@@ -128,7 +130,7 @@ def runs(
     tasks, ecs_told = _ask_ecs(mine, window, ecs)
     limiter = Limiter(pace.lookups_per_second, sleep=sleep, clock=clock)
     calls, trail_told = _ask_trail(window, cloudtrail, limiter, progress)
-    rivals = _Rivals(mine, events, about)
+    rivals = Rivals.of_rule(mine, events=events, ask=about)
     own_tasks = [(task, whose) for task in tasks if (whose := rivals.whose(attribution.of_task(task)))]
     own_calls = [(call, whose) for call in calls if (whose := rivals.whose(attribution.of_call(call)))]
     found = merge(
@@ -149,8 +151,8 @@ def runs(
         "notes": notes,
         "families": [*mine.families, *(family for family in families if family not in mine.families)],
         "records": {
-            FROM_ECS: [_plain(task.raw) for task, _ in own_tasks],
-            FROM_TRAIL: [_plain(call.raw) for call, _ in own_calls],
+            FROM_ECS: [hidden(task.raw) for task, _ in own_tasks],
+            FROM_TRAIL: [hidden(call.raw) for call, _ in own_calls],
         },
     }
     return table
@@ -341,39 +343,6 @@ def because_empty(mine: Rule, window: tuple[datetime, datetime], asked: Sequence
     )
 
 
-class _Rivals:
-    """The rules that could be taken for mine: asked for when the first run needs it, and once."""
-
-    def __init__(self, mine: Rule, events: EventBridgeClient, ask: Asking) -> None:
-        self._mine, self._events, self._ask = mine, events, ask
-        self._known: dict[Callable[..., list[Rule]], list[Rule] | None] = {}
-
-    def whose(self, traces: attribution.Traces) -> str:
-        """Return whose run it was; see :func:`~ecs_runbook.evidence.attribution.whose`."""
-        answer = attribution.whose(traces, self._mine)
-        if not answer or is_drill_of(traces.started_by, self._mine.name):
-            return answer
-        find = same_cut if traces.started_by else same_role
-        if find not in self._known:
-            self._known[find] = self._found(find)
-        rivals = self._known[find]
-        if rivals is None:
-            return f"{attribution.AMBIGUOUS}{self._mine.name} or a rule that could not be listed"
-        return attribution.whose(traces, self._mine, rivals)
-
-    def told(self) -> str:
-        """Return in words what EventBridge said."""
-        mine = f"rule {self._mine.name} is {'enabled' if self._mine.enabled else 'disabled'}"
-        others = sorted({rule.name for rules in self._known.values() for rule in rules or []})
-        return mine + (f"; could be taken for it: {', '.join(others)}" if others else "")
-
-    def _found(self, find: Callable[..., list[Rule]]) -> list[Rule] | None:
-        try:
-            return find(self._mine, events=self._events, ask=self._ask)
-        except AwsError:
-            return None
-
-
 def _ask_ecs(mine: Rule, window: tuple[datetime, datetime], ecs: ECSClient) -> tuple[list[Task], dict[str, Any]]:
     ask, found = Asking(), []
     try:
@@ -454,12 +423,30 @@ def _registered_after(own: pd.DataFrame, revision: int, moment: datetime | None)
     return bool(moment is not None and (registered > moment).any())
 
 
-def _plain(value: Any, key: str = "") -> Any:
-    """Return what JSON can say of *value*; values of a container's environment are hidden, as CloudTrail hides them."""
-    if key == "environment" and isinstance(value, list):
-        return [{"name": one.get("name", ""), "value": HIDDEN} if isinstance(one, Mapping) else HIDDEN for one in value]
+def hidden(value: Any, key: str = "") -> Any:
+    """
+    Return what JSON can say of *value*; values of a container's environment are hidden, as CloudTrail hides them.
+
+    Examples
+    --------
+    >>> hidden({"Input": '{"containerOverrides": [{"environment": [{"name": "TOKEN", "value": "shy"}]}]}'})["Input"]
+    '{"containerOverrides": [{"environment": [{"name": "TOKEN", "value": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}]}'
+    """
+    if key.lower() == "environment" and isinstance(value, list):
+        return [_nameless(one) for one in value]
     if isinstance(value, Mapping):
-        return {str(name): _plain(inner, str(name)) for name, inner in value.items()}
+        return {str(name): hidden(inner, str(name)) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [hidden(inner) for inner in value]
+    if isinstance(value, str) and "environment" in value.lower() and value.lstrip()[:1] in ("{", "["):
+        try:
+            return json.dumps(hidden(json.loads(value)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return HIDDEN  # what cannot be read cannot be known to hold no secret
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _nameless(one: object) -> object:
+    if not isinstance(one, Mapping):
+        return HIDDEN
+    return {"Name": one["Name"], "Value": HIDDEN} if "Name" in one else {"name": one.get("name", ""), "value": HIDDEN}
