@@ -105,6 +105,29 @@ class Aws:
             return datetime.fromisoformat(process.health(_server_at(self.endpoint))["now"])
         return datetime.now(UTC)
 
+    def advance(self, *, to: datetime) -> None:
+        """
+        Move the local AWS's clock forward to the moment *to*; whatever falls due on the way happens.
+
+        Parameters
+        ----------
+        to
+            Aware. The clock never goes back.
+
+        Raises
+        ------
+        SessionError
+            If this is not the local AWS: nobody moves AWS's clock.
+        LocalAwsError
+            If *to* has passed already, or the local AWS does not answer.
+        """
+        if self.where != "local" or not self.endpoint or not self.life or self.life.startswith(_FOREIGN):
+            raise SessionError(
+                f"The clock of {self._place} cannot be moved.",
+                hint="Only this project's local AWS has one that can: where = 'local', without another endpoint.",
+            )
+        process.clock(_server_at(self.endpoint), to=to)
+
     def __str__(self) -> str:
         return f"{self._place} · account {self.account} · {self.region} · as {self.caller}"
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_runbook import workspace
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.terraform import binary, environment, generate, messages
-from ecs_runbook.terraform.messages import Change, Heard
+from ecs_runbook.terraform.messages import Change, Diagnostic, Heard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,12 @@ class Terraform:
         Called with a name, how much of it is done from 0 to 1, and a word on it; the name is a resource's address, or
         ``terraform`` and the command for the whole of it.
 
+    Attributes
+    ----------
+    complaints
+        What stopped the latest command that failed, one for each resource that was refused; what did not depend on
+        them was done all the same.
+
     Notes
     -----
     Every method raises TerraformError with the resource, Terraform's summary and its detail (TerraformMissing and
@@ -145,6 +151,7 @@ class Terraform:
         self._environment = environment.environment(aws, os.environ, config=config)
         self._config = config
         self._planned: Plan | None = None
+        self.complaints: tuple[Diagnostic, ...] = ()
 
     def init(self) -> None:
         """
@@ -211,6 +218,21 @@ class Terraform:
         }
         (self.folder / _PLAN_TOLD).write_text(json.dumps(told), encoding="utf-8")
         return self._planned
+
+    def plan_in_json(self, plan: Plan) -> dict[str, Any]:
+        """
+        Return *plan* as ``terraform show -json`` tells it, all values resolved that can be known.
+
+        Values that Terraform holds to be sensitive are in it, so it is to be read and not to be kept.
+
+        Raises
+        ------
+        TerraformError
+            If the plan's file is not there any more.
+        """
+        if plan.file is None or not plan.file.is_file():
+            raise TerraformError("The plan's file is gone.", hint="Plan again.")
+        return self._answer(["show", "-json", "-no-color", str(plan.file)])
 
     def kept_plan(self) -> Plan | None:
         """
@@ -347,6 +369,7 @@ class Terraform:
         errors = heard.errors or messages.diagnostics_in("\n".join([*heard.unread, said]))
         if code not in fine:
             self._report(verb, heard.progress, "failed")
+            self.complaints = tuple(errors)
             raise messages.error_of(errors, _ended(arguments[0], code, said))
         self._report(verb, 1.0, _sentence(heard.applied or heard.changes, past=applies) if heard.counts else "done")
         return heard, code
