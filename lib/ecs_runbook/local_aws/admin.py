@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from ecs_runbook.local_aws.clock import moment, span
@@ -22,9 +21,14 @@ def answer(world: World, method: str, path: str, body: bytes) -> Answer:
     Answer one of the routes.
 
     ``GET health``, ``POST clock`` with one of ``{"to"}``, ``{"advance"}``, ``{"freeze": true}``, ``{"release": true}``,
-    ``POST settings`` with ``{"cloudtrail_delay_seconds"}``.
+    ``GET settings`` and ``POST settings`` with some of :mod:`~ecs_runbook.local_aws.settings`.
     """
-    routes = {("GET", "health"): _health, ("POST", "clock"): _clock, ("POST", "settings"): _settings}
+    routes = {
+        ("GET", "health"): _health,
+        ("POST", "clock"): _clock,
+        ("GET", "settings"): _settings,
+        ("POST", "settings"): _settings,
+    }
     route = routes.get((method, path.removeprefix(PREFIX).strip("/")))
     if route is None:
         return reply(404, {"error": f"{method} {path} is no route here; GET /_local/health is."})
@@ -74,10 +78,17 @@ def _clock(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
-    unknown = set(wanted) - {"cloudtrail_delay_seconds"}
-    if unknown:
-        message = f"{', '.join(sorted(unknown))}: no such setting; cloudtrail_delay_seconds is one."
-        raise ValueError(message)
-    if "cloudtrail_delay_seconds" in wanted:
-        world.cloudtrail_delay = span(wanted["cloudtrail_delay_seconds"])
-    return {"cloudtrail_delay_seconds": world.cloudtrail_delay / timedelta(seconds=1)}
+    world.settings.change(wanted, _is_operation)
+    return world.settings.shown()
+
+
+def _is_operation(name: str) -> bool:
+    """Say whether botocore knows the operation, ``ecs:RunTask``."""
+    from botocore.exceptions import UnknownServiceError
+    from moto.core.utils import get_service_model
+
+    service, _, operation = str(name).partition(":")
+    try:
+        return operation in get_service_model(service).operation_names
+    except (UnknownServiceError, ValueError):
+        return False

@@ -126,6 +126,40 @@ def decide_trust(document: str | Mapping[str, Any], principal: Principal, contex
     return _decide([Policy("trust policy", document)], applies)
 
 
+def decide_resource(
+    policy: Policy, principal: Principal, action: str, resource: str, context: Context | None = None
+) -> Decision:
+    """
+    Judge whether a resource's own *policy* lets *principal* perform *action* on *resource*.
+
+    Notes
+    -----
+    Source: IAM User Guide, "Identity-based policies and resource-based policies" (verified).
+
+    Examples
+    --------
+    >>> sending = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+    ...     "Resource": "arn:aws:sqs:us-east-1:123456789012:dead"}
+    >>> queue = Policy("queue policy", {"Statement": sending})
+    >>> events = Principal("Service", "events.amazonaws.com")
+    >>> decide_resource(queue, events, "sqs:SendMessage", "arn:aws:sqs:us-east-1:123456789012:dead").outcome
+    'allowed'
+    >>> decide_resource(queue, events, "sqs:SendMessage", "arn:aws:sqs:us-east-1:123456789012:other").outcome
+    'implicit deny'
+    """
+    known = _lower_keys(context)
+
+    def applies(statement: _Statement) -> bool:
+        return (
+            statement.names_action(action)
+            and statement.names_principal(principal)
+            and statement.names_resource(resource, known)
+            and statement.conditions_hold(known)
+        )
+
+    return _decide([policy], applies)
+
+
 def explain(decision: Decision, caller: str, action: str, resource: str, kind: str = "identity-based policy") -> str:
     """
     Say a denial as AWS says it.

@@ -174,9 +174,27 @@ def clock(
     return _ask(server, "POST", "/_local/clock", wanted)
 
 
-def settings(server: Server, *, cloudtrail_delay_seconds: float) -> dict[str, Any]:
-    """Set how late the server's CloudTrail knows of a call; AWS takes minutes, the local AWS by default nothing."""
-    return _ask(server, "POST", "/_local/settings", {"cloudtrail_delay_seconds": cloudtrail_delay_seconds})
+def settings(server: Server, **wanted: Any) -> dict[str, Any]:
+    """
+    Change the server's settings; with nothing to change, read them.
+
+    Parameters
+    ----------
+    wanted
+        Some of ``cloudtrail_delay_seconds``, ``fargate``, ``throttle``, ``retry_refused``, ``reset``: see
+        :mod:`~ecs_runbook.local_aws.settings`.
+
+    Returns
+    -------
+    dict
+        All settings as they are now.
+
+    Raises
+    ------
+    LocalAwsError
+        If the server refuses one, and then changes none, or does not answer.
+    """
+    return _ask(server, "POST" if wanted else "GET", "/_local/settings", wanted or None)
 
 
 def environment(outer: Mapping[str, str]) -> dict[str, str]:

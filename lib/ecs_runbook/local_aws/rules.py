@@ -2,7 +2,7 @@
 EventBridge: rules that fire ECS targets, on their schedule or for an event; moto has the rules, and never fires one.
 
 A target's role is assumed and RunTask is called in its name, through the server like any other call: IAM judges it and
-the trail records it. What becomes of a call that fails is decided in one place, :meth:`Rules.failed`.
+the trail records it. What becomes of a call that fails is decided in :mod:`~ecs_runbook.local_aws.delivery`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,16 +21,17 @@ from moto.core.utils import get_service_model
 from moto.events.exceptions import ValidationException
 from moto.events.models import EventsBackend, Rule, events_backends
 from moto.events.utils import PAGINATION_MODEL
+from moto.sqs.exceptions import QueueDoesNotExist
 
 from ecs_runbook.errors import ScheduleError
 from ecs_runbook.local_aws.clock import Entry
+from ecs_runbook.local_aws.delivery import MOST_RETRIES, OLDEST, SERVICE, Deliveries, Refusal, Target, refusal_of
 from ecs_runbook.local_aws.permissions import on_behalf_of
 from ecs_runbook.local_aws.task_life import Task, generation, life_of
 from ecs_runbook.local_aws.world import World
 from ecs_runbook.wanted.schedule import parse
 
 _LOG = logging.getLogger(__name__)
-SERVICE = "events.amazonaws.com"
 STARTED_BY = 36  # characters in all; seen in eight public values of longer names
 _PAGE = 100  # botocore events ListRules, ListTargetsByRule (verified)
 # A rule that runs a task for every task's change feeds itself. AWS would go on, and send the bill.
@@ -45,7 +46,9 @@ class Rules:
 
     def __init__(self, world: World, call: Call) -> None:
         self._clock = world.clock
+        self._settings = world.settings
         self._call = call
+        self._deliveries = Deliveries(world, self._invoke)
         self._entries: dict[str, Entry] = {}
         self._starts: dict[str, tuple[str, datetime]] = {}
 
@@ -148,42 +151,30 @@ class Rules:
     # -------- what then
 
     def _deliver(self, rule: Rule, targets: list[dict[str, Any]], event: Event, heir: int = 0) -> None:
-        before = generation.set(heir)
-        try:
-            for target in targets:
-                if _is_ecs(target):
-                    self._run(rule, target, event)
-                else:
-                    _by_moto(rule, target, event)
-        finally:
-            generation.reset(before)
+        for target in targets:
+            self._deliveries.begin(rule, target, event, heir)
 
-    def _run(self, rule: Rule, target: Mapping[str, Any], event: Event) -> None:
-        """Run the target's task in the name of its role; each step that fails ends it."""
+    def _invoke(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
+        return self._run(rule, target, event) if _is_ecs(target) else _by_moto(rule, target, event)
+
+    def _run(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
+        """
+        Run the target's task in the name of its role; return what refused it.
+
+        An answer that has failures[] alone is delivered, and neither retried nor a dead letter (inferred).
+        """
         try:
             overrides = overrides_of(target, event)
         except ValueError as error:
-            self.failed(rule, target, "INVALID_JSON", str(error))
-            return
+            return Refusal("INVALID_JSON", str(error))
         session = self._assume(rule, target)
-        if session is None:
-            return
-        status, answer = self._call(
-            "ecs",
-            "RunTask",
-            run_task_parameters(rule.name, target, overrides),
-            region=rule.region_name,
-            access_key=session["AccessKeyId"],
-            secret_key=session["SecretAccessKey"],
-            session_token=session["SessionToken"],
-            user_agent=SERVICE,
-            source_ip=SERVICE,
-            invoked_by=SERVICE,
-        )
-        if status >= 300:
-            self.failed(rule, target, answer["Error"]["Code"], answer["Error"]["Message"])
+        if isinstance(session, Refusal):
+            return session
+        asked = run_task_parameters(rule.name, target, overrides)
+        answer = self._asked("ecs", "RunTask", asked, rule, session)
+        return answer if isinstance(answer, Refusal) else None
 
-    def _assume(self, rule: Rule, target: Mapping[str, Any]) -> dict[str, str] | None:
+    def _assume(self, rule: Rule, target: Target) -> dict[str, str] | Refusal:
         """
         Assume the target's role on behalf of the rule.
 
@@ -194,35 +185,44 @@ class Rules:
         """
         role = target.get("RoleArn") or rule.role_arn
         if not role:
-            self.failed(rule, target, "NO_PERMISSIONS", "The target has no role.")
-            return None
+            return Refusal("NO_PERMISSIONS", "The target has no role.")
         before = on_behalf_of.set({"aws:SourceArn": rule.arn, "aws:SourceAccount": rule.account_id})
         try:
-            status, answer = self._call(
-                "sts",
-                "AssumeRole",
-                {"RoleArn": role, "RoleSessionName": uuid.uuid4().hex},
-                region=rule.region_name,
-                access_key="",
-                user_agent=SERVICE,
-                source_ip=SERVICE,
-                invoked_by=SERVICE,
-            )
+            asked = {"RoleArn": role, "RoleSessionName": uuid.uuid4().hex}
+            answer = self._asked("sts", "AssumeRole", asked, rule)
         finally:
             on_behalf_of.reset(before)
-        if status >= 300:
-            self.failed(rule, target, answer["Error"]["Code"], answer["Error"]["Message"])
-            return None
+        if isinstance(answer, Refusal):
+            return answer
         credentials: dict[str, str] = answer["Credentials"]
         return credentials
 
-    def failed(self, rule: Rule, target: Mapping[str, Any], code: str, message: str) -> None:
-        """
-        Note that a target could not be invoked: the one place that knows, where retries and a dead-letter queue belong.
-
-        There are neither yet: it is written to the server's log, and the trail has the refused call, if there was one.
-        """
-        _LOG.warning("rule %s, target %s was not invoked: %s: %s", rule.arn, target["Id"], code, message)
+    def _asked(
+        self,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        rule: Rule,
+        session: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | Refusal:
+        """Make a call as EventBridge does, in its own name or a session's; return the answer, or what refused it."""
+        status, answer = self._call(
+            service,
+            operation,
+            params,
+            region=rule.region_name,
+            access_key=session["AccessKeyId"] if session else "",
+            session_token=session["SessionToken"] if session else "",
+            user_agent=SERVICE,
+            source_ip=SERVICE,
+            invoked_by=SERVICE,
+        )
+        if status < 300:
+            return answer
+        error = answer.get("Error", {})
+        return refusal_of(
+            status, error.get("Code", ""), error.get("Message", ""), retry_refused=self._settings.retry_refused
+        )
 
 
 def run_task_parameters(
@@ -410,7 +410,7 @@ def _moment(value: Any) -> Any:
 _send_by_moto = Rule.send_to_targets
 
 
-def _by_moto(rule: Rule, target: dict[str, Any], event: Event) -> None:
+def _by_moto(rule: Rule, target: Target, event: Event) -> Refusal | None:
     """Leave every other kind of target to moto; one that moto does not know is not invoked."""
     alone = copy.copy(rule)
     alone.targets = [target]
@@ -420,8 +420,11 @@ def _by_moto(rule: Rule, target: dict[str, Any], event: Event) -> None:
         _send_by_moto(alone, copy.deepcopy(given), transform_input=False)
     except NotImplementedError:
         _LOG.warning("rule %s, target %s: the local AWS does not invoke %s", rule.arn, target["Id"], target["Arn"])
-    except Exception:  # noqa: BLE001  whatever moto lacks must not keep the other targets from being invoked
-        _LOG.exception("rule %s, target %s was not invoked", rule.arn, target["Id"])
+    except QueueDoesNotExist as error:
+        return Refusal("NO_RESOURCE", str(error.message))
+    except ValueError as error:
+        return Refusal("INVALID_JSON", str(error))
+    return None
 
 
 def install(world: World) -> None:
@@ -477,10 +480,42 @@ def _wrap_changes(rules: Rules) -> None:
 
         return switched
 
+    put_targets = EventsBackend.put_targets
+
+    def put_right_targets(
+        self: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
+    ) -> None:
+        if wrong := list(_out_of_range(targets)):
+            raise ValidationException(f"{_errors(len(wrong))} detected: {'; '.join(wrong)}")
+        put_targets(self, name, event_bus_arn, targets)
+
+    EventsBackend.put_targets = put_right_targets
     EventsBackend.put_rule = put_rule
     EventsBackend.delete_rule = delete_rule
     for name, how in switches.items():
         setattr(EventsBackend, name, switch(how))
+
+
+def _errors(count: int) -> str:
+    return f"{count} validation error{'s' if count > 1 else ''}"
+
+
+def _out_of_range(targets: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what a RetryPolicy says beyond its range. Source: botocore events RetryPolicy (verified)."""
+    limits = {
+        "MaximumRetryAttempts": (0, MOST_RETRIES),
+        "MaximumEventAgeInSeconds": (60, int(OLDEST.total_seconds())),
+    }
+    for number, target in enumerate(targets, start=1):
+        for name, (least, most) in limits.items():
+            value = (target.get("RetryPolicy") or {}).get(name)
+            if value is None or least <= value <= most:
+                continue
+            bound = f"less than or equal to {most}" if value > most else f"greater than or equal to {least}"
+            yield (
+                f"Value '{value}' at 'targets.{number}.member.retryPolicy.{name[:1].lower() + name[1:]}' failed to "
+                f"satisfy constraint: Member must have value {bound}"
+            )
 
 
 def _all(backend: EventsBackend) -> list[Rule]:

@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "scheduler", "iam", "sts"})
 _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
-_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "run_task", "task_life", "rules")
+_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "run_task", "task_life", "delivery", "rules")
 _INVOKED_BY = "ecs_runbook.invoked_by"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -172,7 +172,10 @@ class Application:
             made = self._call(service, scope, asked, environ)
             reset = current_call.set(made)
             try:
-                answer = _moto_answer(backend, environ, asked)
+                if self.world.settings.throttles(service, made.operation):
+                    answer = _throttled(service, asked.protocol if asked else "json")
+                else:
+                    answer = _moto_answer(backend, environ, asked)
             finally:
                 current_call.reset(reset)
             if asked is not None:
@@ -229,6 +232,20 @@ def _moto_answer(backend: Any, environ: dict[str, Any], asked: Asked | None) -> 
         _LOG.exception("moto failed")
         return _error(500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}", protocol)
     return Answer(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
+
+
+def _throttled(service: str, protocol: str) -> Answer:
+    """
+    Refuse a call for coming too often.
+
+    Notes
+    -----
+    Source: the codes are those that botocore retries as throttling; which service answers with which words is not
+    verified, and for ECS neither.
+    """
+    if service == "ec2":
+        return _error(503, "RequestLimitExceeded", "Request limit exceeded.", protocol)
+    return _error(400, "Throttling" if protocol == "query" else "ThrottlingException", "Rate exceeded", protocol)
 
 
 def _error(status: int, code: str, message: str, protocol: str) -> Answer:

@@ -378,7 +378,7 @@ def install(world: World) -> None:
         params = current_call.get().params
         try:
             query = query_of(params, self.region)
-            events, token = trail.lookup(query, world.clock.now(), world.cloudtrail_delay)
+            events, token = trail.lookup(query, world.clock.now(), world.settings.cloudtrail_delay)
         except Refused as refused:
             raise JsonRESTError(refused.code, str(refused)) from None
         if params.get("EventCategory"):  # no trail has Insights here

@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.local_aws.clock import Clock
+from ecs_runbook.local_aws.settings import Settings
 
 if TYPE_CHECKING:
     from ecs_runbook.local_aws.identity import Caller
@@ -83,8 +84,8 @@ class World:
         The identity of this server's life: a restarted server has another.
     lock
         Held while a call of a service that knows the clock is answered, and while the clock's actions run.
-    cloudtrail_delay
-        How long after a call LookupEvents knows of it.
+    settings
+        What can be set while it runs.
     listeners
         Called after every call, with the call, the operation's model and the answer.
     furnishers
@@ -94,7 +95,7 @@ class World:
     account: str = ACCOUNT
     life: str = field(default_factory=lambda: uuid.uuid4().hex)
     lock: Any = field(default_factory=threading.RLock)
-    cloudtrail_delay: timedelta = timedelta(0)
+    settings: Settings = field(default_factory=Settings)
     listeners: list[Listener] = field(default_factory=list)
     furnishers: list[Callable[[str], None]] = field(default_factory=list)
     clock: Clock = field(init=False)

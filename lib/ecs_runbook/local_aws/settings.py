@@ -1,0 +1,134 @@
+"""
+What can be set in the local AWS while it runs: how late its trail is, and what goes wrong on purpose.
+
+========================= ===========================================================================================
+cloudtrail_delay_seconds  how long after a call LookupEvents knows of it; 0 at the start
+fargate                   ``available``, ``no-capacity`` or ``quota``: what RunTask answers on Fargate. The last two
+                          are HTTP 200 with ``failures[]``, and no task.
+throttle                  ``{"ecs:RunTask": 3}``: the next three such calls are refused; ``"always"``: every one. It
+                          takes the place of what was throttled before; ``{}`` throttles nothing. EventBridge's own
+                          calls count too. ``ec2:DescribeSubnets`` and ``ec2:DescribeSecurityGroups`` also count where
+                          RunTask itself looks up a network.
+retry_refused             whether EventBridge retries what RunTask refused with ``InvalidParameterException``,
+                          ``ClientException`` and the like; false at the start, as what AWS does is not verified
+reset                     true: all of it as at the start, before anything else of the same request is set
+========================= ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from ecs_runbook.local_aws.clock import span
+
+FARGATE = ("available", "no-capacity", "quota")
+_NAMES = ("cloudtrail_delay_seconds", "fargate", "retry_refused", "throttle")
+Times = int | Literal["always"]
+
+
+@dataclass
+class Settings:
+    """
+    The settings of one world.
+
+    Examples
+    --------
+    >>> settings = Settings()
+    >>> settings.change({"throttle": {"ecs:RunTask": 1}})
+    >>> settings.throttles("ecs", "RunTask"), settings.throttles("ecs", "RunTask")
+    (True, False)
+    >>> settings.shown()["fargate"]
+    'available'
+    """
+
+    cloudtrail_delay: timedelta = timedelta(0)
+    fargate: str = "available"
+    retry_refused: bool = False
+    throttle: dict[str, Times] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def change(self, wanted: Mapping[str, Any], known: Callable[[str], bool] = lambda _: True) -> None:
+        """
+        Set what *wanted* names, all of it or nothing.
+
+        Parameters
+        ----------
+        wanted
+            Settings by their names.
+        known
+            Whether there is such an operation, ``ecs:RunTask``.
+
+        Raises
+        ------
+        ValueError
+            If a name or a value is none that can be set.
+        """
+        unknown = sorted(set(wanted) - {*_NAMES, "reset"})
+        if unknown:
+            message = f"{', '.join(unknown)}: no such setting; there are {', '.join(_NAMES)} and reset."
+            raise ValueError(message)
+        base = Settings() if _flag("reset", wanted.get("reset", False)) else self
+        fresh = Settings(
+            span(wanted["cloudtrail_delay_seconds"]) if "cloudtrail_delay_seconds" in wanted else base.cloudtrail_delay,
+            _one_of("fargate", wanted.get("fargate", base.fargate), FARGATE),
+            _flag("retry_refused", wanted.get("retry_refused", base.retry_refused)),
+            _throttle(wanted["throttle"], known) if "throttle" in wanted else base.throttle,
+        )
+        with self._lock:
+            self.cloudtrail_delay, self.fargate = fresh.cloudtrail_delay, fresh.fargate
+            self.retry_refused, self.throttle = fresh.retry_refused, dict(fresh.throttle)
+
+    def shown(self) -> dict[str, Any]:
+        """Return every setting as it is: of what is throttled, how often it still will be."""
+        return {
+            "cloudtrail_delay_seconds": self.cloudtrail_delay / timedelta(seconds=1),
+            "fargate": self.fargate,
+            "retry_refused": self.retry_refused,
+            "throttle": dict(self.throttle),
+        }
+
+    def throttles(self, service: str, operation: str) -> bool:
+        """Say whether this one call is refused, and count it."""
+        if not self.throttle:
+            return False
+        name = f"{service}:{operation}"
+        with self._lock:
+            left = self.throttle.get(name, 0)
+            if isinstance(left, int) and left > 0:
+                self.throttle[name] = left - 1
+                if left == 1:
+                    del self.throttle[name]
+            return left != 0
+
+
+def _one_of(name: str, value: Any, values: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in values:
+        message = f"{name} = {value}: one of {', '.join(values)} is wanted."
+        raise ValueError(message)
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        message = f"{name} = {value}: true or false is wanted."
+        raise ValueError(message)  # noqa: TRY004  every fault of the body is answered alike
+    return value
+
+
+def _throttle(value: Any, known: Callable[[str], bool]) -> dict[str, Times]:
+    if not isinstance(value, Mapping):
+        message = f'throttle = {value}: an object such as {{"ecs:RunTask": 3}} is wanted.'
+        raise ValueError(message)  # noqa: TRY004  as above
+    for name, times in value.items():
+        if not known(name):
+            message = f"throttle = {name}: no such operation; one is called ecs:RunTask, or cloudtrail:LookupEvents."
+            raise ValueError(message)
+        whole = isinstance(times, int) and not isinstance(times, bool) and times >= 0
+        if not whole and times != "always":
+            message = f"throttle = {name}: {times}: a number of calls is wanted, or always."
+            raise ValueError(message)
+    return {name: times for name, times in value.items() if times != 0}
