@@ -117,7 +117,7 @@ def test_a_notebook_opens_with_its_question_and_its_parameters_and_closes_with_i
 def test_a_notebook_that_changes_aws_says_so_first(path):
     book = nbformat.read(path, as_version=4)
     source = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
-    changing = re.search(r"\.apply\(|\.destroy\(|\bfire\(|\bregister_again\(|\bderegister", source)
+    changing = re.search(r"\.apply\(|\.destroy\(|\bfire\(|\bregister_again\(|\bderegister|\brehearse\(", source)
     assert ("CHANGES" in book.cells[0].source) == bool(changing)
 
 

@@ -245,7 +245,7 @@ def _read(name: str, folder: Path) -> Mistake:
     return Mistake(name, folder, STORIES[name], *words)
 
 
-def choose(names: Iterable[str] = (), *, where: str = "local") -> list[Mistake]:
+def choose_mistakes(names: Iterable[str] = (), *, where: str = "local") -> list[Mistake]:
     """
     Return the mistakes of these *names*, all of them if none is named, in the order of the stories.
 

@@ -16,7 +16,7 @@ from ecs_runbook.evidence.runs import STALE, empty, runs
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
 from ecs_runbook.rehearsal import found
-from ecs_runbook.rehearsal.mistakes import Mistake, choose
+from ecs_runbook.rehearsal.mistakes import Mistake, choose_mistakes
 from ecs_runbook.rehearsal.results import Rehearsed, Seen, Told
 from ecs_runbook.rehearsal.stage import Stage, module, owner
 from ecs_runbook.session import Aws
@@ -61,7 +61,7 @@ def rehearse(mistakes: Iterable[str] = (), *, aws: Aws, progress: Bars | None = 
     Everything that was made is destroyed in the end, also if it is interrupted; what an interrupt leaves all the same
     is cleared by the next rehearsal.
     """
-    chosen = choose(mistakes, where=aws.where)
+    chosen = choose_mistakes(mistakes, where=aws.where)
     return _Rehearsal(Stage(aws, chosen, progress)).run()
 
 
@@ -131,7 +131,8 @@ class _Rehearsal:
 
     def _see_again(self, mistake: Mistake, moment: datetime) -> None:
         table = self._runs(mistake, moment)
-        self.second[mistake.name] = Seen(moment, "", "", table)
+        said = _hour(table.to_dict("records"))[0] if mistake.story.shows == "hour" else ""
+        self.second[mistake.name] = Seen(moment, said, "", table)
 
     def _runs(self, mistake: Mistake, moment: datetime) -> pd.DataFrame:
         aws = self.stage.aws

@@ -82,9 +82,7 @@ class Stage:
         settings = hcl.block(
             "terraform",
             {"required_version": ">= 1.6"},
-            hcl.block(
-                "required_providers", {"aws": {"source": "hashicorp/aws", "version": generate.NEEDED_PROVIDER}}
-            ),
+            hcl.block("required_providers", {"aws": {"source": "hashicorp/aws", "version": generate.NEEDED_PROVIDER}}),
         )
         provider = hcl.block("provider", "aws", {"region": self.aws.region, "allowed_account_ids": [self.aws.account]})
         calls = [
