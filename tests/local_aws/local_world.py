@@ -51,7 +51,24 @@ class LocalWorld:
         self.events, self.sts, self.cloudtrail = self.client("events"), self.client("sts"), self.client("cloudtrail")
         self.vpc = self.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         self.subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+        self.public_subnet = self._ways_out()
         self.group = self.ec2.create_security_group(GroupName="g", Description="g", VpcId=self.vpc)["GroupId"]
+
+    def _ways_out(self):
+        """Give the VPC a public subnet, and every other subnet a NAT gateway there; return the public subnet."""
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
+        subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.9.2.0/24")["Subnet"]["SubnetId"]
+        public = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        self.ec2.associate_route_table(RouteTableId=public, SubnetId=subnet)
+        self.ec2.create_route(RouteTableId=public, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+        address = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
+        nat = self.ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+        main = self.ec2.describe_route_tables(
+            Filters=[{"Name": "vpc-id", "Values": [self.vpc]}, {"Name": "association.main", "Values": ["true"]}]
+        )["RouteTables"][0]["RouteTableId"]
+        self.ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+        return subnet
 
     def client(self, service, credentials=None):
         keys = credentials or {"AccessKeyId": "local", "SecretAccessKey": "local", "SessionToken": None}

@@ -1,7 +1,8 @@
 """
 What stands in every region from the start, as in an account that people have: an ECS cluster and a network.
 
-The network's ids are fixed, so that they can be written into a notebook. moto's own default VPC is there besides.
+The network's ids are fixed, so that they can be written into a notebook. moto's own default VPC is there besides, and
+gets the internet gateway that AWS's has.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def install(world: World) -> None:
 
         if region in ec2_backends[world.account] and region in ecs_backends[world.account]:
             _network(ec2_backends[world.account][region])
+            _default_vpc(ec2_backends[world.account][region])
             ecs_backends[world.account][region].create_cluster(CLUSTER, capacity_providers=["FARGATE", "FARGATE_SPOT"])
 
     world.furnishers.append(furnish)
@@ -48,6 +50,16 @@ def _network(ec2: Any) -> None:
         subnet.map_public_ip_on_launch = True
     _route(ec2, "public", public, gateway_id=_internet_gateway(ec2))
     _route(ec2, "private", private, nat_gateway_id=_nat_gateway(ec2))
+
+
+def _default_vpc(ec2: Any) -> None:
+    """Give the default VPC its way out. Source: AWS docs, "Default VPC components" (verified)."""
+    vpc = ec2.get_default_vpc()
+    table = next((t for t in ec2.route_tables.values() if vpc and t.vpc_id == vpc.id and t.main_association_id), None)
+    if table is not None:
+        gateway = ec2.create_internet_gateway()
+        ec2.attach_internet_gateway(gateway.id, vpc.id)
+        ec2.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
 
 
 def _subnets(ec2: Any, name: str, ids: tuple[str, ...], zones: list[str], *, first_block: int) -> list[Any]:

@@ -184,13 +184,17 @@ def _tag_context(request: Request) -> dict[str, str | list[str]]:
 
 
 def _roles(request: Request) -> list[str]:
-    """Return the ARNs of the roles that the tasks get: an override takes the revision's place."""
-    named = [
-        request.overrides.get("taskRoleArn") or getattr(request.definition, "task_role_arn", None),
-        request.overrides.get("executionRoleArn") or getattr(request.definition, "execution_role_arn", None),
-    ]
-    whole = f"arn:{request.partition}:iam::{request.backend.account_id}:role/"
-    return [name if name.startswith("arn:") else whole + name for name in named if name]
+    """Return the ARNs of the roles that the tasks get."""
+    named = _role(request, "taskRoleArn", "task_role_arn"), _role(request, "executionRoleArn", "execution_role_arn")
+    return [role for role in named if role]
+
+
+def _role(request: Request, in_override: str, in_definition: str) -> str:
+    """Return the ARN of one role, or nothing: an override takes the revision's place."""
+    name = str(request.overrides.get(in_override) or getattr(request.definition, in_definition, None) or "")
+    if not name or name.startswith("arn:"):
+        return name
+    return f"arn:{request.partition}:iam::{request.backend.account_id}:role/{name}"
 
 
 # -------- what AWS refuses
@@ -512,6 +516,8 @@ def _task(
         networks=networks,
         requirements=requirements(definition) if instance else None,
         generation=generation.get(),
+        definitions=definition.container_definitions,
+        execution_role=_role(request, "executionRoleArn", "execution_role_arn"),
     )
 
 

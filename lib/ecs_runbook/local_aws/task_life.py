@@ -8,8 +8,12 @@ what a container does is set by environment variables of its definition, or of i
 LOCAL_AWS_SECONDS     how long the container runs. One that does not say runs as long as the task does; if none
                       says, the task runs for 1 second.
 LOCAL_AWS_EXIT_CODE   its exit code, 0 if left out
-LOCAL_AWS_OUTCOME     ``exit`` (default), ``out-of-memory``, ``image-not-found`` or ``never-started``
+LOCAL_AWS_OUTCOME     ``exit`` (default), ``out-of-memory``, ``spot-interruption``, ``image-not-found`` or
+                      ``never-started``
 ===================== ============================================================================================
+
+On Fargate a task also needs what AWS's needs: a way to its registry, its secrets, its log group; see
+:mod:`~ecs_runbook.local_aws.startup`.
 
 The states and times follow the ECS Developer Guide, "Task lifecycle"; how long each takes is this world's own.
 """
@@ -34,14 +38,15 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 
 from ecs_runbook.local_aws.clock import Entry
 from ecs_runbook.local_aws.definitions import PAGE, page
+from ecs_runbook.local_aws.startup import Beginning, Hindrance, hindrance, image_not_found, no_way_to_ecr
 from ecs_runbook.local_aws.world import World
 
 PROVISIONING = timedelta(seconds=0.2)
 PENDING = timedelta(seconds=0.3)
 DEPROVISIONING = timedelta(seconds=0.2)
 REMEMBERED = timedelta(hours=1)  # "at least one hour": botocore ecs DescribeTasks (verified)
-_OUTCOMES = ("exit", "out-of-memory", "image-not-found", "never-started")
-_STARTED = ("exit", "out-of-memory")
+_OUTCOMES = ("exit", "out-of-memory", "spot-interruption", "image-not-found", "never-started")
+_STARTED = ("exit", "out-of-memory", "spot-interruption")
 
 # How many tasks' events led to the RunTask that is being answered: 0 for a call from outside.
 generation: ContextVar[int] = ContextVar("generation", default=0)
@@ -116,6 +121,10 @@ class Task:
         Where moto keeps it.
     generation
         How many tasks' events led to this one: 0 for a task that no task's event started.
+    definitions
+        Its definition's containers.
+    execution_role
+        The ARN of its execution role, or nothing.
     """
 
     facts: dict[str, Any]
@@ -127,6 +136,8 @@ class Task:
     networks: Mapping[str, Any] | None = None
     requirements: dict[str, Any] | None = None
     generation: int = 0
+    definitions: Sequence[dict[str, Any]] = ()
+    execution_role: str = ""
     entries: list[Entry] = field(default_factory=list)
     eni: Any = None
 
@@ -181,18 +192,11 @@ class Life:
             self._not_started(task, _no_interface(task, getattr(error, "code", "InsufficientFreeAddressesInSubnet")))
             return
         task.facts.update(lastStatus="PENDING", connectivity="CONNECTED", connectivityAt=now)
-        name, outcome = next(
-            ((name, s.outcome) for name, s in task.scripts.items() if s.outcome not in _STARTED), ("", "")
-        )
-        if outcome != "never-started":
+        found = _hindrance(task)
+        if found is None or found.container:
             task.facts["pullStartedAt"] = now
         self._tell(task)
-        if outcome == "never-started":
-            self._later(task, PENDING, partial(self._not_started, reason=_no_way_to_ecr(task.backend.region_name)))
-        elif outcome == "image-not-found":
-            self._later(task, PENDING, partial(self._not_pulled, name=name))
-        else:
-            self._later(task, PENDING, self._run)
+        self._later(task, PENDING, self._run if found is None else partial(self._hindered, found=found))
 
     def _run(self, task: Task) -> None:
         now = self._clock.now()
@@ -217,14 +221,18 @@ class Life:
         for container in task.containers:
             if container["lastStatus"] == "RUNNING":
                 _end(container, task.scripts[container["name"]])
-        self._mark(task, "EssentialContainerExited", "Essential container in task exited")
+        if any(script.outcome == "spot-interruption" for script in task.scripts.values()):
+            self._mark(task, "SpotInterruption", "Your Spot Task was interrupted.")
+        else:
+            self._mark(task, "EssentialContainerExited", "Essential container in task exited")
         self._deprovision(task)
 
-    def _not_pulled(self, task: Task, name: str) -> None:
-        container = next(c for c in task.containers if c["name"] == name)
-        container["reason"] = _image_not_found(container["image"])
-        task.facts["pullStoppedAt"] = self._clock.now()
-        self._not_started(task, container["reason"])
+    def _hindered(self, task: Task, found: Hindrance) -> None:
+        for container in task.containers:
+            if container["name"] == found.container:
+                container["reason"] = found.reason
+                task.facts["pullStoppedAt"] = self._clock.now()
+        self._not_started(task, found.reason)
 
     def _not_started(self, task: Task, reason: str) -> None:
         for container in task.containers:
@@ -280,36 +288,34 @@ def _end(container: dict[str, Any], script: Script) -> None:
     if script.outcome == "out-of-memory":
         # The words are those of AWS docs, "stopped-task-error-codes"; that 137 goes with them is common knowledge.
         container.update(exitCode=137, reason="OutOfMemoryError: Container killed due to memory usage")
+    elif script.outcome == "spot-interruption":
+        container["exitCode"] = 137  # as after StopTask; the words of the task's reason are not verified
     else:
         container["exitCode"] = script.exit_code
 
 
-def _image_not_found(image: str) -> str:
-    """Return the words of AWS docs, "task_cannot_pull_image" (verified up to the image's name)."""
-    ref = full_image(image)
-    return (
-        "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
-        f"failed to resolve ref {ref}: {ref}: not found"
-    )
-
-
-def full_image(image: str) -> str:
-    """
-    Return an image's name with its registry and tag.
-
-    Examples
-    --------
-    >>> full_image("nginx"), full_image("me/app:1")
-    ('docker.io/library/nginx:latest', 'docker.io/me/app:1')
-    >>> full_image("123456789012.dkr.ecr.eu-west-2.amazonaws.com/app@sha256:0a")
-    '123456789012.dkr.ecr.eu-west-2.amazonaws.com/app@sha256:0a'
-    """
-    first, _, rest = image.partition("/")
-    if not rest:
-        image = f"docker.io/library/{image}"
-    elif not ("." in first or ":" in first or first == "localhost"):
-        image = f"docker.io/{image}"
-    return image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
+def _hindrance(task: Task) -> Hindrance | None:
+    """Return what keeps a task from starting: what its network and its role lack, else what its script says."""
+    if task.networks is not None and task.facts.get("launchType") == "FARGATE":
+        beginning = Beginning(
+            containers=list(task.definitions),
+            role=task.execution_role,
+            task_id=task.task_arn.rsplit("/", 1)[-1],
+            region=task.backend.region_name,
+            account=task.backend.account_id,
+            subnet=task.networks["subnets"][0],
+            public_ip=task.networks.get("assignPublicIp") == "ENABLED",
+            ec2=ec2_backends[task.backend.account_id][task.backend.region_name],
+        )
+        if (found := hindrance(beginning)) is not None:
+            return found
+    images = {container["name"]: container["image"] for container in task.containers}
+    for name, script in task.scripts.items():
+        if script.outcome == "never-started":
+            return Hindrance(no_way_to_ecr(task.backend.region_name))
+        if script.outcome == "image-not-found":
+            return Hindrance(image_not_found(images[name]), name)
+    return None
 
 
 def _no_interface(task: Task, code: str) -> str:
@@ -319,17 +325,6 @@ def _no_interface(task: Task, code: str) -> str:
     return (
         "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment "
         f"{public} in subnet '{networks['subnets'][0]}': {code}"
-    )
-
-
-def _no_way_to_ecr(region: str) -> str:
-    """Return the words that a task in a subnet without a way out is stopped with (seen in public issues)."""
-    return (
-        "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from "
-        "Amazon ECR: There is a connection issue between the task and Amazon ECR. Check your task network "
-        "configuration. operation error ECR: GetAuthorizationToken, exceeded maximum number of attempts, 3, "
-        "https response error StatusCode: 0, RequestID: , request send failed, "
-        f'Post "https://api.ecr.{region}.amazonaws.com/": dial tcp: i/o timeout'
     )
 
 
