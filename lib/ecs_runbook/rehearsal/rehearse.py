@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from ecs_runbook.errors import EvidenceError
-from ecs_runbook.evidence.dead_letters import read_queue
+from ecs_runbook.evidence.dead_letters import Letter, read_queue
 from ecs_runbook.evidence.runs import STALE, empty, runs
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ecs_runbook.terraform.run import Plan
 
 _ZONE = ZoneInfo("Asia/Tokyo")
-_MINUTE = timedelta(minutes=1)
 
 
 def rehearse(mistakes: Iterable[str] = (), *, aws: Aws, progress: Bars | None = None) -> Rehearsed:
@@ -77,12 +77,12 @@ class _Rehearsal:
         stage = self.stage
         try:
             self._clear("what an earlier rehearsal left")
-            refused, plan_found = self._make()
+            refused, before = self._make()
             stage.act("fire")
             stage.fire(self._see)
             self.first |= {name: _refused_apply(one) for name, one in refused.items()}
-            after = self._mend()
-            return self._told(plan_found, after)
+            left, after = self._mend()
+            return self._told(found.by_plan(before, after), left)
         finally:
             self._clear("destroy everything")
 
@@ -91,24 +91,23 @@ class _Rehearsal:
         self.stage.write()
         self.stage.clear()
 
-    def _make(self) -> tuple[Mapping[str, Diagnostic], Mapping[str, Sequence[str]]]:
-        """Plan, check the plan, apply it, and let the deploys happen; return what was refused and found."""
+    def _make(self) -> tuple[Mapping[str, Diagnostic], Mapping[str, Any]]:
+        """Plan, apply that, and let the deploys happen; return what was refused, and the plan with its values."""
         stage = self.stage
         stage.act("plan the mistakes")
         stage.prepare()
         stage.write()
         plan, told = stage.plan()
-        plan_found = found.by_plan(told)
         stage.say(1.0, f"{len(plan.changes)} resources of {len(stage.mistakes)} mistakes")
         stage.act("apply the mistakes")
         _, refused = stage.apply(plan)
         for mistake in stage.mistakes:
             stage.happen(mistake, mistake.story.deploy)
         stage.say(1.0, f"applied; {len(refused)} refused")
-        return refused, plan_found
+        return refused, told
 
-    def _mend(self) -> Mapping[str, Sequence[str]]:
-        """Apply the mends, fire again, and plan once more; return what a plan would still change."""
+    def _mend(self) -> tuple[Mapping[str, Sequence[str]], Mapping[str, Any]]:
+        """Apply the mends, fire again, plan once more; return what would still be changed, and that plan's values."""
         stage = self.stage
         stage.act("apply the mends")
         stage.write(mend=True)
@@ -119,15 +118,16 @@ class _Rehearsal:
         stage.act("fire again")
         stage.fire(self._see_again)
         stage.act("plan once more")
-        after = stage.terraform.plan()
+        after, told = stage.plan()
         stage.say(1.0, str(after))
-        return _changes(after)
+        return _changes(after), told
 
     def _see(self, mistake: Mistake, moment: datetime) -> None:
         table = self._runs(mistake, moment)
-        said, told_by = self._said(mistake, table)
-        explained = found.by_live(mistake.rule, table, since=moment, aws=self.stage.aws)
-        self.first[mistake.name] = Seen(moment, said, told_by, table, explained.explanation, explained.ids)
+        letters = self._letters(mistake)
+        said, told_by = self._said(mistake, table, letters)
+        live = found.by_live(mistake.rule, table, [letter.raw for letter in letters])
+        self.first[mistake.name] = Seen(moment, said, told_by, table, live.explanation, live.ids)
 
     def _see_again(self, mistake: Mistake, moment: datetime) -> None:
         table = self._runs(mistake, moment)
@@ -142,10 +142,10 @@ class _Rehearsal:
         except EvidenceError:
             return empty()
 
-    def _said(self, mistake: Mistake, table: pd.DataFrame) -> tuple[str, str]:
+    def _said(self, mistake: Mistake, table: pd.DataFrame, letters: Sequence[Letter]) -> tuple[str, str]:
         """Return what AWS said, and where it said so."""
         if mistake.story.shows == "dead letter":
-            return self._dead_letter(mistake)
+            return (letters[0].code, "the dead-letter queue") if letters else ("", "")
         rows = table.to_dict("records")
         if mistake.story.shows == "hour":
             return _hour(rows)
@@ -154,15 +154,17 @@ class _Rehearsal:
                 return str(row["error"]), "CloudTrail"
             if row["state"] == STALE:
                 words = f"{mistake.rule}:{row['executed']} while {row['latest']} is the latest"
-                return words, "nobody: 40_prove finds it"
+                return words, "nobody says so; 40_prove finds it"
             if row["error"]:
                 return _reason(str(row["task"]), table), "ECS"
         return "", ""
 
-    def _dead_letter(self, mistake: Mistake) -> tuple[str, str]:
+    def _letters(self, mistake: Mistake) -> list[Letter]:
+        """Return what the dead-letter queue holds of *mistake*; only one that needs it sends there."""
+        if mistake.story.shows != "dead letter":
+            return []
         queue = read_queue(self.stage.queue, sqs=self.stage.aws.client("sqs"), ask=self.stage.ask)
-        own = [letter for letter in queue.letters if letter.sender.endswith(f":rule/{mistake.rule}")]
-        return (own[0].code, "the dead-letter queue") if own else ("", "")
+        return [letter for letter in queue.letters if letter.sender.endswith(f":rule/{mistake.rule}")]
 
     def _told(self, plan_found: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> Rehearsed:
         self.stage.act("lint")
@@ -184,8 +186,6 @@ class _Rehearsal:
 
 def _refused_apply(refused: Diagnostic) -> Seen:
     """Return what a mistake's apply was refused for: the API's own words in what the provider says."""
-    import re
-
     words = " ".join(f"{refused.summary} {refused.detail}".split())
     api = re.search(r"api error (\w+: .*?)$", words)
     return Seen(None, api[1] if api else words, "terraform apply", empty())
@@ -195,7 +195,7 @@ def _hour(rows: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
     if not rows or pd.isna(rows[0]["time"]):
         return "", ""
     at = rows[0]["time"]
-    return f"{at:%H:%M} UTC, {at.astimezone(_ZONE):%H:%M} in Tokyo", "nobody: it ran, at its minute in UTC"
+    return f"{at:%H:%M} UTC, {at.astimezone(_ZONE):%H:%M} in Tokyo", "nobody says so: it ran at its minute, in UTC"
 
 
 def _reason(task: str, table: pd.DataFrame) -> str:

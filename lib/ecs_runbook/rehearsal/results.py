@@ -125,11 +125,12 @@ class Told:
     def _repr_html_(self) -> str:
         write, answers = _prose(self.mistake.people_write), _prose(self.mistake.aws_answers)
         told = f" <small>({html.escape(self.first.told_by)})</small>" if self.first and self.first.told_by else ""
-        mark = "✓ letter by letter" if self.as_expected else "✗ the README expects other words"
+        mark = "✓ as its README says, letter by letter" if self.as_expected else "✗ its README expects other words"
+        said = "What ran" if self.mistake.story.shows in ("stale", "hour") else "AWS said"
         rows = [
             ("People write", f"{write}{_code(old_lines(self.mistake.diff))}"),
             ("AWS answers", answers),
-            ("AWS said", f"<code>{html.escape(self.said or 'nothing')}</code>{told}<br><small>{mark}</small>"),
+            (said, f"<code>{html.escape(self.said or 'nothing')}</code>{told}<br><small>{mark}</small>"),
             ("What it means", _explained(self.first.explanation if self.first else None)),
             ("Found by", html.escape(self._found_by())),
             ("The mend", _coloured(self.mistake.diff)),
@@ -280,4 +281,5 @@ def _runs(seen: Seen | None) -> str:
     if seen is None or seen.runs.empty:
         return ""
     rows = seen.runs[_SHOWN]
+    rows = rows if rows["error"].any() else rows.drop(columns="error")
     return str(rows.to_html(index=False, border=0, justify="left", na_rep="", escape=True))

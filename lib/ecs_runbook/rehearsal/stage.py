@@ -7,6 +7,7 @@ by the next one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -277,8 +278,6 @@ def owner(address: str) -> str:
 
 
 def _policy(queue: str) -> str:
-    import json
-
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
