@@ -23,6 +23,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 
 from ecs_runbook.local_aws import definitions, permissions
 from ecs_runbook.local_aws.identity import Caller
+from ecs_runbook.local_aws.settings import Settings
 from ecs_runbook.local_aws.task_life import Life, Script, Task, generation, life_of, precreated
 from ecs_runbook.local_aws.world import World, current_call
 
@@ -87,7 +88,9 @@ class Request:
         return own
 
 
-def run(request: Request, life: Life, now: datetime, tokens: dict[str, Remembered]) -> dict[str, Any]:
+def run(
+    request: Request, life: Life, now: datetime, tokens: dict[str, Remembered], settings: Settings
+) -> dict[str, Any]:
     """
     Answer a RunTask.
 
@@ -108,11 +111,12 @@ def run(request: Request, life: Life, now: datetime, tokens: dict[str, Remembere
         return {"tasks": [task.described(tags=True) for task in repeated], "failures": []}
     cluster = _cluster(request)
     launch = launch_of(request.params, cluster)
-    check(request, launch)
+    check(request, launch, settings)
     count = _count(request.params)
     if launch.fargate:
-        placed: list[ContainerInstance | None] = [None] * count
-        failures: list[dict[str, str]] = []
+        lack = _FARGATE_LACKS.get(settings.fargate)
+        placed: list[ContainerInstance | None] = [] if lack else [None] * count
+        failures = [{"reason": lack}] * count if lack else []
     else:
         placed, failures = _place(request, cluster, count)
     tasks = [_begin(request, cluster, launch, instance, life, now) for instance in placed]
@@ -120,12 +124,12 @@ def run(request: Request, life: Life, now: datetime, tokens: dict[str, Remembere
     return {"tasks": [task.described(tags=True) for task in tasks], "failures": failures}
 
 
-def start(request: Request, life: Life, now: datetime) -> dict[str, Any]:
+def start(request: Request, life: Life, now: datetime, settings: Settings) -> dict[str, Any]:
     """Answer a StartTask: the caller names the container instances. Source: botocore ecs StartTask."""
     authorize(request)
     cluster = _cluster(request)
     launch = Launch("EC2")
-    check(request, launch)
+    check(request, launch, settings)
     wanted = request.params.get("containerInstances") or []
     if not wanted:
         raise ECSException("ClientException", "Container Instances cannot be empty.")
@@ -140,6 +144,12 @@ def start(request: Request, life: Life, now: datetime) -> dict[str, Any]:
         "failures": [{"arn": one, "reason": "MISSING"} for one in gone],
     }
 
+
+# What Fargate lacks, in words seen in public issues. The failure has no arn: there is no instance that was tried.
+_FARGATE_LACKS = {
+    "no-capacity": "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+    "quota": "You\u2019ve reached the limit on the number of vCPUs you can run concurrently",
+}
 
 # -------- who may
 
@@ -246,7 +256,7 @@ def _first_by_base_and_weight(strategy: Sequence[Mapping[str, Any]]) -> str:
     return str(max(strategy, key=lambda item: (item.get("base") or 0, item.get("weight") or 0))["capacityProvider"])
 
 
-def check(request: Request, launch: Launch) -> None:
+def check(request: Request, launch: Launch, settings: Settings) -> None:
     """
     Refuse what AWS refuses about the parameters, whoever calls.
 
@@ -262,7 +272,7 @@ def check(request: Request, launch: Launch) -> None:
         raise InvalidParameterException(f"Task definition does not support launch_type {launch.kind}.")
     _check_platform(params.get("platformVersion"), launch)
     _check_overrides(request)
-    _check_networks(request, launch)
+    _check_networks(request, launch, settings)
     if params.get("propagateTags") == "SERVICE":
         raise InvalidParameterException("propagateTags SERVICE is not supported when running a task.")
 
@@ -296,7 +306,7 @@ def _check_overrides(request: Request) -> None:
     _scripts(request)  # what the local AWS reads of the environment must be readable
 
 
-def _check_networks(request: Request, launch: Launch) -> None:
+def _check_networks(request: Request, launch: Launch, settings: Settings) -> None:
     networks = request.networks
     if request.definition.network_mode != "awsvpc":
         if networks is not None:
@@ -316,6 +326,14 @@ def _check_networks(request: Request, launch: Launch) -> None:
     for name, most in (("subnets", 16), ("securityGroups", 5)):
         if len(networks.get(name) or []) > most:
             raise InvalidParameterException(f"{name} can have at most {most} items.")
+    for what, ids, operation in (
+        ("subnet", networks["subnets"], "DescribeSubnets"),
+        ("security group", networks.get("securityGroups"), "DescribeSecurityGroups"),
+    ):
+        if ids and settings.throttles("ec2", operation):
+            raise InvalidParameterException(
+                f"Error retrieving {what} information for [{', '.join(ids)}]: Rate exceeded (ErrorCode: Throttling)"
+            )
     _check_one_vpc(request, networks)
 
 
@@ -442,7 +460,7 @@ def _place(
         lacks = {instance.container_instance_arn: _lack(instance, needs) for instance in instances}
         fitting = next((i for i in instances if not lacks[i.container_instance_arn]), None)
         if fitting is None:
-            failures += [{"arn": arn, "reason": f"RESOURCE:{lack}"} for arn, lack in lacks.items()]
+            failures += [{"arn": arn, "reason": lack} for arn, lack in lacks.items()]
             break
         backend.update_container_instance_resources(fitting, needs)
         placed.append(fitting)
@@ -450,12 +468,18 @@ def _place(
 
 
 def _lack(instance: ContainerInstance, needs: Mapping[str, Any]) -> str:
-    """Return what *instance* lacks for a task: CPU, MEMORY or PORTS, else nothing."""
+    """
+    Return why *instance* does not take a task, as a failure's reason; nothing if it does.
+
+    Source: AWS docs, "API failure reasons" (verified).
+    """
+    if not instance.agent_connected:
+        return "AGENT"
     left = {resource["name"]: resource for resource in instance.remaining_resources}
     for name in ("CPU", "MEMORY"):
         if needs[name] > left[name]["integerValue"]:
-            return name
-    return "PORTS" if set(needs["PORTS"]) & set(left["PORTS"]["stringSetValue"]) else ""
+            return f"RESOURCE:{name}"
+    return "RESOURCE:PORTS" if set(needs["PORTS"]) & set(left["PORTS"]["stringSetValue"]) else ""
 
 
 def _begin(
@@ -595,10 +619,10 @@ def install(world: World) -> None:
         )
 
     def run_task(self: EC2ContainerServiceResponse) -> ActionResult:
-        return ActionResult(run(request_of(self, "RunTask"), life, world.clock.now(), tokens))
+        return ActionResult(run(request_of(self, "RunTask"), life, world.clock.now(), tokens, world.settings))
 
     def start_task(self: EC2ContainerServiceResponse) -> ActionResult:
-        return ActionResult(start(request_of(self, "StartTask"), life, world.clock.now()))
+        return ActionResult(start(request_of(self, "StartTask"), life, world.clock.now(), world.settings))
 
     EC2ContainerServiceResponse.run_task = run_task
     EC2ContainerServiceResponse.start_task = start_task
