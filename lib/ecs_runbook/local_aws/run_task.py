@@ -457,7 +457,7 @@ def _place(
     placed: list[ContainerInstance | None] = []
     failures: list[dict[str, str]] = []
     for _ in range(count):
-        lacks = {instance.container_instance_arn: _lack(instance, needs) for instance in instances}
+        lacks = {one.container_instance_arn: _lack(one, needs, connected=_connected(one, backend)) for one in instances}
         fitting = next((i for i in instances if not lacks[i.container_instance_arn]), None)
         if fitting is None:
             failures += [{"arn": arn, "reason": lack} for arn, lack in lacks.items()]
@@ -467,13 +467,19 @@ def _place(
     return placed, failures
 
 
-def _lack(instance: ContainerInstance, needs: Mapping[str, Any]) -> str:
+def _connected(instance: ContainerInstance, backend: EC2ContainerServiceBackend) -> bool:
+    """Say whether the agent answers: not on a machine that was stopped or terminated."""
+    machine = ec2_backends[backend.account_id][backend.region_name].get_instance_by_id(instance.ec2_instance_id)
+    return bool(instance.agent_connected) and (machine is None or machine.state == "running")
+
+
+def _lack(instance: ContainerInstance, needs: Mapping[str, Any], *, connected: bool) -> str:
     """
     Return why *instance* does not take a task, as a failure's reason; nothing if it does.
 
     Source: AWS docs, "API failure reasons" (verified).
     """
-    if not instance.agent_connected:
+    if not connected:
         return "AGENT"
     left = {resource["name"]: resource for resource in instance.remaining_resources}
     for name in ("CPU", "MEMORY"):
