@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ def run_task_calls(
     ask: Asking | None = None,
     limiter: Limiter | None = None,
     progress: Bars | None = None,
+    keep: Callable[[Call], Call | None] = lambda call: call,
 ) -> Trail:
     """
     Look up every RunTask call of a time range.
@@ -54,6 +55,8 @@ def run_task_calls(
         Who counts the calls; how fast they may be. Without it two a second, which is all that AWS allows.
     progress
         Where to show how far back it has come.
+    keep
+        What to keep of each call, or None for nothing: a busy account's records fill the memory.
 
     Raises
     ------
@@ -67,6 +70,7 @@ def run_task_calls(
     """
     unreadable: list[str] = []
     calls: list[Call] = []
+    seen = 0
     for call in look_up(
         since=since,
         until=until,
@@ -75,14 +79,14 @@ def run_task_calls(
         limiter=limiter or Limiter(AWS_PACE.lookups_per_second),
         unreadable=unreadable.append,
     ):
-        calls.append(call)
+        seen += 1
+        if (kept := keep(call)) is not None:
+            calls.append(kept)
         if progress and call.time and until > since:
             done = (until - call.time) / (until - since)
-            progress.row(
-                "CloudTrail", min(max(done, 0.0), 1.0), f"{len(calls)} RunTask calls, back to {call.time:%H:%M:%S}"
-            )
+            progress.row("CloudTrail", min(max(done, 0.0), 1.0), f"{seen} RunTask calls, back to {call.time:%H:%M:%S}")
     if progress:
-        progress.row("CloudTrail", 1.0, f"{len(calls)} RunTask calls")
+        progress.row("CloudTrail", 1.0, f"{seen} RunTask calls")
     return Trail(tuple(once(calls)), tuple(unreadable))
 
 
