@@ -30,21 +30,25 @@ class Live:
     explanation: Explanation | None = None
 
 
-def by_lint(mistake: Mistake, mended: Path) -> tuple[str, ...]:
+def by_lint(mistake: Mistake, mended: Path) -> tuple[str, ...] | None:
     """
     Return the rules that find *mistake* in its folder and find it no more in the *mended* one.
 
-    What lint finds in both is not the mistake; notes are left out.
+    What lint finds in both is not the mistake; notes are left out. None if there is no lint to ask.
     """
     lint = _offered("lint")
-    return _gone(_worth(lint(mistake.folder)), _worth(lint(mended))) if lint else ()
+    return _gone(_worth(lint(mistake.folder)), _worth(lint(mended))) if lint else None
 
 
-def by_plan(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return, by the mistake, the rules that the plan check finds in a plan of all, and no more after the mend."""
+def by_plan(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, ...]] | None:
+    """
+    Return, by the mistake, the rules that the plan check finds in a plan of all, and no more after the mend.
+
+    None if there is no plan check to ask.
+    """
     check = _offered("check_plan")
     if not check:
-        return {}
+        return None
     found, left = _worth(check(before)), _worth(check(after))
     whose = {owner(address) for _, address in found}
     return {name: _gone(_of(name, found), _of(name, left)) for name in whose}

@@ -166,7 +166,7 @@ class _Rehearsal:
         queue = read_queue(self.stage.queue, sqs=self.stage.aws.client("sqs"), ask=self.stage.ask)
         return [letter for letter in queue.letters if letter.sender.endswith(f":rule/{mistake.rule}")]
 
-    def _told(self, plan_found: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> Rehearsed:
+    def _told(self, plan_found: Mapping[str, tuple[str, ...]] | None, after: Mapping[str, Sequence[str]]) -> Rehearsed:
         self.stage.act("lint")
         told = {}
         for number, mistake in enumerate(self.stage.mistakes):
@@ -176,7 +176,7 @@ class _Rehearsal:
                 first=self.first.get(mistake.name),
                 second=self.second.get(mistake.name),
                 lint=found.by_lint(mistake, self.stage.folder / "mistakes" / mistake.name),
-                plan=tuple(plan_found.get(mistake.name, ())),
+                plan=None if plan_found is None else plan_found.get(mistake.name, ()),
                 still_to_change=tuple(after.get(mistake.name, ())),
                 lines=module(mistake)["main.tf"],
             )

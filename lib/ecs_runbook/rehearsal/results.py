@@ -27,7 +27,7 @@ REHEARSED_COLUMNS = [
     "found by live check",
     "after the mend",
 ]
-NOT_FOUND = "–"
+NOT_FOUND, NOT_ASKED = "–", "not asked"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Told:
     first, second
         The firing before and after the mend; None where nothing was fired.
     lint, plan
-        The rules that found it in its folder and in its plan, and find it no more once it is mended.
+        The rules that found it in its folder and in its plan, and find it no more once it is mended; None if nobody
+        could be asked, which is not the same as nothing found.
     still_to_change
         What a plan after the mend would change: nothing, if it is right.
     lines
@@ -81,8 +82,8 @@ class Told:
     mistake: Mistake
     first: Seen | None
     second: Seen | None
-    lint: tuple[str, ...] = ()
-    plan: tuple[str, ...] = ()
+    lint: tuple[str, ...] | None = None
+    plan: tuple[str, ...] | None = None
     still_to_change: tuple[str, ...] = ()
     lines: str = field(default="", repr=False)
 
@@ -144,7 +145,7 @@ class Told:
     def _found_by(self) -> str:
         live = self.first.found if self.first else ()
         ways = (("lint", self.lint), ("the plan check", self.plan), ("the live check", live))
-        return " · ".join(f"{way}: {', '.join(ids) or NOT_FOUND}" for way, ids in ways)
+        return " · ".join(f"{way}: {_ids(ids)}" for way, ids in ways)
 
 
 @dataclass(frozen=True)
@@ -211,8 +212,8 @@ class Rehearsed:
             one.mistake.name: {
                 "said": one.said,
                 "as_expected": one.as_expected,
-                "lint": list(one.lint),
-                "plan": list(one.plan),
+                "lint": one.lint,
+                "plan": one.plan,
                 "live": list(one.first.found) if one.first else [],
                 "after": one.after,
                 "before_the_mend": one.first.runs if one.first else None,
@@ -233,8 +234,8 @@ class Rehearsed:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _ids(ids: tuple[str, ...]) -> str:
-    return ", ".join(ids) or NOT_FOUND
+def _ids(ids: tuple[str, ...] | None) -> str:
+    return NOT_ASKED if ids is None else ", ".join(ids) or NOT_FOUND
 
 
 def _prose(words: str) -> str:
