@@ -288,13 +288,13 @@ def _dress(axes: Axes, lanes: Lanes, zone: tzinfo, span: tuple[datetime, datetim
     axes.xaxis.set_major_formatter(DateFormatter("%d %b" if days > _DAYS else "%H:%M:%S", tz=zone))
     axes.tick_params(axis="x", labelsize=9.5, colors=INK)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(_when(zone, *span), fontsize=9.5, color=GREY, loc="right")
+    axes.set_xlabel(when(zone, *span), fontsize=9.5, color=GREY, loc="right")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="y", color="#EEEEEE", linewidth=1, zorder=0)
     axes.set_axisbelow(True)
 
 
-def _when(zone: tzinfo, first: datetime, last: datetime) -> str:
+def when(zone: tzinfo, first: datetime, last: datetime) -> str:
     """Return the day or days, and the zone that the times are in."""
     days = list(dict.fromkeys(f"{moment.astimezone(zone):%d %b %Y}" for moment in (first, last)))
     return f"{' to '.join(days)}, {_zone_name(zone, last)}"

@@ -1,0 +1,269 @@
+"""One failure that several sources tell of is one: a task by its ARN, a refusal by its owner, words and time."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ecs_runbook.diagnosis.explain import Explanation, explain_all
+from ecs_runbook.diagnosis.sighting import Sighting, sightings
+from ecs_runbook.evidence.attribution import AMBIGUOUS
+from ecs_runbook.evidence.dead_letters import Letter
+from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
+from ecs_runbook.firing.asking import DENIED
+from ecs_runbook.firing.calls import Call
+from ecs_runbook.firing.tasks import Task
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_SLACK = timedelta(minutes=1)
+_AT_ONCE = timedelta(minutes=15)
+_LONGEST_RETRY = timedelta(hours=24)
+_SHORTEST_WORDS = 10
+_DENIED_IN_DLQ = frozenset({"NO_PERMISSIONS", *DENIED})
+_SESSION = re.compile(r"\b[0-9a-f]{32}\b")
+_ACTION = re.compile(r"to perform: ([\w:]+)")
+
+
+@dataclass
+class Failure:
+    """
+    One failure in the making.
+
+    Attributes
+    ----------
+    time
+        When it was started, or should have been.
+    subject
+        Whose it is; ``ambiguous: a or b`` if that cannot be told.
+    told_by
+        The sources, in the order in which they are asked.
+    explained
+        What each of them says, explained; the first is the best.
+    attempts
+        How often it was tried, as far as is known; 0 for a try that is counted with another one.
+    task
+        ARN of the task, if there was one.
+    cluster, role
+        As far as they are known.
+    """
+
+    time: datetime | None
+    subject: str
+    told_by: list[str]
+    explained: list[Explanation]
+    attempts: int = 1
+    task: str = ""
+    cluster: str = ""
+    role: str = ""
+    code: str = field(default="", repr=False)
+    message: str = field(default="", repr=False)
+
+    @property
+    def best(self) -> Explanation:
+        """The explanation that knows most: the first that is known, a dead letter's only if there is no other."""
+        return min(self.explained, key=lambda one: (not one.known, one.seen.told_by.startswith("DLQ")))
+
+    @property
+    def said(self) -> str:
+        """The code and the words, as AWS said them."""
+        seen = self.best.seen
+        return ": ".join(part for part in (seen.code, seen.message) if part) or "nothing was said"
+
+    def base(self) -> list[str]:
+        """Return the rules or schedules that it can belong to, without a drill's or a retry's mark."""
+        return [one.partition(" (")[0] for one in self.subject.removeprefix(AMBIGUOUS).split(" or ")]
+
+
+def merge(
+    of_tasks: Iterable[tuple[Task, str]], of_calls: Iterable[tuple[Call, str]], of_letters: Iterable[tuple[Letter, str]]
+) -> list[Failure]:
+    """
+    Return every failure once, oldest first.
+
+    Parameters
+    ----------
+    of_tasks, of_calls, of_letters
+        What ECS, CloudTrail and the dead-letter queues hold, and whose each is. What ended well gives nothing.
+    """
+    tasks, calls = list(of_tasks), list(of_calls)
+    by_task = {failure.task: failure for failure in _of_tasks(tasks)}
+    for call, _ in calls:
+        for placed in call.tasks:
+            if (known := by_task.get(placed.arn)) is not None and FROM_TRAIL not in known.told_by:
+                known.told_by.append(FROM_TRAIL)
+                known.role = call.role
+    refused = _of_calls(calls)
+    lost = _of_letters(list(of_letters), refused)
+    first = [one for one in refused if one.attempts]
+    return sorted([*by_task.values(), *first, *lost], key=lambda one: one.time or _LONG_AGO)
+
+
+def failed(task: Task) -> bool:
+    """
+    Say whether a stopped task is a failure: one whose exit code is not 0, and one that never ran.
+
+    Examples
+    --------
+    >>> from ecs_runbook.firing.tasks import read_task
+    >>> failed(read_task({"lastStatus": "STOPPED", "containers": [{"name": "main", "exitCode": 3}]}))
+    True
+    >>> failed(read_task({"lastStatus": "RUNNING", "containers": [{"name": "main"}]}))
+    False
+    """
+    return task.status == "STOPPED" and task.exit_code != 0
+
+
+def _of_tasks(tasks: Sequence[tuple[Task, str]]) -> list[Failure]:
+    bad = {task.arn: (task, whose) for task, whose in tasks if failed(task)}
+    seen = [(task, whose, _seen(task.raw, FROM_ECS, task.created, *_stop(task))) for task, whose in bad.values()]
+    return [
+        Failure(task.created or one[0].seen.time, whose, [FROM_ECS], one, task=task.arn, cluster=task.cluster)
+        for (task, whose, _), one in zip(seen, _explained([each for *_, each in seen]), strict=True)
+    ]
+
+
+def _stop(task: Task) -> tuple[str, str]:
+    return str(task.raw.get("stopCode") or ""), task.error or f"exit code {task.exit_code}"
+
+
+def _of_calls(calls: Sequence[tuple[Call, str]]) -> list[Failure]:
+    """Return a failure for each refusal, and for each entry of ``failures[]``."""
+    bad = [(call, whose) for call, whose in calls if call.refused or call.failures]
+    seen = [
+        (call, whose, [sighting])
+        for call, whose in bad
+        for sighting in _seen(call.raw, FROM_TRAIL, call.time, call.error_code, call.error_message or _reasons(call))
+    ]
+    return [
+        Failure(
+            call.time,
+            whose,
+            [FROM_TRAIL],
+            one,
+            cluster=call.cluster,
+            role=call.role,
+            code=call.error_code,
+            message=call.error_message,
+        )
+        for (call, whose, _), one in zip(seen, _explained([each for *_, each in seen]), strict=True)
+    ]
+
+
+def _reasons(call: Call) -> str:
+    return "; ".join(str(failure) for failure in call.failures)
+
+
+def _of_letters(letters: Sequence[tuple[Letter, str]], refused: Sequence[Failure]) -> list[Failure]:
+    """Return the dead letters that no refusal tells of; the others are written to the refusals that they belong to."""
+    seen = [
+        (letter, whose, _seen(letter.raw, _dlq(letter), letter.time, letter.code, letter.message))
+        for letter, whose in sorted(letters, key=lambda one: one[0].time or _LONG_AGO)
+    ]
+    shelf = _Shelf(refused)
+    alone = []
+    for (letter, whose, _), one in zip(seen, _explained([each for *_, each in seen]), strict=True):
+        told_by = one[0].seen.told_by
+        mine = shelf.take(letter, whose, one)
+        if mine is None:
+            tries = (letter.attempts or 0) + 1
+            alone.append(
+                Failure(letter.time, whose, [told_by], one, attempts=tries, code=letter.code, message=letter.message)
+            )
+            continue
+        mine.subject = whose
+        mine.told_by.insert(0, told_by)
+        mine.explained += one
+    return alone
+
+
+def _dlq(letter: Letter) -> str:
+    return "DLQ of Scheduler" if ":scheduler:" in letter.sender else "DLQ of a rule"
+
+
+class _Shelf:
+    """The refusals of CloudTrail, to be taken from by the dead letters that tell of the same."""
+
+    def __init__(self, refused: Sequence[Failure]) -> None:
+        self._refused: dict[str, list[Failure]] = defaultdict(list)
+        for failure in sorted(refused, key=lambda one: one.time or _LONG_AGO):
+            for name in failure.base():
+                self._refused[name].append(failure)
+        self._times = {name: [one.time or _LONG_AGO for one in some] for name, some in self._refused.items()}
+        self._used: set[int] = set()
+
+    def take(self, letter: Letter, whose: str, explained: Sequence[Explanation]) -> Failure | None:
+        """
+        Return the first refusal that *letter* tells of; the others, of its retries, are written to that one.
+
+        Notes
+        -----
+        A letter carries the time of its event, and how often it was tried again: as many refusals and one more are its
+        own, the nearest after that time.
+        """
+        name = whose.partition(" (")[0]
+        some, times = self._refused.get(name, []), self._times.get(name, [])
+        if letter.time is None:
+            return None
+        tries = (letter.attempts or 0) + 1
+        first: Failure | None = None
+        place = bisect_left(times, letter.time - _SLACK)
+        while tries and place < len(some) and times[place] <= _end(letter):
+            failure = some[place]
+            place += 1
+            if id(failure) in self._used or not _same(letter, explained, failure):
+                continue
+            self._used.add(id(failure))
+            tries -= 1
+            if first is None:
+                first = failure
+            else:
+                first.attempts += 1
+                failure.attempts = 0
+        if first is not None:
+            first.attempts = max(first.attempts, (letter.attempts or 0) + 1)
+        return first
+
+
+def _end(letter: Letter) -> datetime:
+    """Return until when a refusal can be one of the tries that *letter* tells of."""
+    time = letter.time or _LONG_AGO
+    if letter.sent is not None and time <= letter.sent <= time + _LONGEST_RETRY + _SLACK:
+        return letter.sent + _SLACK
+    return time + (_LONGEST_RETRY if letter.attempts else _AT_ONCE)
+
+
+def _same(letter: Letter, explained: Sequence[Explanation], refusal: Failure) -> bool:
+    """Say whether a dead letter and a refusal can be of the same call: the same words, the same cause, or the like."""
+    mine, other = _squeezed(letter.message), _squeezed(refusal.message or refusal.best.seen.message)
+    short, long = sorted((mine, other), key=len)
+    if len(short) >= _SHORTEST_WORDS and short in long:
+        return True
+    actions = [found.group(1) for words in (mine, other) if (found := _ACTION.search(words))]
+    if len(set(actions)) > 1:
+        return False
+    causes = {one.cause for one in explained if one.known}
+    if refusal.best.known and refusal.best.cause in causes:
+        return True
+    if letter.code in _DENIED_IN_DLQ and refusal.code in DENIED:
+        return True
+    return not short and letter.code == refusal.code != ""
+
+
+def _squeezed(words: str) -> str:
+    return _SESSION.sub("*", " ".join(words.split()))
+
+
+def _seen(raw: Any, told_by: str, time: datetime | None, code: str, message: str) -> list[Sighting]:
+    """Return what a record says; where the reader of sightings sees nothing in what did fail, it is shown as it is."""
+    return sightings(raw) or [Sighting(told_by, time, code, message, {}, hidden(raw))]
+
+
+def _explained(several: Sequence[Sequence[Sighting]]) -> list[list[Explanation]]:
+    """Explain all in one go; return the explanations of each group."""
+    flat = iter(explain_all(one for some in several for one in some))
+    return [[next(flat) for _ in some] for some in several]
