@@ -286,8 +286,9 @@ class Failures:
     def _repr_html_(self) -> str:
         parts = [f"<p><b>{html.escape(str(self))}</b></p>"]
         if self.found:
-            parts.append(_html_table(self.table, ["cause", "title"]))
-        parts.append(_html_table(self.asked, ["source"]))
+            parts.append(_html_table(self.table, {"title": "min-width:11em", "said": "min-width:16em"}))
+        wide = {"answer": "min-width:12em", "not_yet": "min-width:10em", "no_longer": "min-width:10em"}
+        parts.append(_html_table(self.asked, wide))
         return "\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -540,11 +541,9 @@ def _ask_queues(
             gone.append(f"{queue.name} keeps a message for {_span(queue.retention)}")
     without = sum(not dead_letters.queue_of(target) for target in scope.targets)
     if without:
-        of = "" if without == len(scope.targets) else f" of {len(scope.targets)}"
-        gone.append(
-            f"{without}{of} target{'s have' if without > 1 else ' has'} no dead-letter queue:"
-            " what EventBridge gives up on there is lost"
-        )
+        of = _count(len(scope.targets), "target")
+        verb = "has" if without == 1 else "have"
+        gone.append(f"{without} of {of} {verb} no dead-letter queue: what EventBridge gives up on there is lost")
     if arns:
         said.append("reading raised the receive count of the messages, and took none out")
     patience = max((_age(target) for target in scope.targets if dead_letters.queue_of(target)), default=None)
@@ -752,16 +751,14 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _html_table(table: pd.DataFrame, fixed: Sequence[str]) -> str:
-    left = 'style="text-align:left;vertical-align:top'
-    heads = "".join(f'<th {left}">{html.escape(str(name))}</th>' for name in table.columns)
+def _html_table(table: pd.DataFrame, styles: Mapping[str, str]) -> str:
+    def style(name: Any) -> str:
+        times = "white-space:nowrap" if name in ("first", "last", "source") else ""
+        return f'style="text-align:left;vertical-align:top;{styles.get(name, times)}"'
+
+    heads = "".join(f"<th {style(name)}>{html.escape(str(name))}</th>" for name in table.columns)
     rows = "".join(
-        "<tr>"
-        + "".join(
-            f'<td {left}{";white-space:nowrap" if name in fixed[:1] else ""}">{html.escape(_cell(value))}</td>'
-            for name, value in row.items()
-        )
-        + "</tr>"
+        "<tr>" + "".join(f"<td {style(name)}>{html.escape(_cell(value))}</td>" for name, value in row.items()) + "</tr>"
         for row in table.to_dict("records")
     )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
@@ -771,5 +768,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return "" if pd.isna(value) else f"{value:%Y-%m-%d %H:%M:%S}"
+        return "" if pd.isna(value) else f"{value:%Y-%m-%d %H:%M}"
     return str(value)

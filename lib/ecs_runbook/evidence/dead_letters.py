@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 MOST_MESSAGES = 10_000
 QUIET_POLLS = 2
-HIDDEN_SECONDS = 10
-"""While more than one answer's worth is read, what was handed out stays hidden from other readers for so long."""
+PATIENT_POLLS = 4
+"""Polls without anything new that end it: more where the queue counts messages that it did not hand out."""
+HIDDEN_SECONDS = (3, 120)
 _AT_ONCE = 10
 _WAIT_SECONDS = 1
 _ATTRIBUTES = [
@@ -125,7 +126,7 @@ def read_queue(
     -----
     Nothing is deleted, but reading leaves a trace: each message's ApproximateReceiveCount goes up. A queue with a
     redrive policy of its own moves a message on when that count reaches its limit, so such a queue is not read. If it
-    holds more than ten messages, those that were read are hidden from other readers for ten seconds.
+    holds more than ten messages, those that were read are hidden from other readers for some seconds.
     Needs ``sqs:GetQueueUrl``, ``sqs:GetQueueAttributes``, ``sqs:ReceiveMessage``, and ``kms:Decrypt`` if it is
     encrypted with a key of your own.
     Source: botocore sqs ReceiveMessage: at most ten a call, a sample of the servers unless it waits (verified);
@@ -195,17 +196,17 @@ def _messages(
     name: str,
 ) -> tuple[list[Mapping[str, Any]], str, bool]:
     """Return each message once, what stood in the way of reading all, and whether any poll was answered."""
-    expected = _number(told.get("ApproximateNumberOfMessages")) or 0
+    visible, in_hand = (_number(told.get(name)) or 0 for name in _ATTRIBUTES[:2])
     found: dict[str, Mapping[str, Any]] = {}
     quiet = 0
-    while quiet < (QUIET_POLLS if expected else 1):
+    while quiet < _patience(len(found), visible + in_hand):
         try:
             messages = ask(
                 "sqs:ReceiveMessage",
                 sqs.receive_message,
                 QueueUrl=url,
                 MaxNumberOfMessages=_AT_ONCE,
-                VisibilityTimeout=HIDDEN_SECONDS if expected > _AT_ONCE else 0,
+                VisibilityTimeout=_hidden_seconds(visible + in_hand),
                 WaitTimeSeconds=_WAIT_SECONDS,
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
@@ -216,19 +217,33 @@ def _messages(
         found |= fresh
         quiet = 0 if fresh else quiet + 1
         if progress:
-            share = len(found) / max(expected, len(found) + 1)
+            share = len(found) / max(visible, len(found) + 1)
             progress.row(f"DLQ {name}", 1.0 if quiet else share, f"{len(found)} messages")
         if len(found) >= most:
             return list(found.values())[:most], f"no more than {most} messages were read", True
-    return list(found.values()), _unseen(told), True
+    missing = visible + in_hand - len(found)
+    words = f"about {missing} more are counted but hidden, in another reader's hands; look again in a minute"
+    return list(found.values()), words if missing > 0 else "", True
 
 
-def _unseen(told: Mapping[str, Any]) -> str:
-    """Say that messages are there which nobody could read now: somebody else has them in hand."""
-    in_hand = _number(told.get("ApproximateNumberOfMessagesNotVisible")) or 0
-    if not in_hand:
-        return ""
-    return f"about {in_hand} more were in another reader's hands and hidden; look again in a minute"
+def _patience(read: int, counted: int) -> int:
+    if not counted:
+        return 1
+    return QUIET_POLLS if read >= counted else PATIENT_POLLS
+
+
+def _hidden_seconds(counted: int) -> int:
+    """
+    Return for how long what was handed out is hidden, so that each poll brings others: as long as reading all may take.
+
+    Examples
+    --------
+    >>> _hidden_seconds(10), _hidden_seconds(30), _hidden_seconds(1_000), _hidden_seconds(1_000_000)
+    (0, 3, 20, 120)
+    """
+    if counted <= _AT_ONCE:
+        return 0
+    return min(max(counted // 50, HIDDEN_SECONDS[0]), HIDDEN_SECONDS[1])
 
 
 def _why_not(error: AwsError) -> str:

@@ -45,7 +45,7 @@ def judge_failures(failures: Failures, subject: str = "") -> list[Check]:
     explanations = dict(enumerate(failures.explanations))
     rows: list[dict[Any, Any]] = failures.table.to_dict("records")
     checks = [
-        Check("failure-cause", about, "NG", _because(row), _next(explanations.get(place)))
+        Check("failure-cause", row["subjects"], "NG", _because(row), _next(explanations.get(place)))
         for place, row in enumerate(rows)
     ]
     return [
