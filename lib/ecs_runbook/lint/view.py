@@ -1,0 +1,466 @@
+"""A configuration as the rules look at it: the targets that run tasks, their definitions, roles and what those may do."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ecs_runbook.lint.model import Block, Configuration, Json, Reference, Unknown, Value
+from ecs_runbook.lint.policies import Document, Statement, document
+from ecs_runbook.lint.values import (
+    Part,
+    as_list,
+    doubt,
+    field_of,
+    inner,
+    json_of,
+    marked,
+    module_of,
+    parts,
+)
+
+Path = tuple[str | int, ...]
+MANAGED_FOR_EVENTS = "AmazonEC2ContainerServiceEventsRole"
+FARGATE = ("FARGATE", "FARGATE_SPOT")
+_UNIVERSAL = re.compile(r"arn:[\w-]+:scheduler:::aws-sdk:ecs:runTask")
+_ECS_FIELDS = {
+    "TaskDefinition": "task_definition_arn",
+    "LaunchType": "launch_type",
+    "PlatformVersion": "platform_version",
+    "PropagateTags": "propagate_tags",
+    "EnableEcsManagedTags": "enable_ecs_managed_tags",
+    "Tags": "tags",
+    "CapacityProviderStrategy": "capacity_provider_strategy",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    What a rule or a schedule runs in ECS.
+
+    Attributes
+    ----------
+    block
+        ``aws_cloudwatch_event_target`` or ``aws_scheduler_schedule``.
+    path
+        Of the parameters for ECS in it.
+    ecs
+        Those parameters, by the provider's names for a rule's target.
+    cluster, role, input
+        The cluster, the role that runs the task, and the overrides.
+    """
+
+    block: Block
+    path: Path
+    ecs: Mapping[str, Value]
+    cluster: Value
+    role: Value
+    role_path: Path
+    input: Value
+    input_path: Path
+
+    @property
+    def is_schedule(self) -> bool:
+        """Whether EventBridge Scheduler runs it, and not a rule."""
+        return self.block.type == "aws_scheduler_schedule"
+
+    @property
+    def service(self) -> str:
+        """The service that assumes its role."""
+        return "scheduler.amazonaws.com" if self.is_schedule else "events.amazonaws.com"
+
+    @property
+    def module(self) -> str:
+        """The modules that it stands in."""
+        return module_of(self.block.address)
+
+    def get(self, name: str) -> Value:
+        """Return one of its parameters for ECS; None if it is not given."""
+        return field_of(self.ecs, name)
+
+    def at(self, *inside: str | int) -> Path:
+        """Return the path of something among its parameters for ECS."""
+        return (*self.path, *inside)
+
+    @property
+    def network(self) -> Value:
+        """Its network configuration: None if there is none, Unknown if that is not known."""
+        found = inner(self.ecs, "network_configuration")
+        return found[0] if found else None
+
+    @property
+    def providers(self) -> Value:
+        """The names of its capacity providers; Unknown if that is not known."""
+        names = []
+        for one in inner(self.ecs, "capacity_provider_strategy"):
+            name = field_of(one, "capacity_provider")
+            if not isinstance(name, str):
+                return Unknown(doubt(name) or doubt(one) or "a capacity provider is not known by name")
+            names.append(name)
+        return names
+
+    @property
+    def on_fargate(self) -> bool | None:
+        """Whether it surely runs on Fargate; None if that is not known, or the cluster's own strategy decides."""
+        launch, providers = self.get("launch_type"), self.providers
+        if isinstance(launch, str):
+            return launch == "FARGATE"
+        if launch is not None or isinstance(providers, Unknown) or not providers:
+            return None
+        return set(providers) <= set(FARGATE)
+
+    @property
+    def tags(self) -> tuple[bool | None, list[str]]:
+        """Whether it makes tags beyond ECS's own (None if that is not known), and by which parameters it tags."""
+        by, sure = [], False
+        unknown = False
+        for name in ("tags", "propagate_tags"):
+            value = self.get(name)
+            if value is None or value in ({}, [], "NONE"):
+                continue
+            by.append(name)
+            unknown = unknown or isinstance(value, (Unknown, Reference))
+            sure = sure or not isinstance(value, (Unknown, Reference))
+        managed = self.get("enable_ecs_managed_tags")
+        if managed is True or managed == "true":
+            by.append("enable_ecs_managed_tags")
+        return (True if sure else None if unknown else False), by
+
+
+@dataclass(frozen=True)
+class Grants:
+    """What a role may do: its statements, and why these may not be all."""
+
+    role: Block
+    statements: Sequence[Statement]
+    doubts: Sequence[str]
+    everything: bool = False
+
+
+class View:
+    """
+    A configuration with its threads followed.
+
+    Parameters
+    ----------
+    configuration
+        From files or from a plan.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._by_address: dict[str, list[Block]] = defaultdict(list)
+        self._by_type: dict[str, list[Block]] = defaultdict(list)
+        for block in configuration.blocks:
+            self._by_address[block.address].append(block)
+            self._by_type[f"data.{block.type}" if block.mode == "data" else block.type].append(block)
+        self._grants: dict[int, Grants] = {}
+
+    def find(self, address: str) -> Sequence[Block]:
+        """Return the blocks of an address; several where a module or a ``for_each`` makes several."""
+        return self._by_address.get(address, ())
+
+    def of(self, *types: str) -> list[Block]:
+        """Return the blocks of these types; a data source's begins with ``data.``."""
+        return [block for kind in types for block in self._by_type.get(kind, ())]
+
+    # ------------------------------------------------------------ targets
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        """Every target that runs a task."""
+        rules = (target for block in self.of("aws_cloudwatch_event_target") for target in _of_rule(block))
+        schedules = (target for block in self.of("aws_scheduler_schedule") for target in _of_schedule(block))
+        return [*rules, *schedules]
+
+    def definitions(self, target: Target) -> Sequence[Block]:
+        """Return the task definitions that a target may run, as far as they are in sight."""
+        value = target.get("task_definition_arn")
+        for piece in parts(value):
+            if isinstance(piece, Reference) and _is_definition(piece.address):
+                return self.find(piece.address)
+        family = self.family(target)
+        if family is None:
+            return ()
+        return [
+            one for one in self.of("aws_ecs_task_definition") if marked(self.expand(one.values.get("family"))) == family
+        ]
+
+    def family(self, target: Target) -> str | None:
+        """Return the family that a target runs, marked; None if it is not known."""
+        told = marked(self.expand(target.get("task_definition_arn")))
+        if told is None:
+            return None
+        tail = told.rpartition("task-definition/")[2]
+        return re.sub(r":(\d+|\ue000[^\ue001]*\.revision\ue001)$", "", tail) or None
+
+    def expand(self, value: Value) -> tuple[Part, ...]:
+        """Return the parts of *value*, with what is known of an ARN, a name or a family put in its place."""
+        return self._expand(value, 0)
+
+    def _expand(self, value: Value, depth: int) -> tuple[Part, ...]:
+        told: list[Part] = []
+        for piece in parts(value):
+            if isinstance(piece, Reference) and depth < 8:
+                told += self._opened(piece, depth)
+            else:
+                told.append(piece)
+        return tuple(told)
+
+    def _opened(self, reference: Reference, depth: int) -> Sequence[Part]:
+        address, attribute = reference.address, reference.attribute
+        kind = address.removeprefix(f"{module_of(address)}.").removeprefix("data.").split(".")[0]
+        if kind == "aws_ecs_task_definition":
+            if attribute in ("family", "id"):
+                return self._attribute(address, "family", depth)
+            if attribute in ("arn_without_revision", "arn"):
+                head = ("arn:aws:ecs:::task-definition/", *self._attribute(address, "family", depth))
+                return head if attribute == "arn_without_revision" else (*head, ":", Reference(address, "revision"))
+        if kind == "aws_iam_role" and attribute == "arn":
+            return self._role_arn(address, depth)
+        if kind == "aws_ecs_cluster" and attribute in ("arn", "id"):
+            return ("arn:aws:ecs:::cluster/", Reference(address, "name"))
+        return (reference,)
+
+    def _attribute(self, address: str, name: str, depth: int) -> Sequence[Part]:
+        """Return what the configuration says of an attribute, or its reference where it says nothing certain."""
+        blocks = self.find(address)
+        own = address.removeprefix(f"{module_of(address)}.")
+        if own.startswith("data.aws_ecs_task_definition."):
+            name = "task_definition"
+        values = [block.values.get(name) for block in blocks]
+        reference = (Reference(address, "family" if name == "task_definition" else name),)
+        if not values or any(one is None or doubt(one) or one != values[0] for one in values):
+            return reference
+        opened = self._expand(values[0], depth + 1)
+        told = marked(opened)
+        if name == "task_definition" and told is not None and (":" in told or "/" in told):
+            return reference
+        return opened
+
+    def _role_arn(self, address: str, depth: int) -> Sequence[Part]:
+        blocks = self.find(address)
+        arns = {block.values.get("arn") for block in blocks if isinstance(block.values.get("arn"), str)}
+        if len(arns) == 1 and len(blocks) == 1:
+            return (str(arns.pop()),)
+        name = self._attribute(address, "name", depth)
+        path = blocks[0].values.get("path") if blocks else None
+        if path is not None and not isinstance(path, str):
+            return (Reference(address, "arn"),)
+        return ("arn:aws:iam:::role" + (path or "/"), *name)
+
+    # ------------------------------------------------------------ roles
+
+    def roles(self, value: Value) -> Sequence[Block]:
+        """Return the roles that an ARN or a name may speak of, as far as they are made here."""
+        pieces = [piece for piece in parts(value) if piece != ""]
+        if len(pieces) == 1 and isinstance(pieces[0], Reference):
+            address = pieces[0].address
+            return [block for block in self.find(address) if block.mode == "managed" and block.type == "aws_iam_role"]
+        told = marked(pieces)
+        if told is None:
+            return ()
+        tail = told.rpartition("/")[2]
+        return [
+            block
+            for block in self.of("aws_iam_role")
+            if told in (block.values.get("arn"), marked(self.expand(Reference(block.address, "arn"))))
+            or (isinstance(block.values.get("name"), str) and block.values["name"] == tail)
+        ]
+
+    def trust(self, role: Block) -> Document:
+        """Return a role's trust policy."""
+        path = ("assume_role_policy",)
+        return document(role.values.get("assume_role_policy"), role, path, self.find)
+
+    def grants(self, role: Block) -> Grants:
+        """Return what a role may do, from every policy that is attached to it here."""
+        if id(role) not in self._grants:
+            self._grants[id(role)] = self._gathered(role)
+        return self._grants[id(role)]
+
+    def _gathered(self, role: Block) -> Grants:
+        statements: list[Statement] = []
+        doubts: list[str] = []
+
+        def take(read: Document) -> None:
+            statements.extend(read.statements)
+            doubts.extend(read.doubts)
+
+        for at, policy in enumerate(inner(role.values, "inline_policy")):
+            path = ("inline_policy", at, "policy")
+            if isinstance(policy, Mapping) and policy.get("policy") is None:
+                continue
+            take(document(field_of(policy, "policy"), role, path, self.find))
+        for block in self._of_role("aws_iam_role_policy", "role", role, doubts):
+            take(document(block.values.get("policy"), block, ("policy",), self.find))
+        arns = as_list(role.values.get("managed_policy_arns"))
+        for block in self._of_role("aws_iam_role_policy_attachment", "role", role, doubts):
+            arns.append(block.values.get("policy_arn"))
+        for block in self._of_role("aws_iam_policy_attachment", "roles", role, doubts):
+            arns.append(block.values.get("policy_arn"))
+        everything = False
+        for arn in arns:
+            read = self._managed(arn)
+            if read is None:
+                everything = True
+            else:
+                take(read)
+        return Grants(role, statements, doubts, everything)
+
+    def _of_role(self, kind: str, name: str, role: Block, doubts: list[str]) -> list[Block]:
+        mine = []
+        for block in self.of(kind):
+            said = [self._speaks_of(one, role) for one in as_list(block.values.get(name))]
+            if True in said:
+                mine.append(block)
+            elif None in said:
+                doubts.append(f"whether {block.address} is attached to it is not known")
+        return mine
+
+    def _speaks_of(self, value: Value, role: Block) -> bool | None:
+        if isinstance(value, Reference):
+            if value.address == role.address:
+                return True
+            return False if self.roles(value) else None
+        told = marked(self.expand(value))
+        if told is None:
+            return None
+        if told in (role.values.get("id"), role.values.get("arn")):
+            return True
+        written = role.values.get("name")
+        if written is None:
+            return False
+        name = marked(self.expand(written))
+        return None if name is None else told.rpartition("/")[2] == name
+
+    def _managed(self, arn: Value) -> Document | None:
+        """Return a managed policy's document; None for AWS's own for EventBridge, which allows all that is needed."""
+        if isinstance(arn, Reference):
+            blocks = self.find(arn.address)
+            if blocks and all(block.type == "aws_iam_policy" for block in blocks):
+                return self._policies(blocks)
+            return Document((), (f"{arn.address}.{arn.attribute} is not in sight",))
+        told = marked(self.expand(arn))
+        if told is None:
+            return Document((), (doubt(arn) or "a policy that is attached to it is not known",))
+        if told.endswith((f"/{MANAGED_FOR_EVENTS}", ":policy/AdministratorAccess")):
+            return None
+        blocks = [
+            block for block in self.of("aws_iam_policy", "data.aws_iam_policy") if block.values.get("arn") == told
+        ]
+        if blocks:
+            return self._policies(blocks)
+        return Document((), (f"the policy {told} is not in sight",))
+
+    def _policies(self, blocks: Sequence[Block]) -> Document | None:
+        for block in blocks:
+            if block.mode == "data" and block.values.get("name") == MANAGED_FOR_EVENTS:
+                return None
+        read = [document(block.values.get("policy"), block, ("policy",), self.find) for block in blocks]
+        return Document(
+            [one for some in read for one in some.statements], [why for some in read for why in some.doubts]
+        )
+
+    @cached_property
+    def documents(self) -> list[tuple[Document, Block, Sequence[Block] | None]]:
+        """Every policy of an identity: its document, its block, and the roles that have it (None: that is not known)."""
+        told: list[tuple[Document, Block, Sequence[Block] | None]] = []
+        for block in self.of("aws_iam_role_policy", "aws_iam_policy", "aws_iam_user_policy", "aws_iam_group_policy"):
+            read = document(block.values.get("policy"), block, ("policy",), self.find)
+            told.append((read, block, self._roles_with(block)))
+        for role in self.of("aws_iam_role"):
+            for at, policy in enumerate(inner(role.values, "inline_policy")):
+                read = document(field_of(policy, "policy"), role, ("inline_policy", at, "policy"), self.find)
+                told.append((read, role, [role]))
+        for block in self.of("data.aws_iam_policy_document"):
+            own = document(Reference(block.address, "json"), block, ("json",), self.find)
+            told.append((own, block, None))
+        return told
+
+    def _roles_with(self, policy: Block) -> Sequence[Block] | None:
+        if policy.type in ("aws_iam_user_policy", "aws_iam_group_policy"):
+            return []
+        if policy.type == "aws_iam_role_policy":
+            return self.roles(policy.values.get("role")) or None
+        roles: list[Block] = []
+        for block in self.of("aws_iam_role_policy_attachment", "aws_iam_policy_attachment"):
+            arn = block.values.get("policy_arn")
+            if isinstance(arn, Reference) and arn.address == policy.address:
+                for one in as_list(block.values.get("role")) + as_list(block.values.get("roles")):
+                    roles += self.roles(one)
+        return roles or None
+
+
+def _is_definition(address: str) -> bool:
+    own = address.removeprefix(f"{module_of(address)}.").removeprefix("data.")
+    return own.startswith("aws_ecs_task_definition.")
+
+
+def _of_rule(block: Block) -> list[Target]:
+    return [
+        Target(
+            block,
+            ("ecs_target", at),
+            ecs if isinstance(ecs, Mapping) else {"task_definition_arn": ecs},
+            field_of(block.values, "arn"),
+            field_of(block.values, "role_arn"),
+            ("role_arn",),
+            field_of(block.values, "input"),
+            ("input",),
+        )
+        for at, ecs in enumerate(inner(block.values, "ecs_target"))
+    ]
+
+
+def _of_schedule(block: Block) -> list[Target]:
+    told = []
+    for at, target in enumerate(inner(block.values, "target")):
+        if not isinstance(target, Mapping):
+            continue
+        here = ("target", at)
+        rest = (
+            field_of(target, "arn"),
+            field_of(target, "role_arn"),
+            (*here, "role_arn"),
+            field_of(target, "input"),
+            (*here, "input"),
+        )
+        parameters = inner(target, "ecs_parameters")
+        for index, ecs in enumerate(parameters):
+            known = ecs if isinstance(ecs, Mapping) else {"task_definition_arn": ecs}
+            told.append(Target(block, (*here, "ecs_parameters", index), known, *rest))
+        arn = target.get("arn")
+        if not parameters and isinstance(arn, str) and _UNIVERSAL.fullmatch(arn):
+            told.append(_universal(block, here, target))
+    return told
+
+
+def _universal(block: Block, here: Path, target: Mapping[str, Value]) -> Target:
+    """Read a schedule that calls RunTask itself: its input is the request."""
+    request = json_of(target.get("input"))
+    ecs: dict[str, Value] = {}
+    if isinstance(request, Mapping):
+        ecs = {mine: request[theirs] for theirs, mine in _ECS_FIELDS.items() if theirs in request}
+        ecs["capacity_provider_strategy"] = [
+            {"capacity_provider": one.get("CapacityProvider")} if isinstance(one, Mapping) else one
+            for one in as_list(request.get("CapacityProviderStrategy"))
+        ]
+        network = request.get("NetworkConfiguration")
+        vpc = network.get("AwsvpcConfiguration") if isinstance(network, Mapping) else network
+        if isinstance(vpc, Mapping):
+            names = {"Subnets": "subnets", "SecurityGroups": "security_groups", "AssignPublicIp": "assign_public_ip"}
+            ecs["network_configuration"] = [{mine: vpc[theirs] for theirs, mine in names.items() if theirs in vpc}]
+        elif vpc is not None:
+            ecs["network_configuration"] = [vpc]
+        overrides = Json(request["Overrides"]) if "Overrides" in request else None
+        cluster = request.get("Cluster")
+    else:
+        ecs["task_definition_arn"] = request
+        overrides, cluster = None, None
+    path = (*here, "input")
+    return Target(block, path, ecs, cluster, field_of(target, "role_arn"), (*here, "role_arn"), overrides, path)
