@@ -432,8 +432,9 @@ def hidden(value: Any, key: str = "") -> Any:
     >>> hidden({"Input": '{"containerOverrides": [{"environment": [{"name": "TOKEN", "value": "shy"}]}]}'})["Input"]
     '{"containerOverrides": [{"environment": [{"name": "TOKEN", "value": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}]}'
     """
-    if key.lower() == "environment" and isinstance(value, list):
-        return [_nameless(one) for one in value]
+    if key.lower() == "environment" and value:
+        several = value if isinstance(value, list | tuple) else None
+        return HIDDEN if several is None else [_nameless(one) for one in several]
     if isinstance(value, Mapping):
         return {str(name): hidden(inner, str(name)) for name, inner in value.items()}
     if isinstance(value, list | tuple):

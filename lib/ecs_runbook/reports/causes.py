@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from textwrap import shorten
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
@@ -27,7 +27,8 @@ BINS = 60
 """More failures of a lane than can be told apart as dots are counted in this many bins."""
 _DOTS = 60
 _DAYS = 2.0
-_WIDTH = 38
+_WIDTH = 34
+_LINES = 2
 
 
 def causes_picture(failures: Failures, *, zone: tzinfo = UTC, title: str = "") -> Figure:
@@ -118,10 +119,8 @@ def _draw(axes: Axes, lane: Lane, height: int, span: tuple[datetime, datetime]) 
 
 
 def _dress(axes: Axes, lanes: Sequence[Lane], zone: tzinfo, span: tuple[datetime, datetime]) -> None:
-    names = [f"{shorten(lane.name, _WIDTH, placeholder='…')}  ×{lane.count:,}" for lane in lanes]
-    axes.set_yticks(range(len(lanes)), names[::-1], fontsize=9.5)
-    for label, lane in zip(axes.get_yticklabels(), reversed(lanes), strict=True):
-        label.set_color(lane.colour)
+    names = [_name(lane) for lane in lanes]
+    axes.set_yticks(range(len(lanes)), names[::-1], fontsize=9.5, color=INK)
     axes.set_ylim(-0.6, len(lanes) - 0.4)
     days = date2num(span[1]) - date2num(span[0])
     axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=3, maxticks=6))
@@ -135,6 +134,12 @@ def _dress(axes: Axes, lanes: Sequence[Lane], zone: tzinfo, span: tuple[datetime
     )
     axes.set_xlabel(when(zone, *span) + note, fontsize=9, color=GREY, loc="right")
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _name(lane: Lane) -> str:
+    words = f"{lane.name} ×{lane.count:,}"
+    lines = wrap(lane.name, _WIDTH, max_lines=_LINES, placeholder="…")
+    return words if len(words) <= _WIDTH else "\n".join([*lines[:-1], f"{lines[-1]} ×{lane.count:,}"])
 
 
 def _length(time: timedelta) -> str:
