@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ecs_runbook.diagnosis.explain import Explanation, explain
+from ecs_runbook.diagnosis.explain import Explanation
 from ecs_runbook.diagnosis.merging import Failure, failed, merge
 from ecs_runbook.errors import AwsError, ParameterError, SpecError
 from ecs_runbook.evidence import attribution, dead_letters, schedules, trail
@@ -134,7 +134,7 @@ def failures(
     letters, dlq_told = _ask_queues(scope, window, sqs, progress)
     died = frozenset(task.arn for task, _ in tasks if failed(task))
     calls, trail_told = _ask_trail(scope, window, died, cloudtrail, limiter, progress)
-    found = merge(tasks, calls, letters)
+    found = merge(tasks, calls, letters, known=scope.known)
     runs = _runs(tasks, calls, running)
     return Failures(
         about=scope.about,
@@ -144,7 +144,7 @@ def failures(
         asked=pd.DataFrame([ecs_told, dlq_told, trail_told, scope.told()], columns=ASKED_COLUMNS),
         runs=runs,
         missed=tuple(scope.missed(window, tasks, calls, found)) if trail_told["answered"] else (),
-        explanations=_explanations(found, scope),
+        explanations=Explanations(some[-1].best for some in _by_cause(found)),
         records=_records(tasks, calls, letters),
     )
 
@@ -320,6 +320,9 @@ class _Scope:
     about: str
     targets: list[Any]
 
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], Mapping[str, Any]] = {}
+
     def task_lists(self, ecs: ECSClient, ask: Asking) -> Iterable[tuple[list[Task], frozenset[str], str]]:
         """Yield, place by place, the tasks, which of all run, and a word on what was left out."""
         raise NotImplementedError
@@ -346,14 +349,25 @@ class _Scope:
         return ()
 
     def owner(self, subject: str) -> Rule | None:
-        """Return the rule or schedule that is called so."""
+        """Return the rule or schedule that is called so; None if it is not known, or not one alone."""
         raise NotImplementedError
+
+    def known(self, subject: str, role: str) -> Mapping[str, Any]:
+        """Return what is known of whose a failure is: the rule or schedule, and the target if there is but one."""
+        owner = None if subject.startswith(AMBIGUOUS) else self.owner(subject)
+        if owner is None:
+            return {}
+        key = (attribution.label(owner), role)
+        if key not in self._said:
+            self._said[key] = _known_of(owner, role)
+        return self._said[key]
 
 
 class _One(_Scope):
     """One rule, or one schedule."""
 
     def __init__(self, mine: Rule, rivals: Rivals, ask: Asking) -> None:
+        super().__init__()
         self.mine, self._rivals, self._ask = mine, rivals, ask
         kind = "schedule" if isinstance(mine, Schedule) else "rule"
         self.about = f"{kind} {attribution.label(mine)}"
@@ -409,6 +423,7 @@ class _Many(_Scope):
     """All rules and schedules of a cluster, or of the account in that Region."""
 
     def __init__(self, cluster: str, known: Sequence[Rule], everyone: Everyone, told: dict[str, Any]) -> None:
+        super().__init__()
         self._cluster, self._everyone, self._told = cluster, everyone, told
         self._known = {attribution.label(one): one for one in known}
         self._arns = {one.arn: attribution.label(one) for one in everyone.known}
@@ -475,6 +490,12 @@ class _Many(_Scope):
         return self._known.get(subject.partition(" (")[0])
 
 
+def _known_of(owner: Rule, role: str) -> Mapping[str, Any]:
+    named: dict[str, Any] = {"schedule" if isinstance(owner, Schedule) else "rule": owner.name}
+    fitting = [target for target in owner.targets if role in ("", target.role)] or list(owner.targets)
+    return named | {"target": hidden(fitting[0].raw)} if len(fitting) == 1 else named
+
+
 def _scheduled(started_by: str) -> bool:
     return started_by.startswith(("events-rule/", schedules.STARTED_BY_PREFIX))
 
@@ -487,7 +508,8 @@ Window = tuple[datetime, datetime]
 def _ask_ecs(
     scope: _Scope, window: Window, ecs: ECSClient, progress: Bars | None
 ) -> tuple[list[tuple[Task, str]], frozenset[str], dict[str, Any]]:
-    ask, own, running = Asking(), [], set()
+    ask, own = Asking(), []
+    running: set[str] = set()
     since, until = window
     answer: str | AwsError
     others: list[str] = []
@@ -705,21 +727,6 @@ def _by_cause(found: Sequence[Failure]) -> list[list[Failure]]:
 
 def _title(explanation: Explanation) -> str:
     return explanation.title if explanation.known else "unknown"
-
-
-def _explanations(found: Sequence[Failure], scope: _Scope) -> Explanations:
-    return Explanations(_explained(some[-1], scope) for some in _by_cause(found))
-
-
-def _explained(one: Failure, scope: _Scope) -> Explanation:
-    owner = scope.owner(one.subject)
-    if owner is None:
-        return one.best
-    known: dict[str, Any] = {"schedule" if isinstance(owner, Schedule) else "rule": owner.name}
-    fitting = [target for target in owner.targets if one.role in ("", target.role)] or list(owner.targets)
-    if len(fitting) == 1:
-        known["target"] = hidden(fitting[0].raw)
-    return explain(one.best.seen, **known)
 
 
 def _records(

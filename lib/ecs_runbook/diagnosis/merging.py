@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ecs_runbook.diagnosis.explain import Explanation, explain_all
+from ecs_runbook.diagnosis.explain import Explanation, explain
 from ecs_runbook.diagnosis.sighting import Sighting, sightings
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.dead_letters import Letter
@@ -79,8 +79,19 @@ class Failure:
         return [one.partition(" (")[0] for one in self.subject.removeprefix(AMBIGUOUS).split(" or ")]
 
 
+Known = Callable[[str, str], Mapping[str, Any]]
+
+
+def _nothing_known(whose: str, role: str) -> Mapping[str, Any]:
+    del whose, role
+    return {}
+
+
 def merge(
-    of_tasks: Iterable[tuple[Task, str]], of_calls: Iterable[tuple[Call, str]], of_letters: Iterable[tuple[Letter, str]]
+    of_tasks: Iterable[tuple[Task, str]],
+    of_calls: Iterable[tuple[Call, str]],
+    of_letters: Iterable[tuple[Letter, str]],
+    known: Known = _nothing_known,
 ) -> list[Failure]:
     """
     Return every failure once, oldest first.
@@ -89,16 +100,18 @@ def merge(
     ----------
     of_tasks, of_calls, of_letters
         What ECS, CloudTrail and the dead-letter queues hold, and whose each is. What ended well gives nothing.
+    known
+        Given whose a failure is, and the role if that is known: what is known of it besides, for the explanation.
     """
     tasks, calls = list(of_tasks), list(of_calls)
-    by_task = {failure.task: failure for failure in _of_tasks(tasks)}
+    by_task = {failure.task: failure for failure in _of_tasks(tasks, known)}
     for call, _ in calls:
         for placed in call.tasks:
-            if (known := by_task.get(placed.arn)) is not None and FROM_TRAIL not in known.told_by:
-                known.told_by.append(FROM_TRAIL)
-                known.role = call.role
-    refused = _of_calls(calls)
-    lost = _of_letters(list(of_letters), refused)
+            if (failure := by_task.get(placed.arn)) is not None and FROM_TRAIL not in failure.told_by:
+                failure.told_by.append(FROM_TRAIL)
+                failure.role = call.role
+    refused = _of_calls(calls, known)
+    lost = _of_letters(list(of_letters), refused, known)
     first = [one for one in refused if one.attempts]
     return sorted([*by_task.values(), *first, *lost], key=lambda one: one.time or _LONG_AGO)
 
@@ -118,39 +131,36 @@ def failed(task: Task) -> bool:
     return task.status == "STOPPED" and task.exit_code != 0
 
 
-def _of_tasks(tasks: Sequence[tuple[Task, str]]) -> list[Failure]:
+def _of_tasks(tasks: Sequence[tuple[Task, str]], known: Known) -> list[Failure]:
     bad = {task.arn: (task, whose) for task, whose in tasks if failed(task)}
-    seen = [(task, whose, _seen(task.raw, FROM_ECS, task.created, *_stop(task))) for task, whose in bad.values()]
-    return [
-        Failure(task.created or one[0].seen.time, whose, [FROM_ECS], one, task=task.arn, cluster=task.cluster)
-        for (task, whose, _), one in zip(seen, _explained([each for *_, each in seen]), strict=True)
-    ]
+    found = []
+    for task, whose in bad.values():
+        one = _explained(_seen(task.raw, FROM_ECS, task.created, *_stop(task)), known(whose, ""))
+        when = task.created or one[0].seen.time
+        found.append(Failure(when, whose, [FROM_ECS], one, task=task.arn, cluster=task.cluster))
+    return found
 
 
 def _stop(task: Task) -> tuple[str, str]:
     return str(task.raw.get("stopCode") or ""), task.error or f"exit code {task.exit_code}"
 
 
-def _of_calls(calls: Sequence[tuple[Call, str]]) -> list[Failure]:
+def _of_calls(calls: Sequence[tuple[Call, str]], known: Known) -> list[Failure]:
     """Return a failure for each refusal, and for each entry of ``failures[]``."""
-    bad = [(call, whose) for call, whose in calls if call.refused or call.failures]
-    seen = [
-        (call, whose, [sighting])
-        for call, whose in bad
-        for sighting in _seen(call.raw, FROM_TRAIL, call.time, call.error_code, call.error_message or _reasons(call))
-    ]
     return [
         Failure(
             call.time,
             whose,
             [FROM_TRAIL],
-            one,
+            _explained([sighting], known(whose, call.role)),
             cluster=call.cluster,
             role=call.role,
             code=call.error_code,
             message=call.error_message,
         )
-        for (call, whose, _), one in zip(seen, _explained([each for *_, each in seen]), strict=True)
+        for call, whose in calls
+        if call.refused or call.failures
+        for sighting in _seen(call.raw, FROM_TRAIL, call.time, call.error_code, call.error_message or _reasons(call))
     ]
 
 
@@ -158,15 +168,13 @@ def _reasons(call: Call) -> str:
     return "; ".join(str(failure) for failure in call.failures)
 
 
-def _of_letters(letters: Sequence[tuple[Letter, str]], refused: Sequence[Failure]) -> list[Failure]:
+def _of_letters(letters: Sequence[tuple[Letter, str]], refused: Sequence[Failure], known: Known) -> list[Failure]:
     """Return the dead letters that no refusal tells of; the others are written to the refusals that they belong to."""
-    seen = [
-        (letter, whose, _seen(letter.raw, _dlq(letter), letter.time, letter.code, letter.message))
-        for letter, whose in sorted(letters, key=lambda one: one[0].time or _LONG_AGO)
-    ]
     shelf = _Shelf(refused)
     alone = []
-    for (letter, whose, _), one in zip(seen, _explained([each for *_, each in seen]), strict=True):
+    for letter, whose in sorted(letters, key=lambda one: one[0].time or _LONG_AGO):
+        seen = _seen(letter.raw, _dlq(letter), letter.time, letter.code, letter.message)
+        one = _explained(seen, known(whose, ""))
         told_by = one[0].seen.told_by
         mine = shelf.take(letter, whose, one)
         if mine is None:
@@ -263,7 +271,5 @@ def _seen(raw: Any, told_by: str, time: datetime | None, code: str, message: str
     return sightings(raw) or [Sighting(told_by, time, code, message, {}, hidden(raw))]
 
 
-def _explained(several: Sequence[Sequence[Sighting]]) -> list[list[Explanation]]:
-    """Explain all in one go; return the explanations of each group."""
-    flat = iter(explain_all(one for some in several for one in some))
-    return [[next(flat) for _ in some] for some in several]
+def _explained(several: Sequence[Sighting], known: Mapping[str, Any]) -> list[Explanation]:
+    return [explain(one, **known) for one in several]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
@@ -78,26 +79,22 @@ class Lane:
 
 def _lanes(rows: Sequence[dict[Any, Any]]) -> list[Lane]:
     """Return a lane for each cause, the most frequent first; what is unknown last."""
-    # Titles are for reading: two causes of one title keep their lanes.
-    keys = [(row["cause"], row["title"]) if row["cause"] else ("", UNKNOWN) for row in rows]
-    counts = Counter(keys)
-    known = [key for key, _ in counts.most_common() if key[0]]
-    room = MOST_LANES - (("", UNKNOWN) in counts)
+    counts = Counter(row["cause"] for row in rows)
+    titles = {row["cause"]: row["title"] for row in rows}
+    known = [cause for cause, _ in counts.most_common() if cause]
+    room = MOST_LANES - ("" in counts)
     shown = known if len(known) <= room else known[: room - 1]
-    groups = [(key[1], COLOURS[place % len(COLOURS)], {key}) for place, key in enumerate(shown)]
+    groups = [(titles[cause], COLOURS[place % len(COLOURS)], {cause}) for place, cause in enumerate(shown)]
     if rest := set(known) - set(shown):
         groups.append((REST, INK, rest))
-    if ("", UNKNOWN) in counts:
-        groups.append((UNKNOWN, GREY, {("", UNKNOWN)}))
+    if "" in counts:
+        groups.append((UNKNOWN, GREY, {""}))
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for row in rows:
+        if not pd.isna(row["time"]):
+            times[row["cause"]].append(row["time"])
     return [
-        Lane(
-            name,
-            colour,
-            tuple(
-                row["time"] for row, key in zip(rows, keys, strict=True) if key in own and row["time"] == row["time"]
-            ),
-            sum(counts[key] for key in own),
-        )
+        Lane(name, colour, tuple(time for cause in own for time in times[cause]), sum(counts[cause] for cause in own))
         for name, colour, own in groups
     ]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from ecs_runbook.diagnosis.explain import Explanation
-from ecs_runbook.diagnosis.failures import FROM_DLQ, FROM_EVENTBRIDGE, FROM_TRAIL, Failures
+from ecs_runbook.diagnosis.failures import FROM_DLQ, FROM_EVENTBRIDGE, Failures
 from ecs_runbook.evidence.attribution import AMBIGUOUS
-from ecs_runbook.evidence.runs import FROM_ECS
+from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL
 from ecs_runbook.verdicts.verdict import Check
 
 _ALONE = {
@@ -65,7 +67,7 @@ def _because(row: dict[Any, Any]) -> str:
 
 
 def _when(row: dict[Any, Any]) -> str:
-    first, last = (f"{row[name]:%Y-%m-%d %H:%M:%S}" if row[name] == row[name] else "" for name in ("first", "last"))
+    first, last = (f"{row[name]:%Y-%m-%d %H:%M:%S}" if not pd.isna(row[name]) else "" for name in ("first", "last"))
     if not last:
         return "at an unknown time"
     return f"at {last} UTC" if first == last else f"from {first} to {last} UTC"
