@@ -1,0 +1,235 @@
+"""The reader's own values, made fit for a sentence and for Terraform; what is not shaped as it should be is not used."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ecs_runbook.diagnosis.catalogue import FACTS, PLACEHOLDER
+from ecs_runbook.firing.names import definition, short
+
+Facts = Mapping[str, "str | tuple[str, ...]"]
+
+_ARN = r"arn:[a-z-]{2,20}"
+_NAME = r"[\w.-]{1,255}"
+_SHAPES: dict[str, str] = {
+    "account": r"\d{12}",
+    "action": r"[\w-]{1,40}:[\w*]{1,80}",
+    "cluster": rf"(?:{_ARN}:ecs:[\w-]{{1,30}}:\d{{12}}:cluster/)?{_NAME}",
+    "container": _NAME,
+    "exit_code": r"-?\d{1,10}",
+    "expression": r"[\w(?*/#, .:-]{1,256}\)",
+    "family": r"[\w-]{1,255}",
+    "image": r"[\w./:@-]{1,512}",
+    "region": r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}",
+    "resource": r"[\w:/.*+=,@-]{1,1024}",
+    "revision": r"\d{1,10}",
+    "role": rf"{_ARN}:iam::[\w*]{{0,12}}:role/[\w+=,.@/-]{{1,576}}|[\w+=,.@-]{{1,64}}",
+    "rule": r"[\w.-]{1,64}",
+    "schedule": r"[\w./-]{1,129}",
+    "security_group": r"sg-[\w-]{1,40}",
+    "service": r"(?:events|scheduler)\.amazonaws\.com",
+    "subnet": r"subnet-[\w-]{1,40}",
+    "task": r"[\w:/.-]{1,300}",
+    "task_definition": r"[\w:/.-]{1,400}",
+}
+_PATTERNS = {name: re.compile(shape, re.ASCII) for name, shape in _SHAPES.items()}
+_MANY = {"subnets": "subnet", "security_groups": "security_group"}
+_LONGEST = 300
+
+
+def clean(text: str, longest: int = _LONGEST) -> str:
+    """
+    Return *text* on one line, without control characters, cut where it is long.
+
+    Examples
+    --------
+    >>> clean("red \\x1b[31malert\\n+ evil"), clean("a" * 10, 5)
+    ('red [31malert + evil', 'aaaaa… (10 characters)')
+    """
+    short_ = text[: longest + 1]
+    line = "".join(one if one.isprintable() or one == " " else " " * one.isspace() for one in short_)
+    line = "".join(one for one in line if unicodedata.category(one) not in ("Cf", "Cs"))
+    return f"{line[:longest]}… ({len(text)} characters)" if len(text) > longest else line
+
+
+def with_known(facts: Facts, known: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    """
+    Return *facts* with what the reader knows besides.
+
+    Parameters
+    ----------
+    facts
+        Of a sighting.
+    known
+        Facts by name, which come first; ``target``, a target as EventBridge or Scheduler describes it, and ``policy``,
+        one policy document or several of the role, as mappings or JSON: what these say fills gaps only, as they say
+        what is so now.
+    """
+    own = {name: value for name, value in known.items() if name in FACTS and _is_told(value)}
+    whole = {**_of_target(known.get("target")), **facts, **own}
+    if says := policy_says(known.get("policy"), whole):
+        whole["policy_says"] = says
+    return whole
+
+
+def _is_told(value: object) -> bool:
+    return bool(value) and (
+        isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(one, str) for one in value))
+    )
+
+
+def _of_target(target: object) -> dict[str, str | tuple[str, ...]]:
+    if not isinstance(target, Mapping):
+        return {}
+    asked = _mapping(target.get("EcsParameters"))
+    networks = _mapping(asked.get("NetworkConfiguration"))
+    inner = _mapping(networks.get("awsvpcConfiguration") or networks.get("AwsvpcConfiguration"))
+    named = asked.get("TaskDefinitionArn")
+    found: dict[str, Any] = {
+        "cluster": target.get("Arn"),
+        "role": target.get("RoleArn"),
+        "launch_type": asked.get("LaunchType"),
+        "subnets": _tuple(inner.get("Subnets")),
+        "security_groups": _tuple(inner.get("SecurityGroups")),
+        "assign_public_ip": inner.get("AssignPublicIp"),
+    }
+    if isinstance(named, str) and named:
+        family, revision = definition(named)
+        found |= {
+            "task_definition": named,
+            "family": family,
+            "revision": "" if revision is None else str(revision),
+        }
+    return {name: value for name, value in found.items() if _is_told(value)}
+
+
+def policy_says(policy: object, facts: Facts) -> str:
+    """
+    Return what the role's policies say of the action that was refused, as far as it can be told; ``""`` if it cannot.
+
+    ``bare family``, ``another revision`` or ``nothing`` for RunTask; ``another service`` or ``nothing`` for PassRole.
+
+    Examples
+    --------
+    >>> denied = {"action": "ecs:RunTask", "resource": "arn:aws:ecs:eu-west-1:111122223333:task-definition/n:3"}
+    >>> bare = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "arn:aws:ecs:*:*:task-definition/n"}
+    >>> policy_says({"Statement": bare}, denied)
+    'bare family'
+    """
+    action, resource = str(facts.get("action") or ""), str(facts.get("resource") or "")
+    if not policy or not action or not resource:
+        return ""
+    documents = policy if isinstance(policy, list | tuple) else [policy]
+    allowed = [one for document in documents for one in _statements(document) if _allows(one, action)]
+    if action == "iam:PassRole":
+        named = [one for one in allowed if _names(one, resource)]
+        return "another service" if any("PassedToService" in str(one.get("Condition")) for one in named) else "nothing"
+    if action == "ecs:RunTask" and ":task-definition/" in resource:
+        family, _, revision = resource.rpartition(":")
+        if any(_names(one, family) for one in allowed) and revision.isdigit():
+            return "bare family"
+        pins = [str(entry) for one in allowed for entry in _several(one.get("Resource"))]
+        pinned = any(pin.rpartition(":")[2].isdigit() and fnmatchcase(family, pin.rpartition(":")[0]) for pin in pins)
+        return "another revision" if pinned else "nothing"
+    return ""
+
+
+def _statements(document: object) -> list[Mapping[str, Any]]:
+    if isinstance(document, str):
+        try:
+            document = json.loads(document)
+        except (ValueError, RecursionError):
+            return []
+    return [one for one in _several(_mapping(document).get("Statement")) if isinstance(one, Mapping)]
+
+
+def _allows(statement: Mapping[str, Any], action: str) -> bool:
+    patterns = [str(one).lower() for one in _several(statement.get("Action"))]
+    return statement.get("Effect") == "Allow" and any(fnmatchcase(action.lower(), one) for one in patterns)
+
+
+def _names(statement: Mapping[str, Any], resource: str) -> bool:
+    return any(fnmatchcase(resource, str(one)) for one in _several(statement.get("Resource")))
+
+
+def _several(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tuple(value: object) -> tuple[str, ...]:
+    return tuple(one for one in _several(value) if isinstance(one, str) and one)
+
+
+# -------- into the text
+
+
+def for_text(facts: Facts) -> dict[str, str]:
+    """
+    Return the values that may stand in a text or a diff: shaped as AWS's own are, and so harmless in HCL.
+
+    Examples
+    --------
+    >>> for_text({"role": "arn:aws:iam::111122223333:role/nightly", "rule": 'x"\\n+evil'})["role"]
+    'nightly'
+    >>> "rule" in for_text({"rule": 'x"\\n+evil'})
+    False
+    """
+    fit = {name: value for name, told in facts.items() if (value := _fit(name, told))}
+    values = dict(fit)
+    for name in ("role", "cluster", "task"):
+        if name in fit:
+            values[name] = short(fit[name])
+    return values | _derived(fit)
+
+
+def _fit(name: str, told: str | tuple[str, ...]) -> str:
+    one = _MANY.get(name, name)
+    pattern = _PATTERNS.get(one)
+    parts = told if isinstance(told, tuple) else (told,)
+    if pattern is not None:
+        return ", ".join(parts) if parts and all(pattern.fullmatch(part) for part in parts) else ""
+    # anything else stands in sentences alone, in words that can do nothing
+    return re.sub(r'["`{}$%\\]', "'", clean(", ".join(parts)))
+
+
+def _derived(fit: Mapping[str, str]) -> dict[str, str]:
+    schedule = "schedule" in fit and "rule" not in fit
+    scheduler = schedule or fit.get("service") == "scheduler.amazonaws.com"
+    made = {
+        "block": "ecs_parameters" if scheduler else "ecs_target",
+        "trust": "scheduler.amazonaws.com" if scheduler else "events.amazonaws.com",
+    }
+    if schedule:
+        made |= {"owner": f"schedule {fit['schedule']}", "target": f"the aws_scheduler_schedule {fit['schedule']}"}
+    elif "rule" in fit:
+        made |= {"owner": f"rule {fit['rule']}", "target": f"the aws_cloudwatch_event_target of rule {fit['rule']}"}
+    elif scheduler:
+        made |= {"owner": "the schedule", "target": "the aws_scheduler_schedule"}
+    if ":role/" in fit.get("resource", ""):
+        made["passed_role"] = fit["resource"]
+    if ":task-definition/" in fit.get("resource", ""):
+        made["task_resource"] = f"{fit['resource'].partition(':task-definition/')[0]}:task-definition/"
+    if "subnets" in fit:
+        made["subnet_list"] = ", ".join(f'"{one}"' for one in fit["subnets"].split(", "))
+    return made
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """
+    Put values into a text of the catalogue; where one is not known, its words stand.
+
+    Examples
+    --------
+    >>> fill("The role {role|of the target} may not.", {"role": "nightly"}), fill("The role {role|of the target}.", {})
+    ('The role nightly may not.', 'The role of the target.')
+    """
+    return PLACEHOLDER.sub(lambda found: values.get(found[1]) or found[2], text)
