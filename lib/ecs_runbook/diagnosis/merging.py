@@ -70,9 +70,11 @@ class Failure:
 
     @property
     def said(self) -> str:
-        """The code and the words, as AWS said them."""
+        """The code and the words, as AWS said them; and the exit code, where there is one."""
         seen = self.best.seen
-        return ": ".join(part for part in (seen.code, seen.message) if part) or "nothing was said"
+        words = ": ".join(part for part in (seen.code, seen.message) if part) or "nothing was said"
+        code = str(seen.facts.get("exit_code") or "")
+        return f"{words} (exit code {code})" if code else words
 
     def base(self) -> list[str]:
         """Return the rules or schedules that it can belong to, without a drill's or a retry's mark."""

@@ -47,7 +47,7 @@ def judge_failures(failures: Failures, subject: str = "") -> list[Check]:
     explanations = dict(enumerate(failures.explanations))
     rows: list[dict[Any, Any]] = failures.table.to_dict("records")
     checks = [
-        Check("failure-cause", row["subjects"], "NG", _because(row), _next(explanations.get(place)))
+        Check("failure-cause", row["subjects"], "NG", _because(row), _next(explanations.get(place), row))
         for place, row in enumerate(rows)
     ]
     return [
@@ -73,10 +73,12 @@ def _when(row: dict[Any, Any]) -> str:
     return f"at {last} UTC" if first == last else f"from {first} to {last} UTC"
 
 
-def _next(explanation: Explanation | None) -> str:
+def _next(explanation: Explanation | None, row: dict[Any, Any]) -> str:
     if explanation is None or not explanation.known:
         return "Read AWS's own words; nothing is guessed. The receipt has the whole record."
-    return explanation.remedy or "Read the explanation above."
+    remedy = explanation.remedy or "Read the explanation above."
+    # The remedy names the newest's own values.
+    return f"{remedy} The like for the others." if ", " in row["subjects"] else remedy
 
 
 def _attributed(failures: Failures, about: str) -> list[Check]:
