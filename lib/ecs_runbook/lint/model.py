@@ -144,6 +144,8 @@ class Configuration:
         What could not be looked into at all: a module from a registry, with its place and why.
     files
         The files that were read.
+    asked
+        The one file that was asked for; the rest of its folder was read for what it needs. Empty: all were.
     """
 
     blocks: Sequence[Block] = ()
@@ -151,6 +153,7 @@ class Configuration:
     broken: Sequence[Broken] = ()
     unresolved: Sequence[Broken] = ()
     files: Sequence[str] = ()
+    asked: str = ""
 
     def of(self, *types: str) -> Iterator[Block]:
         """Yield the blocks of these types; a data source's type begins with ``data.``."""

@@ -1,0 +1,334 @@
+"""
+Anybody's Terraform, read: folders and files into what each root module says.
+
+Nothing of Terraform is run, nothing is downloaded. A module that is called is read through its caller; what cannot be
+known from the files alone is Unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_all_start_methods, get_context
+from pathlib import Path
+from typing import Any
+
+from ecs_runbook.errors import TerraformError
+from ecs_runbook.lint.evaluate import told
+from ecs_runbook.lint.files import packed
+from ecs_runbook.lint.folders import Folder, folder_of, found_folders, is_configuration, is_values, names_in
+from ecs_runbook.lint.model import Broken, Configuration, Place, Unknown, Value
+from ecs_runbook.lint.modules import Module, Root
+from ecs_runbook.lint.syntax import RawFile
+from ecs_runbook.progress import Progress
+
+_LOCAL = ("./", "../")
+_ALONE_BYTES = 150_000  # about a second of reading: below, starting processes takes longer than it saves
+_BUNCH = 16
+
+
+Row = Callable[[str, float, str], None]
+
+
+def read(
+    path: str | Path, *, progress: Progress | Row | None = None, variables: Mapping[str, Value] | None = None
+) -> list[Configuration]:
+    """
+    Read the Terraform files at and below *path*: one configuration for each root module.
+
+    A root module is a folder with configuration that no other folder here calls as a module. A module folder that
+    nobody calls is read as a root; its variables without a default are Unknown then. Values of variables come from
+    their defaults, from ``terraform.tfvars`` and ``*.auto.tfvars`` (JSON too) of the root, and from *variables*, the
+    last of which wins. Files are named relative to *path*, or to its folder if it is a file.
+
+    Parameters
+    ----------
+    path
+        A folder, or one file. Of a file its whole folder is read, since names are declared in the files beside it;
+        ``asked`` of the configuration then names the file.
+    progress
+        Where the row of the files is drawn; or what is called with its name, its share from 0 to 1, and a note.
+    variables
+        Values for the root modules' variables.
+
+    Returns
+    -------
+    list of Configuration
+        In the order of the folders' names; empty if there is no configuration. What cannot be read is in ``broken``.
+
+    Raises
+    ------
+    TerraformError
+        *path* is not there.
+
+    Notes
+    -----
+    Every file is parsed, also those that hold nothing of schedules: otherwise one that is broken would pass unseen.
+    Many files are parsed by as many processes as there are cores. Links to folders, hidden folders and
+    ``.terraform`` are not walked into; modules that ``terraform init`` has installed there are found through its list.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "main.tf").write_text('resource "aws_ecs_cluster" "this" { name = "c-${1 + 1}" }')
+    ...     read(folder)[0].find("aws_ecs_cluster.this").values
+    {'name': 'c-2'}
+    """
+    asked = Path(path)
+    if not asked.exists():
+        raise TerraformError(f"There is no {path}.", hint="Name a folder with .tf files, or such a file.")
+    top = asked if asked.is_dir() else asked.parent
+    reader = _Reader(top, variables or {}, progress.row if isinstance(progress, Progress) else progress)
+    if asked.is_dir():
+        return reader.everything()
+    return reader.one_file(asked.name)
+
+
+class _Reader:
+    def __init__(self, top: Path, variables: Mapping[str, Value], row: Row | None) -> None:
+        self.base = top.resolve()
+        self.variables = variables
+        self.row = row
+        self.raw: dict[Path, list[RawFile]] = {}
+        self.folders: dict[Path, Folder] = {}
+        self.root = self.base
+        self.installed: dict[Path, Mapping[str, tuple[str, str]]] = {}
+
+    def everything(self) -> list[Configuration]:
+        wrong: list[tuple[Path, str]] = []
+        found = list(found_folders(self.base, wrong))
+        self._read([(folder, names) for folder, names in found])
+        told_of = [self._configuration(root) for root in self._roots([folder for folder, _ in found])]
+        if wrong:
+            told_of.append(Configuration(broken=[Broken(Place(self._name(one), 0), why) for one, why in wrong]))
+        return told_of
+
+    def one_file(self, name: str) -> list[Configuration]:
+        try:
+            names = names_in(self.base)
+        except OSError:
+            names = []
+        if name not in names:
+            if not is_configuration(name):
+                return []
+            names = [name]
+        self._read([(self.base, names)])
+        return [self._configuration(self.base, asked=name)]
+
+    # files
+
+    def _read(self, found: Sequence[tuple[Path, Sequence[str]]]) -> None:
+        paths = [folder / name for folder, names in found for name in names]
+        read = dict(zip(paths, self._parsed(paths), strict=True))
+        for folder, names in found:
+            self.raw[folder] = [read[folder / name] for name in names if not (folder / name).is_dir()]
+
+    def _parsed(self, paths: Sequence[Path]) -> list[RawFile]:
+        size = sum(_size(path) for path in paths)
+        processes = min(_cores(), -(-len(paths) // _BUNCH))
+        if size < _ALONE_BYTES or processes < 2:
+            return self._one_by_one(paths)
+        try:
+            return self._side_by_side(paths, processes)
+        except BrokenProcessPool:
+            # a script without a main guard, a machine that lets nobody start processes: it only takes longer
+            return self._one_by_one(paths)
+
+    def _one_by_one(self, paths: Sequence[Path]) -> list[RawFile]:
+        read = []
+        for at, path in enumerate(paths, 1):
+            read.append(_unpacked(packed(path, self._name(path))))
+            self._row(at, len(paths))
+        return read
+
+    def _side_by_side(self, paths: Sequence[Path], processes: int) -> list[RawFile]:
+        way = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+        pool = ProcessPoolExecutor(processes, mp_context=get_context(way), initializer=_deaf)
+        try:
+            bunches = {
+                pool.submit(_packed_all, [(path, self._name(path)) for path in paths[at : at + _BUNCH]]): at
+                for at in range(0, len(paths), _BUNCH)
+            }
+            read: dict[int, RawFile] = {}
+            for done in as_completed(bunches):
+                for at, one in enumerate(done.result(), bunches[done]):
+                    read[at] = _unpacked(one)
+                self._row(len(read), len(paths))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+        return [read[at] for at in range(len(paths))]
+
+    def _row(self, done: int, of: int) -> None:
+        if self.row is not None:
+            self.row("files", done / of, f"{done} of {of} read")
+
+    def _name(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self.base)).as_posix()
+
+    # folders
+
+    def _folder(self, path: Path) -> Folder:
+        if path not in self.folders:
+            if path not in self.raw:
+                self._read_quietly(path)
+            files = [one for one in self.raw[path] if is_configuration(Path(one.file).name)]
+            self.folders[path] = folder_of(path, files)
+        return self.folders[path]
+
+    def _read_quietly(self, path: Path) -> None:
+        """Read a folder that lies outside of what was asked for, or below a hidden one."""
+        self.raw[path] = [
+            _unpacked(packed(path / name, self._name(path / name))) for name in names_in(path) if is_configuration(name)
+        ]
+
+    def folder(self, source: str, caller: Folder, address: str) -> Folder | Unknown:
+        """Return the folder of a module; Unknown if it is not here."""
+        if source.startswith(_LOCAL) or source in (".", ".."):
+            path = Path(os.path.normpath(caller.path / source))
+        else:
+            installed = self._installed(source, address)
+            if installed is None:
+                return Unknown(f"its source {source!r} is not on this machine; `terraform init` would bring it")
+            path = installed
+        try:
+            path = path.resolve()
+            if not path.is_dir():
+                return Unknown(f"there is no folder {self._name(path)}")
+            if not any(map(is_configuration, names_in(path))):
+                return Unknown(f"there is no configuration in {self._name(path)}")
+            return self._folder(path)
+        except (OSError, RuntimeError) as error:
+            return Unknown(f"{self._name(path)} cannot be looked into: {getattr(error, 'strerror', None) or error}")
+
+    def _installed(self, source: str, address: str) -> Path | None:
+        """Return where ``terraform init`` has put a module: its list names modules by their way from the root."""
+        key = ".".join(address.split(".")[1::2])
+        if self.root not in self.installed:
+            self.installed[self.root] = _modules_json(self.root)
+        known = self.installed[self.root].get(key)
+        if known is None:
+            return None
+        installed, folder = known
+        # what was installed for another source before an edit is not what is meant now
+        if installed != source and not installed.endswith(f"/{source}"):
+            return None
+        return self.root / folder
+
+    # configurations
+
+    def _roots(self, folders: Sequence[Path]) -> list[Path]:
+        here = set(folders)
+        calls = {path: self._called_by(path) & here for path in folders}
+        called = {one for path, ones in calls.items() for one in ones if one != path}
+        roots = [path for path in folders if path not in called]
+        reached: set[Path] = set()
+        for path in roots:
+            _reach(path, calls, reached)
+        for path in folders:
+            # modules that call each other in a circle are called by nobody else
+            if path not in reached:
+                roots.append(path)
+                _reach(path, calls, reached)
+        return sorted(roots)
+
+    def _called_by(self, path: Path) -> set[Path]:
+        called = set()
+        for call in self._folder(path).calls.values():
+            written = call.body.attributes.get("source")
+            source = getattr(written.value, "value", None) if written else None
+            if isinstance(source, str) and (source.startswith(_LOCAL) or source in (".", "..")):
+                try:
+                    called.add(Path(os.path.normpath(path / source)).resolve())
+                except (OSError, RuntimeError, ValueError):
+                    continue
+        return called
+
+    def _configuration(self, path: Path, asked: str = "") -> Configuration:
+        self.root = path
+        folder = self._folder(path)
+        root = Root(path, self.base, self)
+        values, wrong = self._values(path, folder)
+        module = Module(folder, root, "", {name: _constant(value) for name, value in values.items()})
+        blocks = list(module.blocks())
+        folders = list(root.folders.values())
+        return Configuration(
+            blocks=blocks,
+            comments=[one for each in folders for one in each.comments],
+            broken=[*wrong, *(one for each in folders for one in each.broken)],
+            unresolved=list(root.unresolved.values()),
+            files=[one for each in folders for one in each.files],
+            asked=asked,
+        )
+
+    def _values(self, path: Path, folder: Folder) -> tuple[dict[str, Value], list[Broken]]:
+        """Return the values that a root's variables are given, and the files of values that are broken."""
+        files = [one for one in self.raw[path] if is_values(Path(one.file).name)]
+        values: dict[str, Value] = {}
+        wrong: list[Broken] = []
+        empty = Module(Folder(path), Root(path, self.base, self), "", {})
+        for one in sorted(files, key=lambda raw: (not Path(raw.file).name.startswith("terraform.tfvars"), raw.file)):
+            if one.broken is not None:
+                wrong.append(Broken(Place(one.file, one.broken[0]), one.broken[1]))
+            for name, written in one.body.attributes.items():
+                values[name] = told(written.value, empty, {})
+        if wrong:
+            # a broken file may have said anything
+            lost = Unknown(f"{wrong[0].place.file} could not be read")
+            values = {**dict.fromkeys(folder.variables, lost)}
+        return {**values, **self.variables}, wrong
+
+
+def _constant(value: Value) -> Callable[[], Value]:
+    return lambda: value
+
+
+def _reach(path: Path, calls: Mapping[Path, set[Path]], reached: set[Path]) -> None:
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        if one not in reached:
+            reached.add(one)
+            waiting += calls.get(one, ())
+
+
+def _modules_json(root: Path) -> Mapping[str, tuple[str, str]]:
+    try:
+        listed: Any = json.loads((root / ".terraform" / "modules" / "modules.json").read_text("utf-8"))["Modules"]
+        return {str(one["Key"]): (str(one["Source"]), str(one["Dir"])) for one in listed}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _deaf() -> None:
+    """Leave Ctrl-C to the process that reads the answers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _packed_all(paths: Sequence[tuple[Path, str]]) -> list[bytes]:
+    return [packed(path, name) for path, name in paths]
+
+
+def _unpacked(raw: bytes) -> RawFile:
+    read_file = pickle.loads(raw)  # noqa: S301 - made by this library a moment ago, in a process that it started
+    assert isinstance(read_file, RawFile)
+    return read_file
