@@ -20,10 +20,45 @@ CALLS = ("RunTask", "AssumeRole", "PutRule", "PutTargets", "CreateSchedule", "Up
 KNOWN, UNKNOWN = "known", "unknown"
 
 FACTS = frozenset(
-    "account action assign_public_ip call caller cluster container container_reasons containers_disagree detail event_id "
-    "event_time exhausted exit_code exit_codes expression family image launch_type launch_types platform_version "
-    "policy_says quota region resource retry_attempts revision role rule schedule security_group security_groups service "
-    "started_by stopped_reason subnet subnets task task_definition times".split()
+    {
+        "account",
+        "action",
+        "assign_public_ip",
+        "call",
+        "caller",
+        "cluster",
+        "container",
+        "container_reasons",
+        "containers_disagree",
+        "detail",
+        "event_id",
+        "event_time",
+        "exhausted",
+        "exit_code",
+        "exit_codes",
+        "expression",
+        "family",
+        "image",
+        "launch_type",
+        "platform_version",
+        "policy_says",
+        "region",
+        "resource",
+        "retry_attempts",
+        "revision",
+        "role",
+        "rule",
+        "schedule",
+        "security_group",
+        "security_groups",
+        "service",
+        "started_by",
+        "stopped_reason",
+        "subnet",
+        "subnets",
+        "task",
+        "task_definition",
+    }
 )
 """What a row may ask about or name: what sightings tell, and what AWS's words hold."""
 
@@ -85,7 +120,7 @@ def catalogue() -> tuple[Row, ...]:
 
 
 def read_catalogue(text: str) -> tuple[Row, ...]:
-    """
+    r"""
     Read a catalogue.
 
     Raises
@@ -95,9 +130,11 @@ def read_catalogue(text: str) -> tuple[Row, ...]:
 
     Examples
     --------
-    >>> read_catalogue('[[failure]]\\nid = "x"\\ncolour = "red"')
-    Traceback (most recent call last):
-    ecs_runbook.errors.RunbookError: catalogue.toml, row x: colour is not a field. Fields are: calls, causes, check, code_alone, codes, ...
+    >>> try:
+    ...     read_catalogue('[[failure]]\nid = "x"\ncolour = "red"')
+    ... except RunbookError as error:
+    ...     print(error.message)
+    catalogue.toml, row x: colour is not a field.
     """
     try:
         told = tomllib.loads(text)

@@ -114,8 +114,9 @@ def explain(seen: Sighting, **known: Any) -> Explanation:
         One of :func:`~ecs_runbook.diagnosis.sighting.sightings`.
     known
         What the reader knows besides, to be named in the mend: any fact of a sighting by its name (``rule``, ``role``,
-        ``task_definition`` …); ``target``, the target as EventBridge's ListTargetsByRule or Scheduler's GetSchedule has it;
-        ``policy``, the policy documents of the role, which tell apart what AWS's words do not. Empty ones are ignored.
+        ``task_definition`` …); ``target``, the target as EventBridge's ListTargetsByRule or Scheduler's GetSchedule has
+        it; ``policy``, the policy documents of the role, which tell apart what AWS's words do not. Empty ones
+        are ignored.
 
     Returns
     -------

@@ -94,15 +94,15 @@ def sightings(
     Returns
     -------
     list of Sighting
-        Empty for a success, for a task that has not stopped, and for what is none of the above: other services' records,
-        other targets' dead letters.
+        Empty for a success, for a task that has not stopped, and for what is none of the above: other services'
+        records, other targets' dead letters.
 
     Notes
     -----
     Of other calls than RunTask those count that a schedule depends on: AssumeRole that was refused to EventBridge or
     Scheduler, and PutRule, PutTargets, CreateSchedule and UpdateSchedule that were refused.
-    Source: AWS docs, CloudTrail record contents, EventBridge "rule-dlq", Scheduler "configuring-schedule-dlq" (verified);
-    that ``failures[]`` come without an errorCode: seen in public issues.
+    Source: AWS docs, CloudTrail record contents, EventBridge "rule-dlq", Scheduler "configuring-schedule-dlq"
+    (verified); that ``failures[]`` come without an errorCode: seen in public issues.
 
     Examples
     --------

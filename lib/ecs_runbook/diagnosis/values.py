@@ -1,4 +1,4 @@
-"""The reader's own values, made fit for a sentence and for Terraform; what is not shaped as it should be is not used."""
+"""The reader's own values, fit for a sentence and for Terraform; what is not shaped as it should be is not used."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _LONGEST = 300
 
 
 def clean(text: str, longest: int = _LONGEST) -> str:
-    """
+    r"""
     Return *text* on one line, without control characters, cut where it is long.
 
     Examples
     --------
-    >>> clean("red \\x1b[31malert\\n+ evil"), clean("a" * 10, 5)
+    >>> clean("red \x1b[31malert\n+ evil"), clean("a" * 10, 5)
     ('red [31malert + evil', 'aaaaa… (10 characters)')
     """
     short_ = text[: longest + 1]
@@ -173,14 +173,14 @@ def _tuple(value: object) -> tuple[str, ...]:
 
 
 def for_text(facts: Facts) -> dict[str, str]:
-    """
+    r"""
     Return the values that may stand in a text or a diff: shaped as AWS's own are, and so harmless in HCL.
 
     Examples
     --------
-    >>> for_text({"role": "arn:aws:iam::111122223333:role/nightly", "rule": 'x"\\n+evil'})["role"]
+    >>> for_text({"role": "arn:aws:iam::111122223333:role/nightly", "rule": 'x"\n+evil'})["role"]
     'nightly'
-    >>> "rule" in for_text({"rule": 'x"\\n+evil'})
+    >>> "rule" in for_text({"rule": 'x"\n+evil'})
     False
     """
     fit = {name: value for name, told in facts.items() if (value := _fit(name, told))}

@@ -92,8 +92,8 @@ def denied(message: str) -> Denied:
 
     Examples
     --------
-    >>> denied("User: arn:aws:sts::111122223333:assumed-role/r/s is not authorized to perform: ecs:RunTask on resource: "
-    ...        "arn:aws:ecs:eu-west-1:111122223333:task-definition/nightly:9 because no identity-based policy allows …")
+    >>> denied("User: arn:aws:sts::111122223333:assumed-role/r/s is not authorized to perform: ecs:RunTask on "
+    ...        "resource: arn:aws:ecs:eu-west-1:111122223333:task-definition/nightly:9 because …")
     Denied(caller_role='arn:aws:iam::111122223333:role/r', action='ecs:RunTask',
            resource='arn:aws:ecs:eu-west-1:111122223333:task-definition/nightly:9')
     """
@@ -143,8 +143,8 @@ class Expected:
     """
     What AWS says, with holes where values stand.
 
-    ``{name}`` is a value without a space, ``{}`` one that nobody asks for, ``{*}`` any text; ``…`` at the beginning or the
-    end: more may stand there.
+    ``{name}`` is a value without a space, ``{}`` one that nobody asks for, ``{*}`` any text; ``…`` at the beginning or
+    the end: more may stand there.
 
     Raises
     ------
