@@ -132,16 +132,17 @@ def joined_instances(each: Value, unknown: Unknown) -> Value:
     """Return what all instances give, where one gives *each* and how many there are is not known."""
     if isinstance(each, Resource):
         return Resource(each.address, unknown)
-    if isinstance(each, Text) and _is_arn(each):
-        return Reference(each.parts[0].address, "*.arn")
+    if isinstance(each, Text) and (address := _whose_arn(each)):
+        return Reference(address, "*.arn")
     return Reference(each.address, f"*.{each.attribute}") if isinstance(each, Reference) else unknown
 
 
-def _is_arn(value: Text) -> bool:
+def _whose_arn(value: Text) -> str:
+    """Return the task definition that a text is the ARN of; empty if it is none."""
     first, *rest = value.parts
     if not isinstance(first, Reference) or first.attribute != "arn_without_revision":
-        return False
-    return rest == [":", Reference(first.address, "revision")]
+        return ""
+    return first.address if rest == [":", Reference(first.address, "revision")] else ""
 
 
 class _Names:

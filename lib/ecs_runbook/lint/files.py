@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lark import Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
@@ -96,7 +96,7 @@ def read_text(text: str, name: str) -> RawFile:
     >>> read_text("a = 1 # one", "main.tf").comments
     [(1, 'one')]
     >>> read_text("a = {", "main.tf").broken
-    (2, 'the file ends where something must follow')
+    (1, 'the file ends where something must follow')
     """
     try:
         if name.endswith(".json"):
@@ -221,6 +221,7 @@ def _last(tree: Any) -> Token:
     """Return the last token that is neither a new line nor a comment: both may stand at an expression's end."""
     while isinstance(tree, Tree):
         tree = next(one for one in reversed(tree.children) if not (isinstance(one, Tree) and _is_empty(one)))
+    assert isinstance(tree, Token)
     return tree
 
 
@@ -259,7 +260,7 @@ def _call(tree: Any) -> Node:
 def _binary(tree: Any) -> Node:
     left, term = _trees(tree)
     operator, right = _trees(term)
-    return Binary(_OPERATORS[operator.children[0].type], _node(left), _node(right))
+    return Binary(_OPERATORS[cast(Token, operator.children[0]).type], _node(left), _node(right))
 
 
 def _steps(trees: Sequence[Any]) -> list[Node]:

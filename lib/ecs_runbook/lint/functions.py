@@ -12,8 +12,8 @@ import hashlib
 import json
 import math
 import re
-import re._constants as _codes
-import re._parser as _regexes
+import re._constants as _codes  # type: ignore[import-not-found]
+import re._parser as _regexes  # type: ignore[import-not-found]
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -305,14 +305,15 @@ def _formatted_number(verb: str, flags: str, width: str | None, precision: str |
         return _padded(str(text_of(to_bool(value))), flags, width)
     if verb == "q" and isinstance(value, str) and not flags and value.isascii() and value.isprintable():
         return json.dumps(value)
-    told = to_number(value) if verb in "dxXobf" else None
+    told: Any = to_number(value) if verb in "dxXobf" else None
     if verb in "dxXob" and isinstance(told, int) and set(flags) <= {"-", "0", "+"} and precision is None:
         return format(
             told, f"{'<' if '-' in flags else ''}{'+' if '+' in flags else ''}{_zero(flags)}{width or ''}{verb}"
         )
     if verb == "f" and is_number(told) and set(flags) <= {"-", "0"} and int(precision or 0) < 30:
         spec = f"{'<' if '-' in flags else ''}{_zero(flags)}{width or ''}.{precision or 6}f"
-        return format(Decimal(written(told) or "nan"), spec) if written(told) else Unknown("a number without an end")
+        digits = written(told)
+        return Unknown("a number without an end") if digits is None else format(Decimal(digits), spec)
     return Unknown(f"%{flags}{verb} is not understood here")
 
 
@@ -475,13 +476,23 @@ def _pow(base: Value, exponent: Value) -> Value:
 
 def _same(one: Value, other: Value) -> bool | None:
     """Return whether two values are equal for certain, or differ for certain; else None."""
-    if isinstance(one, Reference) and isinstance(other, Reference) and one.address != other.address:
-        # two resources of one configuration never share an ARN or an id; a data source may be one of them again
-        if {one.attribute, other.attribute} <= _NEVER_EMPTY and not _is_data(one) and not _is_data(other):
-            return False
+    if _are_two(one, other):
+        return False
     if doubt([one, other]) is None:
         return type_name(one) == type_name(other) and one == other
     return True if one == other and not isinstance(one, Unknown) else None
+
+
+def _are_two(one: Value, other: Value) -> bool:
+    """Return whether these are ARNs or ids of two resources: those never are the same. A data source may be either."""
+    return (
+        isinstance(one, Reference)
+        and isinstance(other, Reference)
+        and one.address != other.address
+        and {one.attribute, other.attribute} <= _NEVER_EMPTY
+        and not _is_data(one)
+        and not _is_data(other)
+    )
 
 
 def _is_data(reference: Reference) -> bool:
