@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from ecs_runbook.lint import syntax
-from ecs_runbook.lint.functions import call, type_name
+from ecs_runbook.lint.functions import Set, call, type_name
 from ecs_runbook.lint.known import Wrong, doubt, json_text, text_of, to_bool, to_number, top_doubt, unified
 from ecs_runbook.lint.known import joined as join_parts
 from ecs_runbook.lint.model import Json, Reference, Text, Unknown, Value
@@ -196,7 +196,7 @@ def settled(value: Value) -> Value:
     if isinstance(value, dict):
         return {key: settled(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [settled(one) for one in value]
+        return type(value)(settled(one) for one in value)
     return value
 
 
@@ -548,8 +548,11 @@ def _for(node: syntax.For, scope: Scope, bound: Bound) -> Value:
 
 
 def _pairs(over: Value) -> list[tuple[Value, Value]]:
-    if isinstance(over, list):
-        found: list[tuple[Value, Value]] = list(enumerate(over))
+    found: list[tuple[Value, Value]]
+    if isinstance(over, Set):
+        found = [(one, one) for one in over]
+    elif isinstance(over, list):
+        found = list(enumerate(over))
     elif isinstance(over, dict):
         found = [(key, over[key]) for key in sorted(over)]
     else:

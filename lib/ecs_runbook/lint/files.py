@@ -345,6 +345,7 @@ def _string(tree: Any) -> Node:
                 flat.append(_unescaped(text[1:], inside.line or 1))
         else:
             flat.append(_directive(inside))
+    _trim(flat)
     return assembled(flat, tree.meta.line)
 
 
@@ -392,45 +393,38 @@ def _heredoc(tree: Any) -> Node:
 
 
 def _heredoc_template(text: str, *, trims: bool, line: int) -> Node:
-    flat = list(_flat(text, line))
+    # each line is a piece of its own: what `~` takes away ends with its line
+    flat = [piece for part in _flat(text, line) for piece in _lines(part)]
+    _trim(flat)
     if trims:
-        flat = _unindented(flat)
+        _unindent(flat)
     return assembled(flat, line)
 
 
-def _unindented(flat: list[Any]) -> list[Any]:
-    """Take from each line the indentation that all share; what an interpolation makes is no line of its own."""
-    starts, least = True, None
-    for part in flat:
-        if isinstance(part, str):
-            lines = part.split("\n")
-            for at, line in enumerate(lines):
-                begins = starts if at == 0 else True
-                is_last = at == len(lines) - 1
-                if begins and not (is_last and line == "" and part is flat[-1]):
-                    blank = len(line) - len(line.lstrip(" \t"))
-                    least = blank if least is None else min(least, blank)
-            starts = lines[-1] == ""
-            starts = part.endswith("\n")
-        else:
-            if starts:
-                least = 0
-            starts = False
-    told: list[Any] = []
+def _lines(part: Any) -> list[Any]:
+    return re.findall(r"[^\n]*\n|[^\n]+", part) if isinstance(part, str) else [part]
+
+
+def _unindent(flat: list[Any]) -> None:
+    """
+    Take from each line the indentation that all share.
+
+    A line of nothing but space does not count; a line that begins with an interpolation has none; and what follows
+    a ``~`` that has taken a line's end away begins no line.
+    """
+    begins: list[int] = []
+    least: int | None = None
     starts = True
-    for part in flat:
-        if isinstance(part, str):
-            lines = part.split("\n")
-            cut = [
-                line[min(least or 0, len(line)) :] if (starts if at == 0 else True) else line
-                for at, line in enumerate(lines)
-            ]
-            told.append("\n".join(cut))
-            starts = part.endswith("\n")
-        else:
-            told.append(part)
-            starts = False
-    return told
+    for at, part in enumerate(flat):
+        if starts and not isinstance(part, str):
+            least = 0
+        elif starts and (part.strip() or not part.endswith("\n")):
+            begins.append(at)
+            blank = len(part) - len(part.lstrip())
+            least = blank if least is None else min(least, blank)
+        starts = isinstance(part, str) and part.endswith("\n")
+    for at in begins:
+        flat[at] = flat[at][least or 0 :]
 
 
 def template(text: str, line: int) -> Node:
@@ -447,7 +441,9 @@ def template(text: str, line: int) -> Node:
     >>> template("a-${var.b}", 1)
     Template(parts=(Literal(value='a-'), Attribute(of=Name(name='var'), name='b')))
     """
-    return assembled(list(_flat(text, line)), line)
+    flat = list(_flat(text, line))
+    _trim(flat)
+    return assembled(flat, line)
 
 
 def expression(text: str, line: int = 1) -> Node:
@@ -550,9 +546,7 @@ def _closing(text: str, at: int, line: int) -> int:
 
 def assembled(flat: list[Any], line: int) -> Node:
     """Return the template that these parts in a row make: texts, interpolations and directives."""
-    _trim(flat)
-    parts, rest = _nested(flat, 0, (), line)
-    del rest
+    parts, _ = _nested(flat, 0, (), line)
     if not parts:
         return Literal("")
     if len(parts) == 1 and isinstance(parts[0], Literal):

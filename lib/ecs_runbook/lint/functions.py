@@ -38,6 +38,7 @@ from ecs_runbook.lint.numbers import exactly, is_number, number, written
 
 _LONGEST_LIST = 10_000
 _LONGEST_SEARCHED = 2_000
+_OPEN = frozenset({"Unknown", "Reference"})
 _NEVER_EMPTY = frozenset({"arn", "id", "arn_without_revision"})
 
 # What cuts a revision off an ARN: digits, or all that is no colon, after the last colon.
@@ -270,9 +271,7 @@ def _formatted(verb: str, flags: str, width: str | None, precision: str | None, 
     if isinstance(value, (Reference, Text)):
         return value if plain and verb in "sdv" else Unknown(f"%{verb} of what is known only after apply")
     if value is None:
-        if verb == "v" and plain:
-            return "null"
-        raise Wrong("null cannot be formatted")
+        return Unknown("null in a format")
     if verb == "v" and isinstance(value, (list, dict)) and plain:
         return doubt(value) or json_text(value)
     if verb in "sv" or (verb == "d" and plain):
@@ -374,7 +373,7 @@ def _title(text: Value) -> Value:
     told = _string(text)
     if not told.isascii():
         return Unknown("title of letters that are not ASCII")
-    return re.sub(r"(^|[^\w'])([a-z])", lambda found: found.group(1) + found.group(2).upper(), told)
+    return re.sub(r"(?<![A-Za-z0-9_])[a-z]", lambda found: found.group().upper(), told)
 
 
 def trim_suffix(text: Value, end: Value) -> Value:
@@ -503,7 +502,7 @@ def type_name(value: Value) -> str:
     """Return the kind of a known value, as far as two of one kind can be equal."""
     if isinstance(value, bool):
         return "bool"
-    return "number" if is_number(value) else "string" if isinstance(value, (str, Json)) else type(value).__name__
+    return "number" if is_number(value) else "string" if isinstance(value, (str, Json, Text)) else type(value).__name__
 
 
 def _distinct(values: Value) -> Value:
@@ -518,19 +517,23 @@ def _distinct(values: Value) -> Value:
     return told
 
 
+class Set(list[Value]):
+    """A set, in the order in which Terraform goes through it; a set of references has none."""
+
+
 def to_set(values: Value) -> Value:
-    """``toset``: in Terraform's order where all is known; a set of references has none."""
+    """``toset``."""
     told = _distinct(_list(values))
     if isinstance(told, Unknown):
         # some may be one: how many there are is open, what may be in it is not
-        return alike(_list(values)) if all(isinstance(one, (Reference, Text, str)) for one in values) else told
-    if doubt(told) is not None:
-        return told
+        is_open = all(isinstance(one, (Reference, Text, str)) for one in values)
+        return Set(alike(_list(values))) if is_open else told
     if all(isinstance(one, str) for one in told):
-        return sorted(told)
+        return Set(sorted(told))
     if all(is_number(one) for one in told):
-        return sorted(told, key=exactly)
-    return told if len(told) < 2 else Unknown("the order of a set of objects")
+        return Set(sorted(told, key=exactly))
+    is_open = doubt(told) is not None
+    return Set(told) if is_open or len(told) < 2 else Unknown("the order of a set of objects")
 
 
 def _merge(*objects: Value) -> Value:
@@ -608,7 +611,10 @@ def _coalesce(*values: Value) -> Value:
         if isinstance(one, (Unknown, Reference, Text)):
             return one if never_empty(one) else doubt(one)
         if one is not None and one != "":
-            return one
+            kinds = {type_name(other) for other in values if other is not None} - _OPEN
+            if len(kinds) > 1 and None in values:
+                return Unknown("coalesce of several types and null")
+            return text_of(one) if len(kinds) > 1 else one  # all get one type
     raise Wrong("coalesce finds nothing that is not empty")
 
 
@@ -644,7 +650,10 @@ def _length(value: Value) -> Value:
 
 
 def _contains(values: Value, what: Value) -> Value:
-    found = [_same(one, what) for one in alike([*_list(values), what])[:-1]] if _list(values) else []
+    kinds = {type_name(one) for one in [*_list(values), what] if one is not None} - _OPEN
+    if len(kinds) > 1:
+        return Unknown("whether a list contains what is of another type")
+    found = [_same(one, what) for one in values]
     return True if True in found else doubt([values, what]) if None in found else False
 
 

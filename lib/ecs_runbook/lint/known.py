@@ -180,7 +180,7 @@ def unified(chosen: Value, other: Value) -> Value:
         if chosen.keys() == other.keys():
             return {key: unified(one, other[key]) for key, one in chosen.items()}
         return dict(zip(chosen, _alike(list(chosen.values()), list(other.values())), strict=True))
-    if isinstance(chosen, list) and isinstance(other, list):
+    if type(chosen) is list and type(other) is list:
         if len(chosen) == len(other):
             return [unified(one, beside) for one, beside in zip(chosen, other, strict=True)]
         return _alike(chosen, other)

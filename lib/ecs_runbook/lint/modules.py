@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from ecs_runbook.lint import syntax
 from ecs_runbook.lint.evaluate import Instances, Lazy, Resource, told
 from ecs_runbook.lint.folders import Folder
+from ecs_runbook.lint.functions import Set
 from ecs_runbook.lint.known import SENSITIVE, Wrong, doubt, exported, to_number, top_doubt
 from ecs_runbook.lint.model import Block, Broken, Place, Unknown, Value
 from ecs_runbook.lint.syntax import Body, RawBlock, Written
@@ -392,8 +393,7 @@ class Module:
         called = (syntax.spelled(iterator.value) or name) if iterator else name
         over = told(written.value, self, bound)
         if isinstance(over, list):
-            is_set = isinstance(written.value, syntax.Call) and written.value.name == "toset"
-            pairs = [(value if is_set else at, value) for at, value in enumerate(over)]
+            pairs = [(value if isinstance(over, Set) else at, value) for at, value in enumerate(over)]
         elif isinstance(over, dict):
             pairs = [(key, over[key]) for key in sorted(over)]
         else:
