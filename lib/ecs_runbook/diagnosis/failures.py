@@ -48,6 +48,7 @@ LATE = timedelta(minutes=15)
 """CloudTrail gives an average of five minutes and no guarantee (AWS docs); this margin is our choice."""
 FORGETS = timedelta(hours=1)
 TRAIL_KEEPS = timedelta(days=90)
+_SEEN = ["title", "count", "first", "last", "subjects", "said", "told_by"]
 _MOST_DUE = 10_000
 _SHOWN = 3
 
@@ -286,7 +287,8 @@ class Failures:
     def _repr_html_(self) -> str:
         parts = [f"<p><b>{html.escape(str(self))}</b></p>"]
         if self.found:
-            parts.append(_html_table(self.table, {"title": "min-width:11em", "said": "min-width:16em"}))
+            shown = self.table.assign(told_by=self.table["told_by"].str.replace("DLQ of a rule", "DLQ"))
+            parts.append(_html_table(shown[_SEEN], {"title": "min-width:10em", "said": "min-width:16em"}))
         wide = {"answer": "min-width:12em", "not_yet": "min-width:10em", "no_longer": "min-width:10em"}
         parts.append(_html_table(self.asked, wide))
         return "\n".join(parts)
@@ -522,12 +524,12 @@ def _ask_ecs(
                 if within and (whose := scope.whose_task(task)):
                     own.append((task, whose))
             if progress:
-                progress.row("ECS", 0.5, f"{len(own)} tasks")
+                progress.row("ECS", 0.5, _count(len(own), "task"))
         answer = "; ".join([f"remembers {_count(len(own), 'task')} of that time", *others])
     except AwsError as error:
         answer = error
     if progress:
-        progress.row("ECS", 1.0, f"{len(own)} tasks")
+        progress.row("ECS", 1.0, _count(len(own), "task"))
     alive_own = sum(task.status != "STOPPED" for task, _ in own)
     row = _row(
         FROM_ECS,
@@ -768,7 +770,7 @@ def _html_table(table: pd.DataFrame, styles: Mapping[str, str]) -> str:
         "<tr>" + "".join(f"<td {style(name)}>{html.escape(_cell(value))}</td>" for name, value in row.items()) + "</tr>"
         for row in table.to_dict("records")
     )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<table style='margin-bottom:1em'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _cell(value: Any) -> str:
