@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
-from lark import Token, Tree
+from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 
 from ecs_runbook.lint.json_files import JsonFault, json_body
@@ -124,10 +125,23 @@ def packed(path: Path, name: str) -> bytes:
 
 @cache
 def _parser() -> Any:
-    # hcl2's own rules are made from this tree; the tree keeps lines and comments, and is half the work
-    from hcl2.parser import parser
+    """
+    Return python-hcl2's parser, without the positions that it notes for every node: each token has its own.
 
-    return parser()
+    Its tree keeps lines and comments, which its dictionaries do not, and costs half; positions are a third of that.
+    """
+    from hcl2.parser import parser
+    from hcl2.postlexer import PostLexer
+
+    whole = parser()
+    saved = BytesIO()
+    try:
+        whole.save(saved)
+        saved.seek(0)
+        return Lark.__new__(Lark)._load(saved, propagate_positions=False, postlex=PostLexer())
+    except (AttributeError, TypeError, KeyError, LarkError):
+        # another lark than the one that this was tried with: slower, and the same trees
+        return whole
 
 
 def _tree(text: str) -> Tree[Token]:
@@ -198,23 +212,28 @@ def _body(tree: Any, file: str) -> Body:
     body = Body()
     ended, ends_line = 0, True
     for one in _trees(tree):
-        meta = one.meta
-        if meta.line < ended or (meta.line == ended and not ends_line):
-            raise Fault(meta.line, "a new line is missing before this")
+        line = _line(one)
+        if line < ended or (line == ended and not ends_line):
+            raise Fault(line, "a new line is missing before this")
         last = _last(one)
         ended, ends_line = last.end_line or 0, last.endswith("\n")
         if one.data == "attribute":
             name, expression = _trees(one)
             if _word(name) in body.attributes:
-                raise Fault(meta.line, f"{_word(name)} is set twice")
-            body.attributes[_word(name)] = Written(_node(expression), file, meta.line)
+                raise Fault(line, f"{_word(name)} is set twice")
+            body.attributes[_word(name)] = Written(_node(expression), file, line)
         else:
             *names, inside = _trees(one)
             words = [_label(name) for name in names]
-            body.blocks.append(
-                RawBlock(words[0], tuple(words[1:]), _body(inside, file), file, meta.line, meta.end_line)
-            )
+            body.blocks.append(RawBlock(words[0], tuple(words[1:]), _body(inside, file), file, line, ended))
     return body
+
+
+def _line(tree: Any) -> int:
+    """Return the line of the first token."""
+    while isinstance(tree, Tree):
+        tree = next(one for one in tree.children if not (isinstance(one, Tree) and _is_empty(one)))
+    return tree.line or 1
 
 
 def _last(tree: Any) -> Token:
@@ -234,7 +253,7 @@ def _label(tree: Tree[Token]) -> str:
         return _word(tree)
     told = _string(tree)
     if not (isinstance(told, Literal) and isinstance(told.value, str)):
-        raise Fault(tree.meta.line, "a block's label is a plain text")
+        raise Fault(_line(tree), "a block's label is a plain text")
     return told.value
 
 
@@ -294,7 +313,7 @@ def _object(tree: Any) -> Node:
     items = []
     for one in _trees(tree):
         key, value = _trees(one)
-        items.append(Item(_object_key(key), _node(value), one.meta.line))
+        items.append(Item(_object_key(key), _node(value), _line(one)))
     return Object(tuple(items))
 
 
@@ -346,7 +365,7 @@ def _string(tree: Any) -> Node:
         else:
             flat.append(_directive(inside))
     _trim(flat)
-    return assembled(flat, tree.meta.line)
+    return assembled(flat, _line(tree))
 
 
 def _directive(tree: Any) -> tuple[Any, ...]:
@@ -604,7 +623,7 @@ _NODES: dict[str, Callable[[Any], Node]] = {
     "float_lit": _number,
     "string": _string,
     "template_string": lambda _: Unread("a string with escaped quotes in a template's directive is not understood"),
-    "tuple": lambda tree: List(tuple(Item(None, _node(one), one.meta.line) for one in _trees(tree))),
+    "tuple": lambda tree: List(tuple(Item(None, _node(one), _line(one)) for one in _trees(tree))),
     "object": _object,
     "identifier": lambda tree: Name(_word(tree)),
     "keyword": lambda tree: Name(_word(tree)),

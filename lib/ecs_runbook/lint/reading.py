@@ -10,11 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import signal
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from ecs_runbook.lint.folders import Folder, folder_of, found_folders, is_config
 from ecs_runbook.lint.model import Broken, Configuration, Place, Unknown, Value
 from ecs_runbook.lint.modules import Module, Root
 from ecs_runbook.lint.syntax import RawFile
+from ecs_runbook.lint.worker import side_by_side
 from ecs_runbook.progress import Progress
 
 _LOCAL = ("./", "../")
@@ -130,41 +127,17 @@ class _Reader:
             self.raw[folder] = [read[folder / name] for name in names if not (folder / name).is_dir()]
 
     def _parsed(self, paths: Sequence[Path]) -> list[RawFile]:
-        size = sum(_size(path) for path in paths)
+        named = [(path, self._name(path)) for path in paths]
         processes = min(_cores(), -(-len(paths) // _BUNCH))
-        if size < _ALONE_BYTES or processes < 2:
-            return self._one_by_one(paths)
-        try:
-            return self._side_by_side(paths, processes)
-        except BrokenProcessPool:
-            # a script without a main guard, a machine that lets nobody start processes: it only takes longer
-            return self._one_by_one(paths)
-
-    def _one_by_one(self, paths: Sequence[Path]) -> list[RawFile]:
-        read = []
-        for at, path in enumerate(paths, 1):
-            read.append(_unpacked(packed(path, self._name(path))))
-            self._row(at, len(paths))
-        return read
-
-    def _side_by_side(self, paths: Sequence[Path], processes: int) -> list[RawFile]:
-        way = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-        pool = ProcessPoolExecutor(processes, mp_context=get_context(way), initializer=_deaf)
-        try:
-            bunches = {
-                pool.submit(_packed_all, [(path, self._name(path)) for path in paths[at : at + _BUNCH]]): at
-                for at in range(0, len(paths), _BUNCH)
-            }
-            read: dict[int, RawFile] = {}
-            for done in as_completed(bunches):
-                for at, one in enumerate(done.result(), bunches[done]):
-                    read[at] = _unpacked(one)
-                self._row(len(read), len(paths))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
-        return [read[at] for at in range(len(paths))]
+        read: Mapping[int, RawFile] = {}
+        if processes > 1 and sum(_size(path) for path in paths) >= _ALONE_BYTES:
+            read = side_by_side(named, processes, lambda done: self._row(done, len(paths)))
+        files = []
+        for at, (path, name) in enumerate(named):
+            files.append(read[at] if at in read else _unpacked(packed(path, name)))
+            if at not in read:
+                self._row(at + 1, len(paths))
+        return files
 
     def _row(self, done: int, of: int) -> None:
         if self.row is not None:
@@ -317,15 +290,6 @@ def _size(path: Path) -> int:
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _deaf() -> None:
-    """Leave Ctrl-C to the process that reads the answers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _packed_all(paths: Sequence[tuple[Path, str]]) -> list[bytes]:
-    return [packed(path, name) for path, name in paths]
 
 
 def _unpacked(raw: bytes) -> RawFile:
