@@ -31,6 +31,7 @@ FACTS = frozenset(
         "container_reasons",
         "containers_disagree",
         "detail",
+        "ended",
         "event_id",
         "event_time",
         "exhausted",
@@ -77,7 +78,8 @@ class Row:
     """
     One failure of the catalogue; the fields are explained at the head of ``catalogue.toml``.
 
-    ``expected`` is ``messages``, ready to be held against what AWS said; ``depth`` is how special a case it is.
+    ``expected`` is ``messages``, ready to be held against what AWS said; ``general`` holds the ids of all rows that it
+    is a special case of, and ``depth`` says how special a case it is.
     """
 
     id: str
@@ -98,6 +100,7 @@ class Row:
     diff: str = ""
     mistake: str = ""
     expected: tuple[Expected, ...] = field(default=(), repr=False, compare=False)
+    general: frozenset[str] = field(default=frozenset(), compare=False)
     depth: int = field(default=0, compare=False)
 
 
@@ -153,7 +156,7 @@ def read_catalogue(text: str) -> tuple[Row, ...]:
 
 def _row(written: Mapping[str, Any], number: int, before: Mapping[str, Row]) -> Row:
     name = str(written.get("id") or f"number {number}")
-    allowed = {one.name for one in fields(Row)} - {"expected", "depth"}
+    allowed = {one.name for one in fields(Row)} - {"expected", "general", "depth"}
     for key in written:
         if key not in allowed:
             raise RunbookError(
@@ -163,7 +166,13 @@ def _row(written: Mapping[str, Any], number: int, before: Mapping[str, Row]) -> 
         if not written.get(key):
             raise _fault(name, key, "it is needed")
     values = {key: _value(name, key, value) for key, value in written.items()}
-    row = Row(**values, expected=_expected(name, values.get("messages", ())), depth=_depth(name, values, before))
+    narrowed = _narrowed(name, values, before)
+    row = Row(
+        **values,
+        expected=_expected(name, values.get("messages", ())),
+        general=frozenset({one.id for one in narrowed}.union(*(one.general for one in narrowed))),
+        depth=max((one.depth + 1 for one in narrowed), default=0),
+    )
     _check(row)
     return row
 
@@ -201,11 +210,11 @@ def _expected(name: str, messages: tuple[str, ...]) -> tuple[Expected, ...]:
         raise _fault(name, "messages", str(error).rstrip(".")) from error
 
 
-def _depth(name: str, values: Mapping[str, Any], before: Mapping[str, Row]) -> int:
+def _narrowed(name: str, values: Mapping[str, Any], before: Mapping[str, Row]) -> list[Row]:
     for general in values.get("narrows", ()):
         if general not in before:
             raise _fault(name, "narrows", f"{general} is no row above it")
-    return max((before[general].depth + 1 for general in values.get("narrows", ())), default=0)
+    return [before[general] for general in values.get("narrows", ())]
 
 
 def _check(row: Row) -> None:

@@ -39,7 +39,7 @@ class Explanation:
     source, verified
         Where it is known from, and how well.
     also
-        Ids of the other rows that fit, best first.
+        Ids of the other rows that fit, best first; without those that this one is a special case of.
     seen
         What was explained.
     mistake
@@ -164,7 +164,7 @@ def _of(best: Fit, others: Iterable[Fit], facts: Mapping[str, Any], seen: Sighti
         check=fill(row.check, values),
         source=row.source,
         verified=row.verified,
-        also=tuple(fit.row.id for fit in others),
+        also=tuple(fit.row.id for fit in others if fit.row.id not in row.general),
         seen=seen,
         mistake=row.mistake,
     )

@@ -74,16 +74,18 @@ def recognise(seen: Sighting, rows: Sequence[Row] | None = None) -> list[Fit]:
         return []
     codes = {stem(seen.code)} - {""}
     fits: dict[str, Fit] = {}
+    cut: list[tuple[int, Row]] = []
     for number, text in enumerate(_texts(seen)):
         said = alike(text)
         codes |= {stem(said.code)} - {""} if number == 0 else set()
         for expected, row in mine.near(said.message):
             if (match := expected.match(said.message)) is not None:
+                cut += [] if match.whole else [(match.length, row)]
                 _keep(fits, _by_words(row, match, seen, codes))
     for row in mine.without_words(codes):
         _keep(fits, _by_code(row, seen, codes))
     ranked = sorted(fits.values(), key=lambda fit: fit.score, reverse=True)
-    return _unless_ambiguous(ranked)
+    return _unless_ambiguous(ranked, cut)
 
 
 def _call(seen: Sighting) -> str:
@@ -213,21 +215,16 @@ def _facts_in_words(row: Row, facts: Mapping[str, str | tuple[str, ...]]) -> lis
         shown = ", ".join(value) if isinstance(value, tuple) else value
         if wanted == UNKNOWN:
             words.append(f"no {named} is told")
-        elif name != "containers_disagree":
+        elif name not in ("containers_disagree", "ended"):
             words.append(f"{named} is {shown[:200]}")
     return words
 
 
-def _unless_ambiguous(ranked: list[Fit]) -> list[Fit]:
-    """A message that is cut off before it differs from another row's words says nothing: neither is taken."""
+def _unless_ambiguous(ranked: list[Fit], cut: Sequence[tuple[int, Row]]) -> list[Fit]:
+    """A message that is cut off before it differs from another row's words says nothing: neither row is taken."""
+    whole = [fit for fit in ranked if fit.score.words != _BEGINNING]
     if not ranked or ranked[0].score.words != _BEGINNING:
-        return ranked
+        return whole
     best = ranked[0]
-    rivals = [
-        fit
-        for fit in ranked[1:]
-        if fit.score.words == _BEGINNING
-        and fit.score.length == best.score.length
-        and fit.row.messages != best.row.messages
-    ]
-    return [fit for fit in ranked if fit.score.words != _BEGINNING] if rivals else ranked
+    rivals = any(length >= best.score.length and row.messages != best.row.messages for length, row in cut)
+    return whole if rivals else ranked

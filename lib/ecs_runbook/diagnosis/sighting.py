@@ -28,6 +28,7 @@ _OURS = {
     _SCHEDULER: {"CreateSchedule", "UpdateSchedule"},
 }
 _SAYS_LITTLE = ("", "Essential container in task exited", "Task failed to start")
+_BY_ITSELF = ("", "EssentialContainerExited")
 _DEEPEST = 12
 
 Facts = dict[str, "str | tuple[str, ...]"]
@@ -53,8 +54,8 @@ class Sighting:
         What else it tells, only what is known, as said: ``call``, ``rule``, ``schedule``, ``started_by``, ``cluster``,
         ``role``, ``caller``, ``action``, ``resource``, ``task_definition``, ``family``, ``revision``, ``subnets``,
         ``security_groups``, ``launch_type``, ``assign_public_ip``, ``container``, ``image``, ``exit_code``,
-        ``exit_codes``, ``stopped_reason``, ``container_reasons``, ``detail``, ``task``, ``event_id``, ``event_time``,
-        ``retry_attempts``, ``exhausted``, ``account``, ``region``. ``subnets``, ``security_groups``, ``exit_codes`` and
+        ``exit_codes``, ``stopped_reason``, ``container_reasons``, ``ended``, ``detail``, ``task``, ``event_id``,
+        ``event_time``, ``retry_attempts``, ``exhausted``, ``account``, ``region``. ``subnets``, ``security_groups``, ``exit_codes`` and
         ``container_reasons`` are tuples; all others are strings.
     raw
         What was read, without the values of environments.
@@ -279,6 +280,8 @@ def _of_message(message: str) -> Facts:
     """Return what a refusal's own words tell: who, what, on what."""
     denied = words.denied(message)
     found = _told_facts(role=denied.caller_role, action=denied.action, resource=denied.resource)
+    if denied.action == "sts:AssumeRole" and ":role/" in denied.resource:
+        found["role"] = denied.resource
     return {**found, **_of_definition(denied.resource)} if ":task-definition/" in denied.resource else found
 
 
@@ -413,6 +416,7 @@ def _of_task(task: Mapping[str, Any], told_by: str, reader: _Reader) -> Iterator
             image=_text(blamed.get("image")),
             exit_code=_exit_code(blamed),
             exit_codes=tuple(f"{_text(one.get('name'))}={_exit_code(one)}" for one in containers if _exit_code(one)),
+            ended="by itself" if code == _BY_ITSELF[1] or (not code and stopped in _SAYS_LITTLE[:2]) else "",
             containers_disagree="yes" if _disagree(containers, reader.essential.get(named)) else "",
         ),
         **_of_message(next((one for one in (stopped, *reasons) if "is not authorized to perform" in one), "")),
@@ -425,7 +429,7 @@ def _of_task(task: Mapping[str, Any], told_by: str, reader: _Reader) -> Iterator
 
 def _ended_well(code: str, containers: Sequence[Mapping[str, Any]], essential: Sequence[str] | None) -> bool:
     """Judge by exit codes: "Essential container in task exited" stands on good ends and bad ones (verified)."""
-    if code not in ("", "EssentialContainerExited"):
+    if code not in _BY_ITSELF:
         return False
     judged = [one for one in containers if essential is None or one.get("name") in essential]
     return bool(judged) and all(_exit_code(one) == "0" for one in judged)

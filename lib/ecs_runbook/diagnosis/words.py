@@ -78,7 +78,7 @@ class Denied(NamedTuple):
 
 
 _DENIED = re.compile(
-    r"User: (?P<caller>\S{1,600}) is not authorized to perform: (?P<action>[\w-]{1,40}:[\w*]{1,80})"
+    r"User: (?P<caller>\S{1,600}) is not authorized to perform: (?P<action>[\w-]{1,40}:[\w*]{1,80})(?=\s)"
     r"(?: on resource: (?P<resource>\S{1,1024})(?P<after>\s)?)?"
 )
 _SESSION = re.compile(r"arn:([\w-]{1,20}):sts::([^:\s]{0,20}):assumed-role/([\w+=,.@-]{1,64})/\S+")
@@ -88,7 +88,8 @@ def denied(message: str) -> Denied:
     """
     Take apart what IAM says when it refuses.
 
-    A resource at the very end may have been cut off, so it counts only if something follows; STS alone ends with it.
+    A word at the very end may have been cut off, so it counts only if something follows; STS alone ends with the
+    resource.
 
     Examples
     --------
