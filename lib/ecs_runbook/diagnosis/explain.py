@@ -11,7 +11,7 @@ from typing import Any
 from ecs_runbook.diagnosis.catalogue import Row, Verified
 from ecs_runbook.diagnosis.recognise import Fit, recognise
 from ecs_runbook.diagnosis.sighting import Sighting
-from ecs_runbook.diagnosis.values import clean, fill, for_text, with_known
+from ecs_runbook.diagnosis.values import clean, fill, for_diff, for_text, with_known
 
 _LONGEST_SAID = 1200
 _UNKNOWN = "A failure that the catalogue does not know"
@@ -160,7 +160,7 @@ def _of(best: Fit, others: Iterable[Fit], facts: Mapping[str, Any], seen: Sighti
         because=clean(best.because + _tries(facts), 600),
         causes=tuple(fill(cause, values) for cause in row.causes),
         remedy=fill(row.remedy, values),
-        diff=fill(row.diff, values),
+        diff=fill(row.diff, for_diff(values)),
         check=fill(row.check, values),
         source=row.source,
         verified=row.verified,

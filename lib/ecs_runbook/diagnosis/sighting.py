@@ -54,8 +54,9 @@ class Sighting:
         What else it tells, only what is known, as said: ``call``, ``rule``, ``schedule``, ``started_by``, ``cluster``,
         ``role``, ``caller``, ``action``, ``resource``, ``task_definition``, ``family``, ``revision``, ``subnets``,
         ``security_groups``, ``launch_type``, ``assign_public_ip``, ``container``, ``image``, ``exit_code``,
-        ``exit_codes``, ``stopped_reason``, ``container_reasons``, ``ended``, ``detail``, ``task``, ``event_id``,
-        ``event_time``, ``retry_attempts``, ``exhausted``, ``account``, ``region``. ``subnets``, ``security_groups``, ``exit_codes`` and
+        ``exit_codes``, ``stopped_reason``, ``container_reasons``, ``ended``, ``containers_disagree``, ``detail``,
+        ``task``, ``event_id``, ``event_time``, ``retry_attempts``, ``exhausted``, ``service``, ``expression``,
+        ``platform_version``, ``account``, ``region``. ``subnets``, ``security_groups``, ``exit_codes`` and
         ``container_reasons`` are tuples; all others are strings.
     raw
         What was read, without the values of environments.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ecs_runbook.diagnosis.catalogue import FACTS, PLACEHOLDER
+from ecs_runbook.diagnosis.catalogue import DERIVED, FACTS, PLACEHOLDER
 from ecs_runbook.firing.names import definition, short
 
 Facts = Mapping[str, "str | tuple[str, ...]"]
@@ -25,6 +25,7 @@ _SHAPES: dict[str, str] = {
     "expression": r"[\w(?*/#, .:-]{1,256}\)",
     "family": r"[\w-]{1,255}",
     "image": r"[\w./:@-]{1,512}",
+    "platform_version": r"[\w.]{1,32}",
     "region": r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}",
     "resource": r"[\w:/.*+=,@-]{1,1024}",
     "revision": r"\d{1,10}",
@@ -189,6 +190,11 @@ def for_text(facts: Facts) -> dict[str, str]:
         if name in fit:
             values[name] = short(fit[name])
     return values | _derived(fit)
+
+
+def for_diff(values: Mapping[str, str]) -> dict[str, str]:
+    """Return those of *values* that have a shape of their own: nothing else may stand in Terraform."""
+    return {name: value for name, value in values.items() if _MANY.get(name, name) in _PATTERNS or name in DERIVED}
 
 
 def _fit(name: str, told: str | tuple[str, ...]) -> str:
