@@ -1,14 +1,24 @@
-"""The command line: ``ecs-runbook local start | stop | status | clock``. Everything else is in the notebooks."""
+"""The command line: ``ecs-runbook local …`` and ``ecs-runbook lint …``. Everything else is in the notebooks."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ecs_runbook import workspace
-from ecs_runbook.errors import LocalAwsError, RunbookError
+from ecs_runbook.errors import LocalAwsError, RunbookError, TerraformError
 from ecs_runbook.local_aws import process
+
+if TYPE_CHECKING:
+    from ecs_runbook.lint.findings import Report
+
+FOUND, NOT_READ = 1, 2
+_PLAN_HINT = "Make it with `terraform plan -out tfplan`, then `terraform show -json tfplan > plan.json`."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,20 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 after an error, of which one line stands on stderr.
+        0, or 1 after an error, of which one line stands on stderr. Of ``lint``: 0 if there is nothing as grave as
+        ``--fail-on``, 1 if there is, 2 if nothing could be read.
     """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except RunbookError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        return 1
-    return 0
+        return NOT_READ if options.run is _lint else 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ecs-runbook", description="The command line of the ECS runbook's local AWS.")
-    local = parser.add_subparsers(required=True, metavar="local").add_parser("local", help="the AWS on this machine")
+    parser = argparse.ArgumentParser(prog="ecs-runbook", description="The ECS runbook's local AWS, and its lint.")
+    rooms = parser.add_subparsers(required=True, metavar="local|lint")
+    local = rooms.add_parser("local", help="the AWS on this machine")
     verbs = local.add_subparsers(required=True, metavar="start|stop|status|clock")
     start = verbs.add_parser("start", help="start it, unless it runs; its URL is the last line")
     start.add_argument("--port", type=int, help="where it listens; any free port if left out")
@@ -45,7 +56,73 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument("--freeze", action="store_true", help="stand still")
     change.add_argument("--release", action="store_true", help="go on")
     clock.set_defaults(run=_clock)
+    _add_lint(rooms)
     return parser
+
+
+def _add_lint(rooms: Any) -> None:
+    lint = rooms.add_parser("lint", help="find what keeps scheduled tasks from running, in Terraform files or a plan")
+    lint.add_argument("paths", nargs="*", metavar="PATH", help="a folder of Terraform with all below it, or a file")
+    lint.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="what is printed")
+    lint.add_argument("--plan", metavar="FILE", help="check a plan too: what `terraform show -json` answers")
+    lint.add_argument(
+        "--fail-on",
+        choices=("error", "warning", "note"),
+        default="warning",
+        help="exit with 1 if there is something as grave; warning if left out",
+    )
+    lint.add_argument("--rules", action="store_true", help="list the rules, with where each is known from")
+    lint.set_defaults(run=_lint)
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from ecs_runbook.lint.check import both, check_plan, lint
+
+    if options.rules:
+        from ecs_runbook.lint.registry import rules_text
+
+        return _said(rules_text(), 0)
+    if not options.paths and not options.plan:
+        raise TerraformError("There is nothing to read.", hint="Name a folder of Terraform, or a plan with --plan.")
+    report = lint(options.paths) if options.paths else None
+    if options.plan:
+        planned = check_plan(_plan(options.plan), at=report)
+        report = both(report, planned) if report is not None else planned
+    if report is None:  # one of the two is given
+        return NOT_READ
+    return _said(getattr(report, options.format)(), _code(report, options.fail_on))
+
+
+def _code(report: Report, fail_on: Any) -> int:
+    if report.broken and not report.files and report.of == "files":
+        return NOT_READ
+    return FOUND if report.at_least(fail_on) else 0
+
+
+def _said(text: str, code: int) -> int:
+    """Print *text* whatever the terminal's encoding, and to whomever still listens."""
+    try:
+        sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+        sys.stdout.flush()
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _plan(name: str) -> Any:
+    try:
+        content = Path(name).read_bytes()
+    except OSError as error:
+        raise TerraformError(f"{name} cannot be read: {error.strerror}.", hint="Name the JSON of a plan.") from None
+    if content.startswith(b"PK"):
+        raise TerraformError(f"{name} is a plan as Terraform keeps it.", hint=_PLAN_HINT)
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise TerraformError(f"{name} is not one JSON document.", hint=_PLAN_HINT) from None
 
 
 def _start(options: argparse.Namespace) -> None:

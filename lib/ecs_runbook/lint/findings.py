@@ -111,21 +111,21 @@ class Report:
 
     def text(self) -> str:
         """Return it for a terminal."""
-        from ecs_runbook.lint import formats
+        from ecs_runbook.lint.formats import text
 
-        return formats.text(self)
+        return text(self)
 
     def json(self) -> str:
         """Return it as JSON, in the shape of ``lint.schema.json``."""
-        from ecs_runbook.lint import formats
+        from ecs_runbook.lint.formats import json_text
 
-        return formats.json_text(self)
+        return json_text(self)
 
     def sarif(self) -> str:
         """Return it as SARIF 2.1.0, which code hosts show beside the lines."""
-        from ecs_runbook.lint import formats
+        from ecs_runbook.lint.formats import sarif
 
-        return formats.sarif(self)
+        return sarif(self)
 
     def frame(self) -> pd.DataFrame:
         """One row a finding, columns :data:`LINT_COLUMNS`."""
@@ -139,17 +139,17 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as :meth:`json` writes it."""
-        from ecs_runbook.lint import formats
+        from ecs_runbook.lint.formats import document
 
-        return formats.document(self)
+        return document(self)
 
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from ecs_runbook.lint import formats
+        from ecs_runbook.lint.formats import html
 
-        return formats.html(self)
+        return html(self)
 
 
 def found(

@@ -84,7 +84,7 @@ class Statement:
         does = self.does(action)
         return does if self.effect == "Allow" or does == "no" else "unknown"
 
-    def condition(self, key: str) -> tuple[str, Sequence[Value]] | None | Unknown:
+    def condition(self, key: str) -> tuple[str, Sequence[Value]] | Unknown | None:
         """Return operator and values of the condition on *key*, None if there is none."""
         if self.conditions is None:
             return Unknown("its conditions are not known")
@@ -162,7 +162,7 @@ def _all(documents: Sequence[Document]) -> Document:
 
 
 def of_data(block: Block, find: Find, depth: int = 0) -> Document:
-    """Read a data source ``aws_iam_policy_document``, with what it takes from others; a later Sid replaces an earlier."""
+    """Read an ``aws_iam_policy_document`` with what it takes from others; a later Sid replaces an earlier."""
     if not inner(block.values, "statement") and isinstance(block.values.get("json"), str):
         return document(block.values["json"], block, ("json",), find, depth)
     own = Document((), ())

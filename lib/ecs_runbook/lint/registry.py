@@ -161,8 +161,8 @@ _ALL = (
         "trust-wrong-service",
         "error",
         "a role does not trust the service that has to assume it",
-        "A rule needs events.amazonaws.com, a schedule scheduler.amazonaws.com, a task ecs-tasks.amazonaws.com; without "
-        "that nothing starts.",
+        "A rule needs events.amazonaws.com, a schedule scheduler.amazonaws.com, a task ecs-tasks.amazonaws.com; "
+        "without that nothing starts.",
         "AWS docs, ECS developer guide, EventBridge IAM role; EventBridge Scheduler user guide",
         "verified",
     ),
@@ -170,8 +170,8 @@ _ALL = (
         "tag-resource-missing",
         "error",
         "the target tags its tasks, and its role may not",
-        "ECS refuses the firing with AccessDenied on ecs:TagResource, where the account authorises tagging, which is the "
-        "default. Whether ECS managed tags alone need it is not verified.",
+        "ECS refuses the firing with AccessDenied on ecs:TagResource, where the account authorises tagging, as it "
+        "does by default. Whether ECS managed tags alone need it is not verified.",
         "aws-cdk#28854, terraform-aws-eventbridge#130",
         "seen in public issues",
     ),

@@ -270,7 +270,7 @@ def wildcard(pattern: str, text: str, *, fold: bool = False) -> bool:
 
     Examples
     --------
-    >>> wildcard("task-definition/nightly:*", "task-definition/nightly:7"), wildcard("ecs:run*", "ecs:RunTask", fold=True)
+    >>> wildcard("nightly:*", "nightly:7"), wildcard("ecs:run*", "ecs:RunTask", fold=True)
     (True, True)
     """
     # several stars in a row are one: what a regex would otherwise take very long for

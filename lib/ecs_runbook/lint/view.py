@@ -1,4 +1,4 @@
-"""A configuration as the rules look at it: the targets that run tasks, their definitions, roles and what those may do."""
+"""A configuration as the rules look at it: targets that run tasks, their definitions, roles and what those may do."""
 
 from __future__ import annotations
 
@@ -368,7 +368,7 @@ class View:
 
     @cached_property
     def documents(self) -> list[tuple[Document, Block, Sequence[Block] | None]]:
-        """Every policy of an identity: its document, its block, and the roles that have it (None: that is not known)."""
+        """Every policy of an identity: its document, its block, the roles that have it (None: that is not known)."""
         told: list[tuple[Document, Block, Sequence[Block] | None]] = []
         for block in self.of("aws_iam_role_policy", "aws_iam_policy", "aws_iam_user_policy", "aws_iam_group_policy"):
             read = document(block.values.get("policy"), block, ("policy",), self.find)

@@ -11,7 +11,7 @@ from ecs_runbook.lint.values import as_list, boolean, field_of, inner, module_of
 from ecs_runbook.lint.view import Target, View
 
 _MADE = ("aws_vpc.", "aws_default_vpc.")
-_EVERYWHERE = ("0.0.0.0/0", "::/0")  # noqa: S104 - a route, not an address to listen on
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 Way = Literal["internet gateway", "other", "none", "unknown"]
 
 
@@ -102,8 +102,8 @@ def ways_out(view: View) -> Iterator[Said]:
                 continue
             if way == "internet gateway":
                 because = (
-                    f"{subnet.address} leads to an internet gateway, which lets nobody through without a public IP, and "
-                    "assign_public_ip is not true"
+                    f"{subnet.address} leads to an internet gateway, which lets nobody through without a public IP, "
+                    "and assign_public_ip is not true"
                 )
                 mend = "Set assign_public_ip = true, or take a subnet that leads to a NAT gateway."
                 diff = "+ assign_public_ip = true"

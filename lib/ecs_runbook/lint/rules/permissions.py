@@ -140,8 +140,8 @@ def _narrow(kind: str, statement: Statement, resource: Value, *, pinned: bool = 
             "policy-bare-family",
             statement.block,
             path,
-            f"it allows ecs:RunTask on {now}, without a revision; IAM is asked about the revision that is resolved, such "
-            "as …:7, and that does not match",
+            f"it allows ecs:RunTask on {now}, without a revision; IAM is asked about the revision that is resolved, "
+            "such as …:7, and that does not match",
             f"Allow every revision: {every}.",
             diff=change,
         )

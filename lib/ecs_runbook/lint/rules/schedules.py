@@ -157,8 +157,7 @@ def _words(view: View, block: Block) -> Iterator[str]:
     name = field_of(block.values, "name")
     yield " ".join(piece for piece in parts(name) if isinstance(piece, str)).replace("_", " ").replace("-", " ")
     yield " ".join(strings(field_of(block.values, "description")))
-    for tag in strings(field_of(block.values, "tags")):
-        yield tag
+    yield from strings(field_of(block.values, "tags"))
     line = block.at("schedule_expression")
     for comment in view.configuration.comments:
         if line.file and comment.place.file == line.file and comment.place.line in (line.line, line.line - 1):

@@ -33,7 +33,7 @@ def revision(view: View) -> Iterator[Said]:
                 "pinned-revision",
                 target.block,
                 path,
-                f"{ends}, and ignore_changes keeps Terraform from ever changing it: whatever else calls PutTargets decides",
+                f"{ends}, and ignore_changes keeps Terraform from changing it: whatever else calls PutTargets decides",
                 f"Give {then} instead, and take {field} out of ignore_changes.",
                 severity="note",
                 diff=f"- {field} = {now}\n+ {field} = {then}",
@@ -134,10 +134,12 @@ def _public_ip(view: View, target: Target) -> Iterator[Said]:
             "launch-type-public-ip",
             target.block,
             where,
-            "assign_public_ip is true, and neither launch_type nor capacity_provider_strategy is given: unless the cluster "
-            f"has a default strategy of Fargate, the task is launched on EC2, and ECS refuses: {_REFUSED_PUBLIC_IP}",
+            "assign_public_ip is true, and neither launch_type nor capacity_provider_strategy is given: unless the "
+            "cluster has a default strategy of Fargate, the task is launched on EC2, and ECS refuses: "
+            f"{_REFUSED_PUBLIC_IP}",
             'Set launch_type = "FARGATE".',
             diff='+ launch_type = "FARGATE"',
+            severity="warning",
         )
         return
     if public:
@@ -160,8 +162,9 @@ def _left_out(target: Target) -> Said:
         "launch-type-left-out",
         target.block,
         target.path,
-        "neither launch_type nor capacity_provider_strategy is given, so the cluster decides; without a default strategy "
-        "that is EC2, and ECS refuses on a cluster without instances: No Container Instances were found in your cluster.",
+        "neither launch_type nor capacity_provider_strategy is given, so the cluster decides; without a default "
+        "strategy that is EC2, and ECS refuses on a cluster without instances: No Container Instances were found in "
+        "your cluster.",
         'Say it: launch_type = "FARGATE", or "EC2" if that is meant.',
         diff='+ launch_type = "FARGATE"',
     )
@@ -216,8 +219,8 @@ def network(view: View) -> Iterator[Said]:
             "no-network-configuration",
             target.block,
             target.at("network_configuration"),
-            f"{why}, and the target names no subnets; ECS refuses every firing: Network Configuration must be provided when "
-            "networkMode 'awsvpc' is specified.",
+            f"{why}, and the target names no subnets; ECS refuses every firing: Network Configuration must be provided "
+            "when networkMode 'awsvpc' is specified.",
             "Add a network_configuration with the subnets and security groups of the task.",
             diff="+ network_configuration {\n+   subnets         = [\u2026]\n+   security_groups = [\u2026]\n+ }",
         )
@@ -269,11 +272,13 @@ def containers(definition: Block) -> list[str] | Unknown:
     told = json_of(definition.values.get("container_definitions"))
     if isinstance(told, Unknown):
         return told
-    names = [one.get("name") if isinstance(one, Mapping) else one for one in as_list(told)]
-    unnamed = next((name for name in names if not isinstance(name, str)), None)
-    if unnamed is not None or not names:
-        return Unknown(doubt(unnamed) or "a container's name is known only after apply")
-    return names
+    names: list[str] = []
+    for one in as_list(told):
+        name = one.get("name") if isinstance(one, Mapping) else one
+        if not isinstance(name, str) or not isinstance(one, Mapping):
+            return Unknown(doubt(name) or "a container's name is known only after apply")
+        names.append(name)
+    return names or Unknown("it has no containers")
 
 
 def _listed(names: list[str]) -> str:
@@ -320,7 +325,7 @@ def _fit_for_fargate(definition: Block) -> Iterator[Said]:
             definition,
             (name,),
             f"a target runs it on Fargate, and its {because}",
-            "Fargate needs network_mode awsvpc, cpu and memory of the task, and FARGATE among requires_compatibilities.",
+            "Fargate needs network_mode awsvpc, cpu and memory of the task, FARGATE among requires_compatibilities.",
             diff=diff.removeprefix("- network_mode = null\n"),
         )
     if not needs:
@@ -333,9 +338,9 @@ def _size(definition: Block) -> Iterator[Said]:
     if cpu is None or memory is None or cpu > max(FARGATE_SIZES):  # larger sizes than are listed may have come since
         return
     if cpu not in FARGATE_SIZES:
-        sizes = ", ".join(map(str, FARGATE_SIZES))
-        because, mend = f"cpu is {cpu}", f"Fargate has {sizes} CPU units; 1024 are one vCPU."
-        yield found("fargate-cpu-memory", definition, ("cpu",), because + f" and Fargate has {sizes}", mend)
+        units = ", ".join(map(str, FARGATE_SIZES))
+        because = f"cpu is {cpu}, and Fargate has {units}"
+        yield found("fargate-cpu-memory", definition, ("cpu",), because, "Take one of these; 1024 are one vCPU.")
     elif memory not in FARGATE_SIZES[cpu]:
         sizes = FARGATE_SIZES[cpu]
         choice = (
@@ -410,7 +415,7 @@ def _window(definition: Block) -> Iterator[Said]:
         "no-active-revision-window",
         definition,
         (),
-        "a target names its family without a revision, and a change deregisters the revision before the next one is there",
+        "a target names its family without a revision, and a change deregisters it before the next one is there",
         "Keep old revisions, which also gives something to go back to, or create before destroying.",
         diff="+ skip_destroy = true\n+\n+ lifecycle {\n+   create_before_destroy = true\n+ }",
     )
