@@ -63,6 +63,19 @@ def test_subnets_and_groups_of_the_target_fill_what_the_record_leaves_out():
     assert "The task definition nightly has" in told.means
 
 
+def test_a_target_fills_gaps_only_and_never_mixes_with_what_the_record_names():
+    pinned = {"RoleArn": f"arn:aws:iam::{A}:role/events", "EcsParameters": {"TaskDefinitionArn": f"{FAMILY}:3"}}
+    assert explain(denied(FAMILY), target=pinned).cause == "run-task-denied-bare-resource"
+    seen = Sighting("CloudTrail", None, "ClientException", "TaskDefinition not found.")
+    assert explain(seen, target=pinned).because.endswith("revision is 3, as the target is now")
+    secret = "ResourceInitializationError: unable to pull secrets or registry auth: x secret from asm: AccessDenied"
+    task = {"taskArn": "t", "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": secret}
+    (died,) = sightings(task)
+    told = explain(died, target=pinned)
+    assert told.cause == "secret-denied"
+    assert "events" not in told.title + told.diff
+
+
 def test_the_words_of_the_record_fill_the_mend():
     gone = Sighting("CloudTrail", None, "InvalidParameterException",
                     "Error retrieving subnet information for [subnet-0a1b]: The subnet ID 'subnet-0a1b' does not exist "

@@ -416,6 +416,10 @@ def test_a_message_that_is_cut_off_anywhere_is_never_another_cause(code, message
     ("message", "row"),
     [
         ("Assign public IP is not supported for this lau", "public-ip-needs-fargate"),
+        ("Assign public IP is not supported for this lau...", "public-ip-needs-fargate"),
+        ("Assign public IP is not supported for this lau…", "public-ip-needs-fargate"),
+        ("Assign public IP is not supported for this lau\ufffd", "public-ip-needs-fargate"),
+        ("Assign public IP is not\n supported for this lau", "public-ip-needs-fargate"),
         ("Security group sg-0e3f does not appear to belong to the same VP", "security-group-in-another-vpc"),
         ("Error retrieving subnet information for [subnet-0a1b]: The subnet ID 'subnet-0a", "subnet-gone"),
         ("Error retrieving subnet information for [subnet-0a1b]: Rate exc", "subnet-lookup-throttled"),

@@ -248,7 +248,7 @@ def test_values_of_environments_are_never_kept(hidden):
 
 def test_the_same_record_gives_the_same_whatever_is_missing_in_it():
     for name in NO_FARGATE:
-        if name not in ("eventSource", "eventName", "errorCode", "errorMessage"):
+        if name not in ("eventName", "errorCode", "errorMessage"):
             (seen,) = sightings({key: value for key, value in NO_FARGATE.items() if key != name})
             assert explain(seen).cause == "public-ip-needs-fargate"
 
@@ -330,6 +330,8 @@ def test_a_dead_letter_of_a_rule_is_read_as_boto3_has_it_and_as_lambda_has_it():
         },
         "eventSource": "aws:sqs",
     }
+    bare = {name: said["StringValue"] for name, said in boto3["MessageAttributes"].items()}
+    assert [one.code for one in sightings(bare)] == ["NO_PERMISSIONS"]
     for told in (boto3, as_lambda, {"Records": [as_lambda]}, {"Messages": [boto3]}, json.dumps(boto3), [boto3]):
         (seen,) = sightings(told)
         assert (seen.told_by, seen.code, seen.message) == ("DLQ of a rule", "NO_PERMISSIONS", DENIED)

@@ -11,7 +11,7 @@ from typing import Any
 from ecs_runbook.diagnosis.catalogue import Row, Verified
 from ecs_runbook.diagnosis.recognise import Fit, recognise
 from ecs_runbook.diagnosis.sighting import Sighting
-from ecs_runbook.diagnosis.values import clean, fill, for_diff, for_text, with_known
+from ecs_runbook.diagnosis.values import clean, fill, for_diff, for_text, of_target, with_known
 
 _LONGEST_SAID = 1200
 _UNKNOWN = "A failure that the catalogue does not know"
@@ -134,7 +134,11 @@ def explain(seen: Sighting, **known: Any) -> Explanation:
     """
     facts = with_known(seen.facts, known)
     fits = recognise(replace(seen, facts=facts))
-    return _of(fits[0], fits[1:], facts, seen) if fits else _unknown(seen)
+    if not fits:
+        return _unknown(seen)
+    as_now = any(name in of_target(known.get("target"), seen.facts) for name in fits[0].row.when)
+    told = _of(fits[0], fits[1:], facts, seen)
+    return replace(told, because=f"{told.because}, as the target is now") if as_now else told
 
 
 def explain_all(seen: Iterable[Sighting]) -> list[Explanation]:

@@ -21,8 +21,9 @@ TOLD_BY = (CLOUDTRAIL, FAILURES, RULE_DLQ, SCHEDULER_DLQ, ECS, ECS_EVENT)
 
 SCHEDULE_PREFIX = "chronos-schedule/"
 _EVENTS, _SCHEDULER = "events.amazonaws.com", "scheduler.amazonaws.com"
+_ECS = "ecs.amazonaws.com"
 _OURS = {
-    "ecs.amazonaws.com": {"RunTask"},
+    _ECS: {"RunTask"},
     "sts.amazonaws.com": {"AssumeRole"},
     _EVENTS: {"PutRule", "PutTargets"},
     _SCHEDULER: {"CreateSchedule", "UpdateSchedule"},
@@ -138,7 +139,7 @@ def _read(told: object, reader: _Reader, depth: int) -> Iterator[Sighting]:
 
 
 def _read_mapping(told: Mapping[str, Any], reader: _Reader, depth: int) -> Iterator[Sighting]:
-    if "eventName" in told and "eventSource" in told:
+    if "eventName" in told and ("eventSource" in told or told["eventName"] == "RunTask"):
         yield from _of_record(told)
     elif isinstance(told.get("CloudTrailEvent"), str | Mapping):
         yield from _read(told["CloudTrailEvent"], reader, depth)
@@ -172,7 +173,7 @@ def _parsed(text: str | bytes | bytearray, reader: _Reader) -> object:
 
 
 def _of_record(record: Mapping[str, Any]) -> Iterator[Sighting]:
-    source, name = _text(record.get("eventSource")), _text(record.get("eventName"))
+    source, name = _text(record.get("eventSource", _ECS)), _text(record.get("eventName"))
     if name not in _OURS.get(source, ()):
         return
     asked = _object(record.get("requestParameters"))
@@ -293,7 +294,8 @@ def _attributes(message: Mapping[str, Any]) -> dict[str, str]:
     for name in ("MessageAttributes", "messageAttributes"):
         if isinstance(found := message.get(name), Mapping):
             return {str(key): _attribute(value) for key, value in found.items()}
-    return {}
+    bare = "ERROR_CODE" in message and ("RULE_ARN" in message or "SCHEDULE_ARN" in message)
+    return {str(key): _attribute(value) for key, value in message.items()} if bare else {}
 
 
 def _attribute(value: object) -> str:

@@ -72,7 +72,7 @@ def with_known(facts: Facts, known: Mapping[str, Any]) -> dict[str, str | tuple[
         what is so now.
     """
     own = {name: value for name, value in known.items() if name in FACTS and _is_told(value)}
-    whole = {**_of_target(known.get("target")), **facts, **own}
+    whole = {**of_target(known.get("target"), facts), **facts, **own}
     if says := policy_says(known.get("policy"), whole):
         whole["policy_says"] = says
     return whole
@@ -84,29 +84,38 @@ def _is_told(value: object) -> bool:
     )
 
 
-def _of_target(target: object) -> dict[str, str | tuple[str, ...]]:
+def of_target(target: object, facts: Facts) -> dict[str, str | tuple[str, ...]]:
+    """
+    Return what *target* tells that *facts* do not.
+
+    Of a definition all or nothing, as its parts belong together. Its role only where nothing says who called: a task's
+    secrets are fetched by another role, and a person has none.
+
+    Examples
+    --------
+    >>> target = {"RoleArn": "arn:aws:iam::111122223333:role/r", "EcsParameters": {"TaskDefinitionArn": "nightly:3"}}
+    >>> sorted(of_target(target, {})), sorted(of_target(target, {"family": "nightly", "caller": "ann"}))
+    (['family', 'revision', 'role', 'task_definition'], [])
+    """
     if not isinstance(target, Mapping):
         return {}
     asked = _mapping(target.get("EcsParameters"))
     networks = _mapping(asked.get("NetworkConfiguration"))
     inner = _mapping(networks.get("awsvpcConfiguration") or networks.get("AwsvpcConfiguration"))
-    named = asked.get("TaskDefinitionArn")
     found: dict[str, Any] = {
         "cluster": target.get("Arn"),
-        "role": target.get("RoleArn"),
         "launch_type": asked.get("LaunchType"),
         "subnets": _tuple(inner.get("Subnets")),
         "security_groups": _tuple(inner.get("SecurityGroups")),
         "assign_public_ip": inner.get("AssignPublicIp"),
     }
-    if isinstance(named, str) and named:
+    if not facts.keys() & {"caller", "task", "stopped_reason", "ended"}:
+        found["role"] = target.get("RoleArn")
+    named = asked.get("TaskDefinitionArn")
+    if isinstance(named, str) and named and not facts.keys() & {"task_definition", "family", "revision"}:
         family, revision = definition(named)
-        found |= {
-            "task_definition": named,
-            "family": family,
-            "revision": "" if revision is None else str(revision),
-        }
-    return {name: value for name, value in found.items() if _is_told(value)}
+        found |= {"task_definition": named, "family": family, "revision": "" if revision is None else str(revision)}
+    return {name: value for name, value in found.items() if _is_told(value) and not facts.get(name)}
 
 
 def policy_says(policy: object, facts: Facts) -> str:

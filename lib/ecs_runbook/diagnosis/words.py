@@ -47,7 +47,7 @@ def alike(message: str) -> Said:
     for head in (_SDK_HEAD, _CODE_HEAD):
         if found := head.match(text):
             code, text = code or found.group(1).rpartition(".")[2], text[found.end() :]
-    return Said(text.rstrip(" ."), code)
+    return Said(text.rstrip(" .…\ufffd"), code)
 
 
 def stem(code: str) -> str:
