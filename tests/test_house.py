@@ -15,7 +15,19 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lib" / "ecs_runbook"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
-FLOW = ["wanted", "terraform", "lint", "firing", "evidence", "diagnosis", "verdicts", "rehearsal", "reports"]
+FLOW = [
+    "wanted",
+    "terraform",
+    "lint",
+    "firing",
+    "evidence",
+    "inventory",
+    "diagnosis",
+    "verdicts",
+    "checks",
+    "rehearsal",
+    "reports",
+]
 COMMON = {"errors", "workspace", "progress", "parameters", "session"}
 MAY_START_THE_LOCAL_AWS = {"session", "cli", "demo"}
 

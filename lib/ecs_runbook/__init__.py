@@ -9,8 +9,10 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
     lint        the mistakes that can be seen before anything runs
     firing      run it now, through EventBridge itself
     evidence    which revision ran, from ECS and CloudTrail
+    inventory   everything on a schedule that ends in ECS, and what AWS says of all that it names
     diagnosis   why something did not run, and the mend
     verdicts    OK, NG or SKIP, each with because
+    checks      what 60_check judges of each
     rehearsal   each classic mistake, made on purpose
     reports     the picture, the receipt, the page
 

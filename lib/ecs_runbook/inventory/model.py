@@ -1,0 +1,485 @@
+"""
+The words of the inventory: a place, a row, what a row asks RunTask for, and what AWS said of what it names.
+
+Nothing here asks AWS. What AWS was asked for is a value, :class:`Absent` where it said that there is no such thing, or
+:class:`Gap` where it did not say: a check turns a gap into SKIP, never into OK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from ecs_runbook.evidence.dead_letters import Letter
+from ecs_runbook.evidence.schedules import Schedule
+from ecs_runbook.firing.names import definition, short
+from ecs_runbook.firing.rules import Rule, Target
+
+INVENTORY_COLUMNS = [
+    "account",
+    "region",
+    "kind",
+    "group",
+    "name",
+    "target",
+    "schedule",
+    "zone",
+    "enabled",
+    "cluster",
+    "task_definition",
+    "launch_type",
+    "role",
+    "through",
+]
+"""Of the table of rows: ``group`` is a rule's bus or a schedule's group; ``through`` a state machine in between."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """
+    An account and a Region.
+
+    Examples
+    --------
+    >>> str(Place("111122223333", "eu-west-2"))
+    '111122223333/eu-west-2'
+    """
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.region}"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """AWS said that there is no such thing, in the words of *because*."""
+
+    because: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """
+    What could not be learnt.
+
+    Attributes
+    ----------
+    operation
+        The call as IAM names it, ``events:ListTargetsByRule``.
+    because
+        AWS's code and words, or that it did not answer.
+    denied
+        Whether IAM refused: then *operation* is the action that is missing.
+    place
+        Where; None within the facts of one place.
+    subject
+        What it is missing for: a Region, a bus, a rule; ``""`` for all.
+    """
+
+    operation: str
+    because: str
+    denied: bool = False
+    place: Place | None = None
+    subject: str = ""
+
+    def __str__(self) -> str:
+        return f"the caller needs {self.operation}" if self.denied else f"{self.operation}: {self.because}"
+
+
+T = TypeVar("T")
+Told: TypeAlias = T | Absent | Gap
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network that a target gives its tasks."""
+
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    public_ip: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What a firing asks RunTask for, the same whether a rule, a schedule or a state machine asks.
+
+    Attributes
+    ----------
+    cluster
+        ARN or name.
+    definition
+        ARN or name of the task definition, with a revision or without.
+    launch_type
+        ``FARGATE``, ``EC2``, ``EXTERNAL``; ``""`` if it is left out.
+    strategy
+        Names of the capacity providers, in order.
+    network
+        None if there is none.
+    overrides
+        Names of the containers that the input overrides, in order.
+    input_fault
+        Why the input cannot be read as overrides; ``""`` if it can, or if there is none.
+    count
+        Tasks a firing.
+    platform_version
+        ``""`` if it is left out.
+    tags
+        Whether RunTask is asked to make tags: tags of the target's own, or those of the task definition.
+    managed_tags
+        Whether ECS's managed tags are asked for. That these alone need ecs:TagResource is not verified.
+    """
+
+    cluster: str
+    definition: str
+    launch_type: str = ""
+    strategy: tuple[str, ...] = ()
+    network: Network | None = None
+    overrides: tuple[str, ...] = ()
+    input_fault: str = ""
+    count: int = 1
+    platform_version: str = ""
+    tags: bool = False
+    managed_tags: bool = False
+
+    @property
+    def family(self) -> str:
+        """The family of the task definition."""
+        return definition(self.definition).family
+
+    @property
+    def revision(self) -> int | None:
+        """The revision that is fixed, or None: the latest."""
+        return definition(self.definition).revision
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One target on a schedule that ends in ECS.
+
+    Attributes
+    ----------
+    place
+        Account and Region.
+    owner
+        The rule, or the :class:`~ecs_runbook.evidence.schedules.Schedule` of EventBridge Scheduler.
+    target
+        Which of its targets.
+    request
+        What it asks RunTask for.
+    role
+        ARN of the role that calls RunTask: the target's own, or that of the state machine in between.
+    bus
+        Name of the rule's bus; ``""`` for a schedule.
+    pattern
+        A rule's event pattern, JSON; ``""`` if it has none.
+    through
+        ARN of the state machine in between; ``""`` if there is none.
+    dead_letters
+        ARN of its dead-letter queue; ``""`` if it has none.
+    retry
+        Its retry policy as AWS tells it; None if it has none of its own.
+    starts, ends
+        Of a schedule: when it begins, and when it is over.
+    flexible
+        Minutes of its flexible time window; 0 if it has none.
+    tags
+        The owner's own tags, if they were asked for.
+    """
+
+    place: Place
+    owner: Rule
+    target: Target
+    request: Request
+    role: str
+    bus: str = "default"
+    pattern: str = ""
+    through: str = ""
+    dead_letters: str = ""
+    retry: Mapping[str, Any] | None = None
+    starts: datetime | None = None
+    ends: datetime | None = None
+    flexible: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Literal["schedule", "rule", "event rule"]:
+        """``schedule`` of Scheduler, ``rule`` with a schedule expression, or ``event rule`` with a pattern alone."""
+        if isinstance(self.owner, Schedule):
+            return "schedule"
+        return "rule" if self.owner.expression else "event rule"
+
+    @property
+    def group(self) -> str:
+        """A schedule's group, a rule's bus."""
+        return self.owner.group if isinstance(self.owner, Schedule) else self.bus
+
+    @property
+    def zone(self) -> str:
+        """The zone that its expression is read in; a rule's is UTC."""
+        return self.owner.zone if isinstance(self.owner, Schedule) else "UTC"
+
+    @property
+    def subject(self) -> str:
+        """
+        How a report names it, unlike any other row of its place: ``[<bus or group>/]<name>[#<target>]``.
+
+        The default bus and group are left out, and so is the id of an only target.
+        """
+        name = self.owner.name if self.group == "default" else f"{self.group}/{self.owner.name}"
+        return name if len(self.owner.targets) <= 1 else f"{name}#{self.target.id}"
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as one row of the table, by :data:`INVENTORY_COLUMNS`."""
+        request = self.request
+        return {
+            "account": self.place.account,
+            "region": self.place.region,
+            "kind": self.kind,
+            "group": self.group,
+            "name": self.owner.name,
+            "target": self.target.id,
+            "schedule": self.owner.expression,
+            "zone": self.zone,
+            "enabled": self.owner.enabled,
+            "cluster": short(request.cluster),
+            "task_definition": str(definition(request.definition)),
+            "launch_type": request.launch_type or ", ".join(request.strategy),
+            "role": short(self.role),
+            "through": self.through.rpartition(":")[2],
+        }
+
+
+# -------- what AWS says of what the rows name
+
+
+@dataclass(frozen=True)
+class Definition:
+    """
+    One revision of a task definition, as DescribeTaskDefinition tells it.
+
+    Attributes
+    ----------
+    compatibilities
+        What ECS found it fit for: ``FARGATE``, ``EC2``, …
+    containers
+        Names of its containers, in order; ``essential`` those of them that are.
+    images
+        Of its containers, in order.
+    secrets
+        Whether it takes secrets, so that the task needs a way to their service.
+    """
+
+    arn: str
+    family: str
+    revision: int
+    status: str
+    registered_at: datetime | None
+    compatibilities: tuple[str, ...]
+    network_mode: str
+    cpu: str
+    memory: str
+    task_role: str
+    execution_role: str
+    containers: tuple[str, ...]
+    essential: tuple[str, ...]
+    images: tuple[str, ...]
+    secrets: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster: its status, its capacity providers, its default strategy, and how many container instances it has."""
+
+    arn: str
+    status: str
+    providers: tuple[str, ...]
+    default_strategy: tuple[str, ...]
+    instances: int
+
+
+Way = Literal["internet gateway", "NAT", "other", "none"]
+"""Where a subnet's default route leads. ``other``: a gateway or appliance behind which nothing can be seen."""
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet: its VPC, where its default route leads, and the services with endpoints in reach (``ecr.api``, …)."""
+
+    id: str
+    vpc: str
+    way: Told[Way]
+    endpoints: Told[frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role and its trust policy, as a document."""
+
+    arn: str
+    trust: Mapping[str, Any]
+
+
+Answer = Literal["allowed", "denied", "not asked"]
+
+
+@dataclass(frozen=True)
+class Permit:
+    """
+    What IAM's own simulator says of a role and one request.
+
+    Attributes
+    ----------
+    run_task
+        Of ecs:RunTask on the revision that would run, in this cluster.
+    pass_role
+        Of iam:PassRole to ecs-tasks.amazonaws.com, by the role's ARN.
+    tag_resource
+        Of ecs:TagResource on the cluster's tasks, by RunTask.
+    any_family, any_role
+        Of the same on a family and on a role that do not exist: allowed means that the policy is wider than this task.
+    missing_context
+        Condition keys that the policies ask for and that were not given to the simulator.
+    """
+
+    run_task: Answer
+    pass_role: Mapping[str, Answer]
+    tag_resource: Answer
+    any_family: Answer
+    any_role: Answer
+    missing_context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class PermitKey:
+    """
+    What a :class:`Permit` is about. Rows with the same key need one call.
+
+    Attributes
+    ----------
+    role
+        ARN of the role that calls RunTask.
+    definition
+        ARN of the revision that would run.
+    cluster
+        ARN.
+    tags
+        Whether tags would be made.
+    """
+
+    role: str
+    definition: str
+    cluster: str
+    tags: bool
+
+
+@dataclass(frozen=True)
+class Queue:
+    """
+    A dead-letter queue.
+
+    Attributes
+    ----------
+    policy
+        Its resource policy as a document; empty if it has none.
+    waiting
+        About how many messages wait in it.
+    letters
+        Those that were read; reading them raises their receive count and takes none out.
+    unread
+        Why they were not read, or not all; ``""`` if all were.
+    """
+
+    arn: str
+    policy: Mapping[str, Any]
+    waiting: int
+    letters: tuple[Letter, ...] = ()
+    unread: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    What AWS says of what the rows of one place name. Each thing was asked for once, however many rows name it.
+
+    Attributes
+    ----------
+    latest
+        The latest ACTIVE revision, by family.
+    pinned
+        A fixed revision, by the task definition as the target names it.
+    clusters, subnets, security_groups, roles, queues
+        By ARN or id as the targets name them; of a security group, its VPC.
+    permits
+        By :class:`PermitKey`.
+    tagging_authorised
+        Whether the account authorises tagging by ecs:TagResource.
+    """
+
+    place: Place
+    latest: Mapping[str, Told[Definition]] = field(default_factory=dict)
+    pinned: Mapping[str, Told[Definition]] = field(default_factory=dict)
+    clusters: Mapping[str, Told[Cluster]] = field(default_factory=dict)
+    subnets: Mapping[str, Told[Subnet]] = field(default_factory=dict)
+    security_groups: Mapping[str, Told[str]] = field(default_factory=dict)
+    roles: Mapping[str, Told[Role]] = field(default_factory=dict)
+    permits: Mapping[PermitKey, Told[Permit]] = field(default_factory=dict)
+    queues: Mapping[str, Told[Queue]] = field(default_factory=dict)
+    tagging_authorised: Told[bool] = True
+
+    def resolved(self, row: Row) -> Told[Definition]:
+        """Return the revision that *row* would run now: the fixed one, else the latest ACTIVE one of the family."""
+        known = self.pinned if row.request.revision is not None else self.latest
+        name = row.request.definition if row.request.revision is not None else row.request.family
+        return known.get(name, Gap("ecs:DescribeTaskDefinition", f"{name} was not asked for"))
+
+    def permit(self, row: Row) -> Told[Permit]:
+        """Return what IAM says of *row*."""
+        key = permit_key(row, self)
+        if key is None:
+            return Gap("iam:SimulatePrincipalPolicy", "the revision or the cluster is not known")
+        return self.permits.get(key, Gap("iam:SimulatePrincipalPolicy", "it was not asked"))
+
+
+def permit_key(row: Row, facts: Facts) -> PermitKey | None:
+    """Return what IAM is to be asked for *row*; None if the revision or the cluster is not known."""
+    revision, cluster = facts.resolved(row), facts.clusters.get(row.request.cluster)
+    if not isinstance(revision, Definition) or not isinstance(cluster, Cluster) or not row.role:
+        return None
+    return PermitKey(row.role, revision.arn, cluster.arn, row.request.tags or row.request.managed_tags)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """
+    What is on a schedule, in every place that was asked for.
+
+    Attributes
+    ----------
+    rows
+        By place, kind, group, name and target.
+    gaps
+        What could not be listed, each with its place.
+    places
+        Every place that was asked for, also those that did not answer.
+    others
+        How many rules and schedules were seen that do not end in ECS.
+    calls
+        The calls that were made, by operation.
+    """
+
+    rows: Sequence[Row] = ()
+    gaps: Sequence[Gap] = ()
+    places: Sequence[Place] = ()
+    others: int = 0
+    calls: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, place: Place) -> Iterator[Row]:
+        """Yield the rows of one place."""
+        return (row for row in self.rows if row.place == place)
