@@ -32,7 +32,9 @@ _RULES = (
 )
 
 
-def lint(path: str | Path | Sequence[str | Path], *, progress: Progress | None = None) -> Report:
+def lint(
+    path: str | Path | Sequence[str | Path], *, progress: Progress | None = None, relative_to: Path | None = None
+) -> Report:
     """
     Read anybody's Terraform and find the mistakes that keep a scheduled task from running the latest revision.
 
@@ -42,6 +44,9 @@ def lint(path: str | Path | Sequence[str | Path], *, progress: Progress | None =
         A folder, with what is below it; a file; or several of these.
     progress
         Called with a name, how much of it is done from 0 to 1, and a word on it.
+    relative_to
+        The folder that names of files start from; *path* itself if left out, and the working directory if there are
+        several.
 
     Raises
     ------
@@ -55,11 +60,12 @@ def lint(path: str | Path | Sequence[str | Path], *, progress: Progress | None =
     from ecs_runbook.lint.reading import read
 
     paths = [path] if isinstance(path, (str, Path)) else list(path)
+    start = relative_to or (Path.cwd() if len(paths) > 1 else None)
     configurations: list[Configuration] = []
     for one in paths:
         if not Path(one).exists():
             raise TerraformError(f"There is no {one}.", hint="Name a folder with .tf files, or such a file.")
-        read_here = read(Path(one), progress=progress)
+        read_here = read(Path(one), progress=progress, relative_to=start)
         if not any(here.files or here.broken for here in read_here):
             raise TerraformError(f"{one} holds no Terraform.", hint="Name a folder with .tf or .tf.json files.")
         configurations += read_here

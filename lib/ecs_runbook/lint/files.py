@@ -155,17 +155,30 @@ def _tree(text: str) -> Tree[Token]:
 
 
 def _fault(error: UnexpectedInput, text: str) -> Fault:
-    lines = text.count("\n") + 1
+    lines = len(text.splitlines()) or 1
+    if unclosed := _unclosed(text):
+        return Fault(unclosed, "a quote is not closed in its line")
     line = getattr(error, "line", None)
     token = getattr(error, "token", None)
     if token is not None and token.type == "$END":
         return Fault(lines, "the file ends where something must follow")
-    if not isinstance(line, int) or line < 1:
-        line = lines
+    line = min(line, lines) if isinstance(line, int) and line > 0 else lines
     told = str(token) if token is not None else _char_at(error, text)
     if not told.strip():
         return Fault(line, "the line ends where something must follow")
     return Fault(line, f"{told.strip().splitlines()[0][:40]!r} was not expected here")
+
+
+def _unclosed(text: str) -> int:
+    """Return the line of a quote that is not closed in it; 0 if each is, as far as the text can be read."""
+    parsing = _parser().parse_interactive(text + "\n")
+    try:
+        for token in parsing.iter_parse():
+            if token.type == "STRING_CHARS" and "\n" in token:
+                return int(token.line)
+    except LarkError:
+        pass
+    return 0
 
 
 def _char_at(error: UnexpectedInput, text: str) -> str:

@@ -33,7 +33,11 @@ Row = Callable[[str, float, str], None]
 
 
 def read(
-    path: str | Path, *, progress: Progress | Row | None = None, variables: Mapping[str, Value] | None = None
+    path: str | Path,
+    *,
+    progress: Progress | Row | None = None,
+    variables: Mapping[str, Value] | None = None,
+    relative_to: Path | None = None,
 ) -> list[Configuration]:
     """
     Read the Terraform files at and below *path*: one configuration for each root module.
@@ -41,7 +45,7 @@ def read(
     A root module is a folder with configuration that no other folder here calls as a module. A module folder that
     nobody calls is read as a root; its variables without a default are Unknown then. Values of variables come from
     their defaults, from ``terraform.tfvars`` and ``*.auto.tfvars`` (JSON too) of the root, and from *variables*, the
-    last of which wins. Files are named relative to *path*, or to its folder if it is a file.
+    last of which wins.
 
     Parameters
     ----------
@@ -52,6 +56,9 @@ def read(
         Where the row of the files is drawn; or what is called with its name, its share from 0 to 1, and a note.
     variables
         Values for the root modules' variables.
+    relative_to
+        The folder that names of files start from; a file outside of it has its whole path for a name. Left out:
+        *path*, or its folder if it is a file, and a file outside has ``..`` in its name.
 
     Returns
     -------
@@ -81,15 +88,16 @@ def read(
     if not asked.exists():
         raise TerraformError(f"There is no {path}.", hint="Name a folder with .tf files, or such a file.")
     top = asked if asked.is_dir() else asked.parent
-    reader = _Reader(top, variables or {}, progress.row if isinstance(progress, Progress) else progress)
+    reader = _Reader(top, variables or {}, progress.row if isinstance(progress, Progress) else progress, relative_to)
     if asked.is_dir():
         return reader.everything()
     return reader.one_file(asked.name)
 
 
 class _Reader:
-    def __init__(self, top: Path, variables: Mapping[str, Value], row: Row | None) -> None:
+    def __init__(self, top: Path, variables: Mapping[str, Value], row: Row | None, relative_to: Path | None) -> None:
         self.base = top.resolve()
+        self.named_from = relative_to.resolve() if relative_to else None
         self.variables = variables
         self.row = row
         self.raw: dict[Path, list[RawFile]] = {}
@@ -144,7 +152,9 @@ class _Reader:
             self.row("files", done / of, f"{done} of {of} read")
 
     def _name(self, path: Path) -> str:
-        return Path(os.path.relpath(path, self.base)).as_posix()
+        if self.named_from is None:
+            return Path(os.path.relpath(path, self.base)).as_posix()
+        return (path.relative_to(self.named_from) if path.is_relative_to(self.named_from) else path).as_posix()
 
     # folders
 

@@ -203,7 +203,7 @@ def _passing(
             told = statement.condition("iam:PassedToService")
             wrong.append((statement, told[1] if isinstance(told, tuple) else ()))
         else:
-            doubtful = doubtful or "the roles that it may pass are known only after apply"
+            doubtful = doubtful or doubt(statement.resources) or "which roles it may pass is known only after apply"
     if doubtful or grants.doubts:
         yield unresolved(grants.role, (), f"whether it may pass {what}", doubtful or grants.doubts[0])
         return
