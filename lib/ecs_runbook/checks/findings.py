@@ -52,7 +52,7 @@ class Kind:
     needs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """
     What one check says of one row.

@@ -132,6 +132,8 @@ class Request:
         Whether RunTask is asked to make tags: tags of the target's own, or those of the task definition.
     managed_tags
         Whether ECS's managed tags are asked for. That these alone need ecs:TagResource is not verified.
+    task_role, execution_role
+        ARNs of the roles that the input gives in place of the revision's; ``""`` if it gives none.
     """
 
     cluster: str
@@ -145,6 +147,8 @@ class Request:
     platform_version: str = ""
     tags: bool = False
     managed_tags: bool = False
+    task_role: str = ""
+    execution_role: str = ""
 
     @property
     def family(self) -> str:
@@ -273,6 +277,8 @@ class Definition:
         Of its containers, in order.
     secrets
         Whether it takes secrets, so that the task needs a way to their service.
+    task_role, execution_role
+        ARNs, also where ECS was given a name; ``""`` if there is none.
     """
 
     arn: str
@@ -305,12 +311,19 @@ class Cluster:
 
 
 Way = Literal["internet gateway", "NAT", "other", "none"]
-"""Where a subnet's default route leads. ``other``: a gateway or appliance behind which nothing can be seen."""
+"""
+Where a subnet's default route leads. A route that is a blackhole leads nowhere. ``other``: a gateway or appliance
+behind which nothing can be seen, also where no default route but a narrower one leads there, or IPv6 alone leads out.
+"""
 
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet: its VPC, where its default route leads, and the services with endpoints in reach (``ecr.api``, …)."""
+    """
+    A subnet: its VPC, where its default route leads, and the services with endpoints in reach (``ecr.api``, …).
+
+    Endpoints of a VPC that another account shares are not told to this one: a Gap.
+    """
 
     id: str
     vpc: str
@@ -339,7 +352,8 @@ class Permit:
     run_task
         Of ecs:RunTask on the revision that would run, in this cluster.
     pass_role
-        Of iam:PassRole to ecs-tasks.amazonaws.com, by the role's ARN.
+        Of iam:PassRole to ecs-tasks.amazonaws.com, by the role's ARN: every role that :func:`passed` names for a row
+        with this key.
     tag_resource
         Of ecs:TagResource on the cluster's tasks, by RunTask.
     any_family, any_role
@@ -379,6 +393,15 @@ class PermitKey:
     tags: bool
 
 
+@dataclass(frozen=True, order=True)
+class Deed:
+    """One thing that a role must be able to do besides RunTask, to be asked of IAM's simulator."""
+
+    role: str
+    action: str
+    resource: str
+
+
 @dataclass(frozen=True)
 class Queue:
     """
@@ -414,10 +437,14 @@ class Facts:
         The latest ACTIVE revision, by family.
     pinned
         A fixed revision, by the task definition as the target names it.
-    clusters, subnets, security_groups, roles, queues
+    clusters, subnets, security_groups, queues
         By ARN or id as the targets name them; of a security group, its VPC.
+    roles
+        Those of :func:`roles_named`.
     permits
         By :class:`PermitKey`.
+    deeds
+        What :func:`deeds` names.
     tagging_authorised
         Whether the account authorises tagging by ecs:TagResource.
     """
@@ -430,6 +457,7 @@ class Facts:
     security_groups: Mapping[str, Told[str]] = field(default_factory=dict)
     roles: Mapping[str, Told[Role]] = field(default_factory=dict)
     permits: Mapping[PermitKey, Told[Permit]] = field(default_factory=dict)
+    deeds: Mapping[Deed, Told[Answer]] = field(default_factory=dict)
     queues: Mapping[str, Told[Queue]] = field(default_factory=dict)
     tagging_authorised: Told[bool] = True
 
@@ -450,9 +478,36 @@ class Facts:
 def permit_key(row: Row, facts: Facts) -> PermitKey | None:
     """Return what IAM is to be asked for *row*; None if the revision or the cluster is not known."""
     revision, cluster = facts.resolved(row), facts.clusters.get(row.request.cluster)
-    if not isinstance(revision, Definition) or not isinstance(cluster, Cluster) or not row.role:
+    arn = cluster.arn if isinstance(cluster, Cluster) else "" if isinstance(cluster, Absent) else row.request.cluster
+    if not isinstance(revision, Definition) or not arn.startswith("arn:") or not row.role:
         return None
-    return PermitKey(row.role, revision.arn, cluster.arn, row.request.tags or row.request.managed_tags)
+    return PermitKey(row.role, revision.arn, arn, row.request.tags or row.request.managed_tags)
+
+
+def passed(row: Row, revision: Definition) -> list[str]:
+    """Return the ARNs of the roles that the task gets: those of *revision*, or what the input gives in their place."""
+    roles = (row.request.task_role or revision.task_role, row.request.execution_role or revision.execution_role)
+    return list(dict.fromkeys(role for role in roles if role))
+
+
+def roles_named(row: Row, facts: Facts) -> list[str]:
+    """Return the ARNs of all roles on *row*'s way: that call RunTask, start a state machine, or go to the task."""
+    revision = facts.resolved(row)
+    of_the_task = passed(row, revision) if isinstance(revision, Definition) else []
+    return list(dict.fromkeys(role for role in (row.target.role, row.role, *of_the_task) if role))
+
+
+def deeds(row: Row) -> list[Deed]:
+    """
+    Return what *row*'s roles must be able to do besides RunTask.
+
+    A rule writes to its dead-letter queue by the queue's own policy, a schedule by its role. Source: AWS docs,
+    EventBridge and EventBridge Scheduler user guides, dead-letter queues (verified).
+    """
+    found = [Deed(row.target.role, "states:StartExecution", row.through)] if row.through and row.target.role else []
+    if row.kind == "schedule" and row.dead_letters and row.target.role:
+        found.append(Deed(row.target.role, "sqs:SendMessage", row.dead_letters))
+    return found
 
 
 @dataclass(frozen=True)
