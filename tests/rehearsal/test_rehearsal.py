@@ -70,6 +70,29 @@ SAID = {
 """By hand: the messages that AWS gives, as public issues quote them; the ends of the two that nobody refuses."""
 
 
+FOUND = {
+    "pinned_revision": ("pinned-revision",),
+    "deregistered_revision": ("pinned-revision",),
+    "destroy_before_create": ("no-active-revision-window",),
+    "override_of_missing_container": ("override-container",),
+    "bare_family_in_policy": ("policy-bare-family",),
+    "policy_pinned_to_revision": ("policy-pinned-revision",),
+    # the role that the next revision will name stands in no file
+    "pass_role_of_new_revision": (),
+    "passed_to_service_wrong": ("passed-to-service",),
+    "trust_wrong_service": ("trust-wrong-service",),
+    "tag_resource_missing": ("tag-resource-missing",),
+    "launch_type_left_out": ("launch-type-public-ip",),
+    "ec2_on_empty_cluster": ("launch-type-left-out",),
+    "no_network_configuration": ("no-network-configuration",),
+    "subnet_and_group_in_two_vpcs": ("two-vpcs",),
+    "no_way_to_registry": ("no-way-out",),
+    "cron_both_day_fields": ("schedule-expression",),
+    "cron_meant_in_jst": ("schedule-zone",),
+}
+"""By hand: the rule that finds each, in its files and in its plan, and finds it no more after the mend."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
@@ -117,6 +140,12 @@ def test_the_mended_one_ran_a_revision_that_no_one_wrote_into_it(rehearsed, name
     (ran,) = rehearsed[name].second.runs.to_dict("records")
     assert ran["requested"] == name.replace("_", "-")
     assert ran["executed"] >= 3
+
+
+@pytest.mark.parametrize("name", sorted(STORIES))
+def test_lint_and_plan_check_find_it_before_anything_runs(rehearsed, name):
+    assert rehearsed[name].lint == FOUND[name]
+    assert rehearsed[name].plan == FOUND[name]
 
 
 def test_each_failed_where_its_story_says(rehearsed):

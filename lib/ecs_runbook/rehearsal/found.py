@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from ecs_runbook.diagnosis.explain import Explanation, explain
+from ecs_runbook.diagnosis.sighting import sightings
+from ecs_runbook.lint.check import check_plan, lint
+from ecs_runbook.lint.findings import Report
 from ecs_runbook.rehearsal.mistakes import Mistake
 from ecs_runbook.rehearsal.stage import owner
 from ecs_runbook.verdicts.runs import judge_runs
-
-if TYPE_CHECKING:
-    from ecs_runbook.diagnosis.explain import Explanation
 
 Found = frozenset[tuple[str, str]]
 """What lint or a plan check finds: its rule, and the resource's address."""
@@ -30,28 +29,29 @@ class Live:
     explanation: Explanation | None = None
 
 
-def by_lint(mistake: Mistake, mended: Path) -> tuple[str, ...] | None:
+def by_lint(mistake: Mistake, mended: Path) -> tuple[str, ...]:
     """
     Return the rules that find *mistake* in its folder and find it no more in the *mended* one.
 
-    What lint finds in both is not the mistake; notes are left out. None if there is no lint to ask.
+    What lint finds in both is not the mistake; notes are left out.
     """
-    lint = _offered("lint")
-    return _gone(_worth(lint(mistake.folder)), _worth(lint(mended))) if lint else None
+    return _gone(_worth(lint(mistake.folder)), _worth(lint(mended)))
 
 
-def by_plan(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, ...]] | None:
+def in_plan(plan: Mapping[str, Any], folder: Path) -> Found:
     """
-    Return, by the mistake, the rules that the plan check finds in a plan of all, and no more after the mend.
+    Return what the plan check finds in a plan of *folder*, notes left out.
 
-    None if there is no plan check to ask.
+    What the plan knows only after apply, such as which attribute of a task definition a target names, it looks up in
+    the files, as it does in `10_generate`.
     """
-    check = _offered("check_plan")
-    if not check:
-        return None
-    found, left = _worth(check(before)), _worth(check(after))
-    whose = {owner(address) for _, address in found}
-    return {name: _gone(_of(name, found), _of(name, left)) for name in whose}
+    return _worth(check_plan(plan, at=lint(folder)))
+
+
+def by_plan(before: Found, after: Found) -> dict[str, tuple[str, ...]]:
+    """Return, by the mistake, the rules that the plan check finds in a plan of all, and no more after the mend."""
+    whose = {owner(address) for _, address in before}
+    return {name: _gone(_of(name, before), _of(name, after)) for name in whose}
 
 
 def by_live(rule: str, table: pd.DataFrame, letters: Iterable[Mapping[str, Any]] = ()) -> Live:
@@ -67,18 +67,10 @@ def by_live(rule: str, table: pd.DataFrame, letters: Iterable[Mapping[str, Any]]
     letters
         The messages of its dead-letter queue.
     """
-    explanations = _explained(rule, [*_records(table), *letters])
+    explanations = [explain(seen, rule=rule) for seen in sightings([*_records(table), *letters])]
     causes = tuple(dict.fromkeys(one.cause for one in explanations if one.known))
     checks = tuple(check.id for check in judge_runs(table, rule) if check.status == "NG")
     return Live(causes or checks, explanations[0] if explanations else None)
-
-
-def _explained(rule: str, told: Sequence[Mapping[str, Any]]) -> list[Explanation]:
-    if not find_spec("ecs_runbook.diagnosis.sighting") or not find_spec("ecs_runbook.diagnosis.explain"):
-        return []
-    sightings = import_module("ecs_runbook.diagnosis.sighting").sightings
-    explain = import_module("ecs_runbook.diagnosis.explain").explain
-    return [explain(seen, rule=rule) for seen in sightings(list(told))]
 
 
 def _records(table: pd.DataFrame) -> list[Mapping[str, Any]]:
@@ -86,18 +78,8 @@ def _records(table: pd.DataFrame) -> list[Mapping[str, Any]]:
     return [record for records in by_source.values() for record in records]
 
 
-def _offered(name: str) -> Any:
-    """Return what the room of lint offers under *name*, or None where it is not there."""
-    for module in ("linting", "api", "check", "lint", "run"):
-        if find_spec(f"ecs_runbook.lint.{module}"):
-            found = getattr(import_module(f"ecs_runbook.lint.{module}"), name, None)
-            if found:
-                return found
-    return None
-
-
-def _worth(report: Any) -> Found:
-    return frozenset((one.rule, one.address) for one in report.findings if one.severity != "note" and not one.silenced)
+def _worth(report: Report) -> Found:
+    return frozenset((one.rule, one.address) for one in report.at_least("warning"))
 
 
 def _of(name: str, found: Found) -> Found:

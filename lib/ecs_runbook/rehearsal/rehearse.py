@@ -17,6 +17,7 @@ from ecs_runbook.evidence.runs import STALE, empty, runs
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
 from ecs_runbook.rehearsal import found
+from ecs_runbook.rehearsal.found import Found
 from ecs_runbook.rehearsal.mistakes import Mistake, choose_mistakes
 from ecs_runbook.rehearsal.results import Rehearsed, Seen, Told
 from ecs_runbook.rehearsal.stage import Stage, module, owner
@@ -91,23 +92,24 @@ class _Rehearsal:
         self.stage.write()
         self.stage.clear()
 
-    def _make(self) -> tuple[Mapping[str, Diagnostic], Mapping[str, Any]]:
-        """Plan, apply that, and let the deploys happen; return what was refused, and the plan with its values."""
+    def _make(self) -> tuple[Mapping[str, Diagnostic], Found]:
+        """Plan, apply that, and let the deploys happen; return what was refused, and what the plan check found."""
         stage = self.stage
         stage.act("plan the mistakes")
         stage.prepare()
         stage.write()
         plan, told = stage.plan()
+        checked = found.in_plan(told, stage.folder)
         stage.say(1.0, f"{len(plan.changes)} resources of {len(stage.mistakes)} mistakes")
         stage.act("apply the mistakes")
         _, refused = stage.apply(plan)
         for mistake in stage.mistakes:
             stage.happen(mistake, mistake.story.deploy)
         stage.say(1.0, f"applied; {len(refused)} refused")
-        return refused, told
+        return refused, checked
 
-    def _mend(self) -> tuple[Mapping[str, Sequence[str]], Mapping[str, Any]]:
-        """Apply the mends, fire again, plan once more; return what would still be changed, and that plan's values."""
+    def _mend(self) -> tuple[Mapping[str, Sequence[str]], Found]:
+        """Apply the mends, fire again, plan once more; return what would still be changed, and that plan's check."""
         stage = self.stage
         stage.act("apply the mends")
         stage.write(mend=True)
@@ -120,7 +122,7 @@ class _Rehearsal:
         stage.act("plan once more")
         after, told = stage.plan()
         stage.say(1.0, str(after))
-        return _changes(after), told
+        return _changes(after), found.in_plan(told, stage.folder)
 
     def _see(self, mistake: Mistake, moment: datetime) -> None:
         table = self._runs(mistake, moment)
@@ -166,7 +168,7 @@ class _Rehearsal:
         queue = read_queue(self.stage.queue, sqs=self.stage.aws.client("sqs"), ask=self.stage.ask)
         return [letter for letter in queue.letters if letter.sender.endswith(f":rule/{mistake.rule}")]
 
-    def _told(self, plan_found: Mapping[str, tuple[str, ...]] | None, after: Mapping[str, Sequence[str]]) -> Rehearsed:
+    def _told(self, plan_found: Mapping[str, tuple[str, ...]], after: Mapping[str, Sequence[str]]) -> Rehearsed:
         self.stage.act("lint")
         told = {}
         for number, mistake in enumerate(self.stage.mistakes):
@@ -176,7 +178,7 @@ class _Rehearsal:
                 first=self.first.get(mistake.name),
                 second=self.second.get(mistake.name),
                 lint=found.by_lint(mistake, self.stage.folder / "mistakes" / mistake.name),
-                plan=None if plan_found is None else plan_found.get(mistake.name, ()),
+                plan=plan_found.get(mistake.name, ()),
                 still_to_change=tuple(after.get(mistake.name, ())),
                 lines=module(mistake)["main.tf"],
             )

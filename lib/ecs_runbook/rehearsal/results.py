@@ -27,7 +27,7 @@ REHEARSED_COLUMNS = [
     "found by live check",
     "after the mend",
 ]
-NOT_FOUND, NOT_ASKED = "–", "not asked"
+NOT_FOUND = "–"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ class Told:
     first, second
         The firing before and after the mend; None where nothing was fired.
     lint, plan
-        The rules that found it in its folder and in its plan, and find it no more once it is mended; None if nobody
-        could be asked, which is not the same as nothing found.
+        The rules that found it in its folder and in its plan, and find it no more once it is mended.
     still_to_change
         What a plan after the mend would change: nothing, if it is right.
     lines
@@ -82,8 +81,8 @@ class Told:
     mistake: Mistake
     first: Seen | None
     second: Seen | None
-    lint: tuple[str, ...] | None = None
-    plan: tuple[str, ...] | None = None
+    lint: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
     still_to_change: tuple[str, ...] = ()
     lines: str = field(default="", repr=False)
 
@@ -234,8 +233,8 @@ class Rehearsed:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _ids(ids: tuple[str, ...] | None) -> str:
-    return NOT_ASKED if ids is None else ", ".join(ids) or NOT_FOUND
+def _ids(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids) or NOT_FOUND
 
 
 def _prose(words: str) -> str:
