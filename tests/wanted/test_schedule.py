@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schedule_cases import DOUBTFUL, FIRES, REFUSED
 
 from ecs_runbook.errors import ScheduleError, SpecError
-from ecs_runbook.wanted.schedule import NEXT_RUNS_COLUMNS, Cron, Rate, next_runs, parse, zone_named
+from ecs_runbook.wanted.schedule import NEXT_RUNS_COLUMNS, Cron, Rate, next_runs, parse, parse_scheduler, zone_named
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -53,6 +53,33 @@ def test_a_wrong_schedule_is_refused_with_field_value_and_mend(expression, field
 def test_the_tables_have_more_than_fifty_cases_each():
     assert len(FIRES) > 50
     assert len(REFUSED) > 50
+
+
+ONCE = [
+    ("at(2026-11-24T17:00:30)", ZoneInfo("UTC"), ["2026-11-24 17:00"]),
+    ("at(2026-11-24T17:00:00)", ZoneInfo("America/New_York"), ["2026-11-24 22:00"]),
+    ("at(2025-11-24T17:00:00)", ZoneInfo("UTC"), []),
+    ("at(2026-03-29T02:30:00)", BERLIN, []),  # the clocks skip it
+    ("at(2026-10-25T02:30:00)", BERLIN, ["2026-10-25 00:30"]),  # the clocks repeat it
+]
+
+
+@pytest.mark.parametrize(("expression", "zone", "expected"), ONCE)
+def test_scheduler_runs_once_at_a_local_time(expression, zone, expected):
+    found = parse_scheduler(expression).after(NEW_YEAR, zone=zone)
+    assert [f"{moment:%Y-%m-%d %H:%M}" for moment in found] == expected
+
+
+@pytest.mark.parametrize("expression", ["at(2026-11-24 17:00:00)", "at(2026-02-30T17:00:00)", "at(17:00)", "at()"])
+def test_an_at_that_is_no_time_is_refused(expression):
+    with pytest.raises(ScheduleError, match=r"write at\(yyyy-mm-ddThh:mm:ss\)"):
+        parse_scheduler(expression)
+
+
+def test_scheduler_takes_what_a_rule_takes_and_a_rule_takes_no_at():
+    assert parse_scheduler("rate(5 minutes)") == parse("rate(5 minutes)")
+    with pytest.raises(ScheduleError, match="only EventBridge Scheduler runs something once"):
+        parse("at(2026-11-24T17:00:30)")
 
 
 def test_every_wrong_field_is_named_at_once():

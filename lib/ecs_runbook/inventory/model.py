@@ -192,6 +192,8 @@ class Row:
         Of a schedule: when it begins, and when it is over.
     flexible
         Minutes of its flexible time window; 0 if it has none.
+    created, changed
+        When the owner was made and last changed, which Scheduler tells of its schedules; None if nobody does.
     tags
         The owner's own tags, if they were asked for.
     """
@@ -209,6 +211,8 @@ class Row:
     starts: datetime | None = None
     ends: datetime | None = None
     flexible: int = 0
+    created: datetime | None = None
+    changed: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -525,6 +529,9 @@ class Inventory:
         Every place that was asked for, also those that did not answer.
     others
         How many rules and schedules were seen that do not end in ECS.
+    whole
+        Whether all that ends in ECS was looked for, and not only some of it that was named: else others, which are not
+        here, can be taken for it.
     calls
         The calls that were made, by operation.
     """
@@ -533,6 +540,7 @@ class Inventory:
     gaps: Sequence[Gap] = ()
     places: Sequence[Place] = ()
     others: int = 0
+    whole: bool = True
     calls: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, place: Place) -> Iterator[Row]:
