@@ -94,6 +94,41 @@ def test_scheduler_is_trusted_where_scheduler_told():
     assert "of role nightly" in told.diff
 
 
+def test_tasks_that_may_not_be_tagged_are_named_though_the_words_end_with_them():
+    words = f"User: arn:aws:sts::{A}:assumed-role/r/0a is not authorized to perform: ecs:TagResource on resource: arn:aws:ecs:eu-west-1:{A}:task/batch/*"
+    (seen,) = sightings({"eventName": "RunTask", "errorCode": "AccessDenied", "errorMessage": words})
+    assert f'+   Resource  = "arn:aws:ecs:eu-west-1:{A}:task/batch/*"' in explain(seen).diff
+
+
+def test_the_policy_that_denies_is_named_where_aws_names_it():
+    policy = "arn:aws:organizations::999988887777:policy/o-qv5a/service_control_policy/p-2kgn"
+    words = f"User: arn:aws:sts::{A}:assumed-role/r/0a is not authorized to perform: ecs:RunTask on resource: {FAMILY}:9 with an explicit deny in a service control policy: {policy}"
+    (seen,) = sightings({"eventName": "RunTask", "errorCode": "AccessDenied", "errorMessage": words})
+    told = explain(seen)
+    assert told.cause == "denied-by-service-control-policy"
+    assert policy in told.means
+
+
+def test_a_call_by_a_person_is_not_explained_as_a_schedules():
+    words = f"User: arn:aws:iam::{A}:user/ann is not authorized to perform: ecs:RunTask on resource: {FAMILY}:9 because no identity-based policy allows the ecs:RunTask action"
+    person = {"userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::{A}:user/ann"}}
+    (seen,) = sightings({"eventName": "RunTask", "errorCode": "AccessDenied", "errorMessage": words, **person})
+    assert f"it was called by arn:aws:iam::{A}:user/ann, not by EventBridge" in explain(seen).because
+    assert "called by" not in explain(denied(f"{FAMILY}:9")).because
+
+
+def test_a_helper_that_ran_out_of_memory_may_leave_a_good_run_and_that_is_said():
+    two = [{"name": "main", "exitCode": 0}, {"name": "proxy", "exitCode": 137, "reason": "OutOfMemoryError: x"}]
+    task = {"taskArn": "t", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited", "containers": two}
+    (seen,) = sightings(task)
+    told = explain(seen)
+    assert told.cause == "out-of-memory"
+    assert "if proxy is not essential, the run was a good one" in told.because
+    del two[1]["reason"]
+    (seen,) = sightings(task)
+    assert explain(seen).because == "the exit codes differ: main=0, proxy=137"
+
+
 def test_all_are_explained_in_their_order():
     assert [one.cause for one in explain_all([PUBLIC_IP, denied(f"{FAMILY}:9"), Sighting("ECS", None, "x", "y")])] == [
         "public-ip-needs-fargate",

@@ -116,11 +116,14 @@ def task_arn(number):
 class Aws:
     """Everything that is asked, in one, with the shapes of AWS's answers; every call is counted."""
 
-    def __init__(self, *, tasks=(), records=(), letters=(), rules=None, schedules=None, refuse=(), queue=None):
+    def __init__(
+        self, *, tasks=(), records=(), letters=(), rules=None, schedules=None, refuse=(), queue=None, definition=None
+    ):
         self.tasks, self.records, self.letters = list(tasks), list(records), list(letters)
         self.rules = {"nightly": [a_target("nightly")]} if rules is None else rules
         self.schedules = schedules or {}
         self.refuse, self.queue, self.asked = refuse, queue or {}, []
+        self.definition = definition or {}
 
     def __getattr__(self, operation):
         if operation.startswith("_"):
@@ -143,6 +146,7 @@ class Aws:
             "list_clusters": lambda **_: {"clusterArns": [CLUSTER]},
             "list_tasks": self._list_tasks,
             "describe_tasks": lambda tasks, **_: {"tasks": [one for one in self.tasks if one["taskArn"] in tasks]},
+            "describe_task_definition": lambda **_: {"taskDefinition": self.definition},
             "get_queue_url": lambda **_: {"QueueUrl": "https://queue"},
             "get_queue_attributes": lambda **_: {
                 "Attributes": {"ApproximateNumberOfMessages": str(len(self.letters))} | self.queue
@@ -208,6 +212,24 @@ def test_a_task_that_ended_badly_is_a_failure_of_ecs():
     assert told(found) == [("nightly", "ECS", 1)]
     assert found.each["task"].tolist() == [task_arn(1)]
     assert (found.runs.ended_well, found.runs_seen) == (1, 1)
+
+
+@pytest.mark.parametrize("stop", ["SpotInterruption", "UserInitiated", "TerminationNotice", "InfrastructureHealth"])
+def test_a_task_that_was_stopped_is_no_good_run_though_its_exit_code_is_0(stop):
+    found = asked(Aws(tasks=[a_task(code=0) | {"stopCode": stop, "stoppedReason": "why"}]))
+    assert told(found) == [("nightly", "ECS", 1)]
+    assert found.each["said"].item() == f"{stop}: why (exit code 0)"
+    assert found.runs.ended_well == 0
+
+
+def test_of_several_containers_the_essential_one_that_failed_is_named():
+    two = [{"name": "proxy", "exitCode": 0}, {"name": "main", "exitCode": 1}]
+    known = {"containerDefinitions": [{"name": "main"}, {"name": "proxy", "essential": False}]}
+    aws = Aws(tasks=[a_task() | {"containers": two}], definition=known)
+    assert asked(aws).each["cause"].tolist() == ["exit-1"]
+    aws.tasks[0]["containers"][1]["exitCode"] = 0
+    two[0]["exitCode"] = 137
+    assert asked(aws).found == ()
 
 
 def test_a_refusal_in_cloudtrail_is_explained_and_timed():

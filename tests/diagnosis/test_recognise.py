@@ -35,9 +35,13 @@ REFUSALS = [
     (AD, denied("ecs:RunTask", f"{FAMILY}:9", "because no session policy allows the ecs:RunTask action"), "denied-by-session-policy"),
     (AD, denied("ecs:RunTask", f"{FAMILY}:9", "with an explicit deny in an identity-based policy"), "denied-explicitly-by-own-policy"),
     (AD, denied("ecs:RunTask", f"{FAMILY}:9", "with an explicit deny"), "denied-explicitly"),
+    (AD, denied("ecs:RunTask", f"{FAMILY}:9", "because no resource-based policy allows the ecs:RunTask action"), "denied-by-another-policy"),
+    (AD, denied("ecs:RunTask", f"{FAMILY}:9", "because no VPC endpoint policy allows the ecs:RunTask action"), "denied-by-another-policy"),
+    (AD, denied("ecs:RunTask", f"{FAMILY}:9", "with an explicit deny in a resource control policy"), "denied-by-another-policy"),
     (AD, denied("iam:PassRole", TASK_ROLE), "pass-role-denied"),
     (AD, denied("iam:PassRole", TASK_ROLE, "with an explicit deny in a service control policy"), "denied-by-service-control-policy"),
     (AD, denied("ecs:TagResource", f"arn:aws:ecs:eu-west-1:{A}:task/batch/*"), "tag-resource-denied"),
+    (AD, denied("ecs:TagResource", f"arn:aws:ecs:eu-west-1:{A}:task/batch/*", ""), "tag-resource-denied"),
     (AD, "", "access-denied"),
     # §2
     (INVALID, "Assign public IP is not supported for this launch type.", "public-ip-needs-fargate"),
@@ -65,6 +69,7 @@ REFUSALS = [
     ("BlockedException", "Your account is currently blocked", "account-blocked"),
     ("ConflictException", "some words", "client-token-reused"),
     ("ServerException", "some words", "server-error"),
+    ("ServiceUnavailable", "some words", "server-error"),
     ("UnsupportedFeatureException", "some words", "feature-not-in-region"),
     ("ThrottlingException", "Rate exceeded", "throttled"),
     # near ones that are not on the page
@@ -103,6 +108,8 @@ NOT_STARTED = [
     ("CannotPullContainerError: The task can’t pull the image. Check that the role has the permissions to pull images from the registry.", "image-pull-denied"),
     ("CannotPullContainerError: Error response from daemon: pull access denied for nightly, repository does not exist or may require 'docker login'", "image-pull-denied"),
     ("CannotPullContainerError: inspect image has been retried 5 time(s): httpReadSeeker: failed open: unexpected status code https://registry-1.docker.io/v2/library/nightly/manifests/1: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.", "image-pull-rate-limited"),
+    ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 3 time(s): RequestError: send request failed caused by: context deadline exceeded", "no-way-to-ecr"),
+    ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 5 time(s): RequestCanceled: request context canceled caused by: context deadline exceeded", "no-way-to-secrets"),
     ("CannotPullContainerError: something that is new", "cannot-pull-image"),
     ("Unexpected EC2 error while attempting to Create Network Interface with public IP assignment enabled in subnet 'subnet-0a1b': InsufficientFreeAddressesInSubnet", "network-interface-not-made"),
     ("InternalError: unable to do it", "internal-error"),
@@ -258,6 +265,14 @@ def test_a_task_that_ended_is_recognised_by_stop_code_exit_code_and_reason(code,
         cause(stopped(code, "Essential container in task exited" if "Exited" in code or not code else "", container))
         == row
     )
+
+
+def test_a_code_is_recognised_with_the_name_of_its_service_before_it():
+    for before in ("AmazonECS.", "com.amazonaws.ecs#", "AWS.ECS.", "Client."):
+        assert (
+            cause(dead(f"{before}ClusterNotFoundException", "words that are new", scheduler=True))
+            == "cluster-not-found"
+        )
 
 
 @pytest.mark.parametrize(("code", "row"), LETTERS)
@@ -458,6 +473,17 @@ def test_a_long_caller_leaves_no_action_in_1_kb_and_that_is_said():
         (INVALID, "The TaskDefinition is inactive"),
         (INVALID, "Assign public IP is supported for this launch type."),
         (INVALID, "Security group sg 0e3f does not appear to belong to the same VPC as the input subnets."),
+        (
+            INVALID,
+            "Error retrieving subnet information for [subnet-0a1b]: The subnet ID 'subnet-0a1b' does not exist (ErrorCode: New)",
+        ),
+        (
+            INVALID,
+            "Error retrieving subnet information for [subnet-0a1b]: You are not authorized to perform this operation.",
+        ),
+        (INVALID, "Error retrieving security group information for [sg-0e3f]: Something that is new"),
+        (AD, denied("ecs:RunTaskSet", f"{FAMILY}:9")),
+        (AD, denied("ecs:TagResources", f"{FAMILY}:9")),
         (AD, denied("kms:Decrypt", "*")),
         (AD, denied("s3:GetObject", "arn:aws:s3:::b/k")),
         ("\x00\x1b[31m", "\ud800"),

@@ -414,6 +414,24 @@ def test_a_task_is_read_in_every_form(told):
     assert (seen.code, seen.message) == ("TaskFailedToStart", "AGENT")
 
 
+def test_what_sns_and_a_log_group_hand_on_is_read():
+    event = {"detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": task("TaskFailedToStart", "AGENT")}
+    text = json.dumps(event, default=str)
+    notified = {"Type": "Notification", "Message": text}
+    for told in (
+        {"Records": [{"EventSource": "aws:sns", "Sns": notified}]},
+        {"events": [{"timestamp": 1795539612000, "message": text}], "searchedLogStreams": []},
+        {
+            "logEvents": [
+                {"id": "1", "timestamp": 1795539612000, "message": "no json"},
+                {"timestamp": 1, "message": text},
+            ]
+        },
+    ):
+        (seen,) = sightings(told)
+        assert (seen.told_by, seen.message) == ("ECS event", "AGENT")
+
+
 def test_the_containers_reason_is_told_where_the_tasks_own_says_little():
     killed = {"name": "main", "exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}
     (seen,) = sightings(task("EssentialContainerExited", "Essential container in task exited", killed))

@@ -30,6 +30,7 @@ FACTS = frozenset(
         "container",
         "container_reasons",
         "containers_disagree",
+        "denying_policy",
         "detail",
         "ended",
         "event_id",

@@ -161,7 +161,7 @@ def _of(best: Fit, others: Iterable[Fit], facts: Mapping[str, Any], seen: Sighti
         known=True,
         title=fill(row.title, values),
         means=fill(row.means, values),
-        because=clean(best.because + _tries(facts), 600),
+        because=clean(best.because + _besides(row, facts), 600),
         causes=tuple(fill(cause, values) for cause in row.causes),
         remedy=fill(row.remedy, values),
         diff=fill(row.diff, for_diff(values)),
@@ -172,6 +172,18 @@ def _of(best: Fit, others: Iterable[Fit], facts: Mapping[str, Any], seen: Sighti
         seen=seen,
         mistake=row.mistake,
     )
+
+
+def _besides(row: Row, facts: Mapping[str, Any]) -> str:
+    """Return what else the reader has to know before taking the row's words for granted."""
+    words = ""
+    if facts.get("containers_disagree") and "containers_disagree" not in row.when:
+        words += f"; another container ended with 0, so if {facts.get('container') or 'this one'} is not essential, the"
+        words += " run was a good one"
+    caller = str(facts.get("caller") or "")
+    if caller and ":assumed-role/" not in caller and not facts.get("service"):
+        words += f"; it was called by {caller}, not by EventBridge: that one's policies count where a role is spoken of"
+    return words + _tries(facts)
 
 
 def _tries(facts: Mapping[str, Any]) -> str:

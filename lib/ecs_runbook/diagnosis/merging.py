@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecs_runbook.diagnosis.explain import Explanation, explain
-from ecs_runbook.diagnosis.sighting import Sighting, sightings
+from ecs_runbook.diagnosis.sighting import Essentials, Sighting, sightings
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
@@ -120,7 +120,7 @@ def merge(
 
 def failed(task: Task) -> bool:
     """
-    Say whether a stopped task is a failure: one whose exit code is not 0, and one that never ran.
+    Say whether a stopped task is a failure: its exit code is not 0, it never ran, or something else stopped it.
 
     Examples
     --------
@@ -130,14 +130,15 @@ def failed(task: Task) -> bool:
     >>> failed(read_task({"lastStatus": "RUNNING", "containers": [{"name": "main"}]}))
     False
     """
-    return task.status == "STOPPED" and task.exit_code != 0
+    return task.status == "STOPPED" and not task.ended_well
 
 
 def _of_tasks(tasks: Sequence[tuple[Task, str]], known: Known) -> list[Failure]:
     bad = {task.arn: (task, whose) for task, whose in tasks if failed(task)}
     found = []
     for task, whose in bad.values():
-        one = _explained(_seen(task.raw, FROM_ECS, task.created, *_stop(task)), known(whose, ""))
+        essential = {} if task.essential is None else {task.definition: task.essential}
+        one = _explained(_seen(task.raw, FROM_ECS, task.created, *_stop(task), essential), known(whose, ""))
         when = task.created or one[0].seen.time
         found.append(Failure(when, whose, [FROM_ECS], one, task=task.arn, cluster=task.cluster))
     return found
@@ -268,9 +269,11 @@ def _squeezed(words: str) -> str:
     return _SESSION.sub("*", " ".join(words.split()))
 
 
-def _seen(raw: Any, told_by: str, time: datetime | None, code: str, message: str) -> list[Sighting]:
+def _seen(
+    raw: Any, told_by: str, time: datetime | None, code: str, message: str, essential: Essentials | None = None
+) -> list[Sighting]:
     """Return what a record says; where the reader of sightings sees nothing in what did fail, it is shown as it is."""
-    return sightings(raw) or [Sighting(told_by, time, code, message, {}, hidden(raw))]
+    return sightings(raw, essential=essential) or [Sighting(told_by, time, code, message, {}, hidden(raw))]
 
 
 def _explained(several: Sequence[Sighting], known: Mapping[str, Any]) -> list[Explanation]:

@@ -215,7 +215,9 @@ def _facts_in_words(row: Row, facts: Mapping[str, str | tuple[str, ...]]) -> lis
         shown = ", ".join(value) if isinstance(value, tuple) else value
         if wanted == UNKNOWN:
             words.append(f"no {named} is told")
-        elif name not in ("containers_disagree", "ended"):
+        elif name == "containers_disagree":
+            words.append(f"the exit codes differ: {', '.join(facts.get('exit_codes') or ())[:200]}")
+        elif name != "ended":
             words.append(f"{named} is {shown[:200]}")
     return words
 

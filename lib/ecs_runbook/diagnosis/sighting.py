@@ -12,6 +12,7 @@ from ecs_runbook.diagnosis import words
 from ecs_runbook.diagnosis.hiding import without_secrets
 from ecs_runbook.firing.calls import Call, Failure, moment, read
 from ecs_runbook.firing.names import STARTED_BY_LENGTH, STARTED_BY_PREFIX, definition, short
+from ecs_runbook.firing.tasks import BY_ITSELF
 
 CLOUDTRAIL, FAILURES = "CloudTrail", "failures[]"
 RULE_DLQ, SCHEDULER_DLQ = "DLQ of a rule", "DLQ of Scheduler"
@@ -29,8 +30,8 @@ _OURS = {
     _SCHEDULER: {"CreateSchedule", "UpdateSchedule"},
 }
 _SAYS_LITTLE = ("", "Essential container in task exited", "Task failed to start")
-_BY_ITSELF = ("", "EssentialContainerExited")
 _DEEPEST = 12
+_LISTS = ("Records", "Events", "Messages", "events", "logEvents")
 
 Facts = dict[str, "str | tuple[str, ...]"]
 Essentials = Mapping[str, Sequence[str]]
@@ -86,8 +87,9 @@ def sightings(
     ----------
     told
         A CloudTrail record, an event of LookupEvents, a log file's ``{"Records": […]}``, an event "AWS API Call via
-        CloudTrail" or "ECS Task State Change"; an SQS message as boto3 or Lambda has it, or what ReceiveMessage
-        answers; what DescribeTasks or RunTask answers, or one task. As a mapping, as JSON text, or a list of them.
+        CloudTrail" or "ECS Task State Change", also as SNS or a log group of CloudWatch hands it on; an SQS message as
+        boto3 or Lambda has it, or what ReceiveMessage answers; what DescribeTasks or RunTask answers, or one task. As a
+        mapping, as JSON text, or a list of them.
     essential
         The essential containers' names by task definition ARN, where they are known. Without it a task whose containers
         ended differently is told of, since what ended it cannot be seen.
@@ -155,8 +157,11 @@ def _read_mapping(told: Mapping[str, Any], reader: _Reader, depth: int) -> Itera
         yield from _read(told["Message"], reader, depth)
     elif "messageId" in told or "MessageId" in told:
         yield from _read(told.get("Body") or told.get("body"), reader, depth)
+    elif isinstance(told.get("message"), str) and "timestamp" in told:
+        yield from _read(told["message"], reader, depth)
     else:
-        for name in ("Records", "Events", "Messages"):
+        yield from _read(told.get("Sns"), reader, depth) if isinstance(told.get("Sns"), Mapping) else ()
+        for name in _LISTS:
             yield from _read(told.get(name) if isinstance(told.get(name), list) else None, reader, depth)
 
 
@@ -418,8 +423,8 @@ def _of_task(task: Mapping[str, Any], told_by: str, reader: _Reader) -> Iterator
             container=_text(blamed.get("name")),
             image=_text(blamed.get("image")),
             exit_code=_exit_code(blamed),
-            exit_codes=tuple(f"{_text(one.get('name'))}={_exit_code(one)}" for one in containers if _exit_code(one)),
-            ended="by itself" if code == _BY_ITSELF[1] or (not code and stopped in _SAYS_LITTLE[:2]) else "",
+            exit_codes=_exit_codes(containers),
+            ended="by itself" if code == BY_ITSELF[1] or (not code and stopped in _SAYS_LITTLE[:2]) else "",
             containers_disagree="yes" if _disagree(containers, reader.essential.get(named)) else "",
         ),
         **_of_message(next((one for one in (stopped, *reasons) if "is not authorized to perform" in one), "")),
@@ -432,7 +437,7 @@ def _of_task(task: Mapping[str, Any], told_by: str, reader: _Reader) -> Iterator
 
 def _ended_well(code: str, containers: Sequence[Mapping[str, Any]], essential: Sequence[str] | None) -> bool:
     """Judge by exit codes: "Essential container in task exited" stands on good ends and bad ones (verified)."""
-    if code not in _BY_ITSELF:
+    if code not in BY_ITSELF:
         return False
     judged = [one for one in containers if essential is None or one.get("name") in essential]
     return bool(judged) and all(_exit_code(one) == "0" for one in judged)
@@ -451,6 +456,12 @@ def _blamed(containers: Sequence[Mapping[str, Any]], essential: Sequence[str] | 
 def _disagree(containers: Sequence[Mapping[str, Any]], essential: Sequence[str] | None) -> bool:
     codes = {_exit_code(one) for one in containers}
     return essential is None and "0" in codes and len(codes) > 1
+
+
+def _exit_codes(containers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    if not any(_exit_code(one) for one in containers):
+        return ()
+    return tuple(f"{_text(one.get('name'))}={_exit_code(one) or 'none'}" for one in containers)
 
 
 def _exit_code(container: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ _SHAPES: dict[str, str] = {
     "action": r"[\w-]{1,40}:[\w*]{1,80}",
     "cluster": rf"(?:{_ARN}:ecs:[\w-]{{1,30}}:\d{{12}}:cluster/)?{_NAME}",
     "container": _NAME,
+    "denying_policy": rf"{_ARN}:(?:iam|organizations)::[\w:/+=,.@-]{{1,600}}",
     "exit_code": r"-?\d{1,10}",
     "expression": r"[\w(?*/#, .:-]{1,256}\)",
     "family": r"[\w-]{1,255}",

@@ -63,9 +63,7 @@ def stem(code: str) -> str:
     >>> stem("NO_PERMISSIONS")
     'NO_PERMISSIONS'
     """
-    bare = code.strip().rpartition("#")[2].partition(":")[0]
-    for prefix in ("Client.", "Server.", "ECS.", "Ecs.", "AmazonECS."):
-        bare = bare.removeprefix(prefix)
+    bare = code.strip().rpartition("#")[2].partition(":")[0].rpartition(".")[2]
     return bare.removesuffix("Exception") or bare
 
 
@@ -88,8 +86,8 @@ def denied(message: str) -> Denied:
     """
     Take apart what IAM says when it refuses.
 
-    A word at the very end may have been cut off, so it counts only if something follows; STS alone ends with the
-    resource.
+    A word at the very end may have been cut off, so it counts only if something follows; but STS ends with the
+    resource, and so does ECS for the tasks of a cluster, ``…:task/<cluster>/*`` (seen in public issues).
 
     Examples
     --------
@@ -104,7 +102,8 @@ def denied(message: str) -> Denied:
     session = _SESSION.fullmatch(found["caller"])
     role = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else ""
     resource = found["resource"] or ""
-    whole = found["after"] is not None or (found["action"] == "sts:AssumeRole" and len(message) < _CUT_AT)
+    ends = found["action"] == "sts:AssumeRole" or resource.endswith("/*")
+    whole = found["after"] is not None or (ends and len(message) < _CUT_AT)
     return Denied(role, found["action"], resource.rstrip(".,;") if whole else "")
 
 
@@ -112,6 +111,8 @@ def denied(message: str) -> Denied:
 
 _HOLE = re.compile(r"\{([a-z_]*|\*)\}")
 _SHORTEST = 4
+_DIFFERS = 3
+"""Characters of the words expected next that, where they stand within a hole, show that other words came: no cut."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ class Expected:
             end = self._end_of_hole(message, literal, at, last=last)
             if end < 0:
                 overlap = _overlap(message, literal, at)
-                fits = _fits(hole, message[at : len(message) - overlap], may_be_empty=True)
+                rest = message[at : len(message) - overlap]
+                fits = _fits(hole, rest, may_be_empty=True) and literal[:_DIFFERS] not in rest
                 return self._cut(found + overlap, values) if fits else None
             if not _fits(hole, message[at:end]):
                 return None

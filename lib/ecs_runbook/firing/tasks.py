@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
 
 DESCRIBED_AT_ONCE = 100
+BY_ITSELF = ("", "EssentialContainerExited")
+"""Stop codes of a task that came to its own end; all others say that something else stopped it (botocore)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Task:
         Of the essential container, the worst of several; None while it runs, and None if it never ran.
     error
         Why it ended badly, in ECS's words; ``""`` while it runs and after a good end.
+    essential
+        Names of its essential containers; None if that is not known.
     """
 
     arn: str
@@ -46,7 +50,13 @@ class Task:
     status: str
     exit_code: int | None
     error: str
+    essential: tuple[str, ...] | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether it came to its own end with exit code 0: one that was stopped may have said 0 before it was done."""
+        return self.status == "STOPPED" and self.exit_code == 0 and _by_itself(self.raw)
 
     @property
     def revision(self) -> int | None:
@@ -84,7 +94,8 @@ def read_task(described: Mapping[str, Any], essential: Sequence[str] | None = No
         created=moment(described.get("createdAt")),
         status=status,
         exit_code=code,
-        error=_reason(described) if status == "STOPPED" and code != 0 else "",
+        error=_reason(described) if status == "STOPPED" and not (code == 0 and _by_itself(described)) else "",
+        essential=None if essential is None else tuple(essential),
         raw=described,
     )
 
@@ -119,6 +130,10 @@ def worst_code(codes: Sequence[int | None]) -> int | None:
     if bad:
         return max(bad, key=abs)
     return None if not codes or None in codes else 0
+
+
+def _by_itself(described: Mapping[str, Any]) -> bool:
+    return (described.get("stopCode") or "") in BY_ITSELF
 
 
 def _reason(described: Mapping[str, Any]) -> str:
