@@ -76,7 +76,7 @@ def _add_lint(rooms: Any) -> None:
 
 
 def _lint(options: argparse.Namespace) -> int:
-    from ecs_runbook.lint.check import both, check_plan, lint
+    from ecs_runbook.lint.check import both, check_plan, lint_terraform
 
     if options.rules:
         from ecs_runbook.lint.registry import rules_text
@@ -84,7 +84,7 @@ def _lint(options: argparse.Namespace) -> int:
         return _said(rules_text(), 0)
     if not options.paths and not options.plan:
         raise TerraformError("There is nothing to read.", hint="Name a folder of Terraform, or a plan with --plan.")
-    report = lint(options.paths, relative_to=Path.cwd()) if options.paths else None
+    report = lint_terraform(options.paths, relative_to=Path.cwd()) if options.paths else None
     if options.plan:
         planned = check_plan(_plan(options.plan), at=report)
         report = both(report, planned) if report is not None else planned

@@ -95,12 +95,27 @@ def test_every_run_left_a_verdict_by_the_schema_and_a_page_that_loads_nothing(to
         assert loaded == [], page
 
 
-def test_the_pinned_schedule_is_not_good_for_that_reason_alone(told):
+@pytest.mark.parametrize(("notebook", "check_id"), [("10_generate", "pinned-revision"), ("40_prove", "runs-latest")])
+def test_the_pinned_schedule_is_not_good_for_that_reason_alone(told, notebook, check_id):
     _, home = told
-    verdicts = [json.loads(path.read_text()) for path in (home / "runs").glob("2*-40_prove*/verdict.json")]
-    (stale,) = [one for one in verdicts if one["status"] == "NG"]
-    bad = {check["id"]: check["subject"] for check in stale["checks"] if check["status"] != "OK"}
-    assert bad == {"runs-latest": "everyday2am-pinned"}
+    verdicts = [json.loads(path.read_text()) for path in (home / "runs").glob(f"2*-{notebook}*/verdict.json")]
+    (pinned,) = [one for one in verdicts if one["status"] == "NG"]
+    bad = {check["id"]: check["subject"] for check in pinned["checks"] if check["status"] != "OK"}
+    assert bad == {check_id: "everyday2am-pinned"}
+
+
+def test_what_is_pinned_is_told_with_its_line_and_its_mend_before_anything_runs(told):
+    printed, home = told
+    assert re.search(r"10_generate +everyday2am-pinned +NG, as it must ", printed)
+    checks = [
+        check
+        for path in (home / "runs").glob("2*-10_generate*/verdict.json")
+        for check in json.loads(path.read_text())["checks"]
+        if check["id"] == "pinned-revision"
+    ]
+    (pinned,) = checks
+    assert pinned["because"].startswith("main.tf:28 aws_cloudwatch_event_target.this: it is aws_ecs_task_definition.")
+    assert "aws_ecs_task_definition.this.arn_without_revision" in pinned["next"]
 
 
 def test_the_pictures_are_in_the_pages(told):

@@ -25,9 +25,10 @@ def test_both_schedules_are_made_and_proved_by_the_same_notebooks():
     assert by[PINNED] == ["10_generate", "20_apply", "25_new_revision", "40_prove"]
 
 
-def test_only_the_pinned_schedules_proof_is_expected_to_fail_and_for_its_revision_alone():
+def test_only_the_pinned_schedule_is_expected_to_fail_before_it_runs_and_after_and_for_its_revision_alone():
     assert [(step.notebook, step.subject, set(step.finds)) for step in steps() if step.finds] == [
-        ("40_prove", PINNED, {"runs-latest"})
+        ("10_generate", PINNED, {"pinned-revision"}),
+        ("40_prove", PINNED, {"runs-latest"}),
     ]
 
 

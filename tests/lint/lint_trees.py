@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from ecs_runbook.lint.check import lint
+from ecs_runbook.lint.check import lint_terraform
 
 MARK = re.compile(r"#! (?P<rules>[a-z0-9 ,-]+)$")
 
@@ -140,7 +140,7 @@ def seen(report):
 
 def linted(folder, files):
     """Write a tree and lint it."""
-    return lint(written(folder, files))
+    return lint_terraform(written(folder, files))
 
 
 def assert_as_marked(folder, files):

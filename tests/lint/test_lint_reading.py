@@ -4,7 +4,7 @@ import pytest
 from lint_trees import GOOD, good, linted, seen, written
 
 from ecs_runbook.errors import TerraformError
-from ecs_runbook.lint.check import lint
+from ecs_runbook.lint.check import lint_terraform
 
 TARGET = "    task_definition_arn = aws_ecs_task_definition.this.arn_without_revision\n"
 PINNED = good((TARGET, "    task_definition_arn = aws_ecs_task_definition.this.arn\n"))
@@ -50,7 +50,7 @@ def test_broken_json_is_named_with_its_line(content, line, tmp_path):
 
 def test_a_path_that_is_not_there_is_one_error(tmp_path):
     with pytest.raises(TerraformError) as refusal:
-        lint(tmp_path / "nowhere")
+        lint_terraform(tmp_path / "nowhere")
     assert refusal.value.message == f"There is no {tmp_path / 'nowhere'}."
     assert refusal.value.hint == "Name a folder with .tf files, or such a file."
 
@@ -59,5 +59,5 @@ def test_a_path_that_is_not_there_is_one_error(tmp_path):
 def test_a_folder_without_terraform_is_one_error(files, tmp_path):
     written(tmp_path, files)
     with pytest.raises(TerraformError) as refusal:
-        lint(tmp_path)
+        lint_terraform(tmp_path)
     assert refusal.value.message == f"{tmp_path} holds no Terraform."

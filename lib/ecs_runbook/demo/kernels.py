@@ -37,6 +37,7 @@ PRELOAD = (
     "pydantic",
     "ecs_runbook.session",
     "ecs_runbook.wanted.spec",
+    "ecs_runbook.lint.reading",
     "ecs_runbook.reports.run",
     "ecs_runbook.reports.timeline",
 )

@@ -2,7 +2,7 @@
 The story that `make demo` tells, as a list: which notebook, about which schedule, and what it is expected to find.
 
 Two schedules are made side by side. One runs the latest revision; the other is written the way most people first write
-it, with the revision's number in its target, and is expected to be found stale.
+it, with the revision's number in its target: lint says so before anything runs, and in the end it is found stale.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def story(folders: Mapping[str, str]) -> list[Chapter]:
         Where the Terraform of each schedule goes.
     """
 
-    def terraform(notebook: str, name: str, **more: Any) -> Step:
-        return Step(notebook, name, {"name": name, "folder": folders[name], **more})
+    def terraform(notebook: str, name: str, finds: frozenset[str] = frozenset(), **more: Any) -> Step:
+        return Step(notebook, name, {"name": name, "folder": folders[name], **more}, finds)
 
     def both(notebook: str, parameter: str, **more: Any) -> list[list[Step]]:
         return [[Step(notebook, name, {parameter: name, **more})] for name in (RIGHT, PINNED)]
 
-    what = {"schedule": SCHEDULE, "timezone": ZONE, "image": IMAGES[0]}
+    what: dict[str, Any] = {"schedule": SCHEDULE, "timezone": ZONE, "image": IMAGES[0]}
     return [
         [
             [
@@ -77,7 +77,10 @@ def story(folders: Mapping[str, str]) -> list[Chapter]:
             ],
             [
                 Step("00_start_here"),
-                terraform("10_generate", PINNED, mistake="pinned_revision", **what),
+                # it is told before anything runs, and applied all the same, to show what comes of it
+                terraform(
+                    "10_generate", PINNED, mistake="pinned_revision", **what, finds=frozenset({"pinned-revision"})
+                ),
                 terraform("20_apply", PINNED),
             ],
         ],

@@ -32,7 +32,7 @@ _RULES = (
 )
 
 
-def lint(
+def lint_terraform(
     path: str | Path | Sequence[str | Path], *, progress: Progress | None = None, relative_to: Path | None = None
 ) -> Report:
     """
@@ -113,8 +113,8 @@ def check_plan(plan: Mapping[str, Any], *, at: Report | None = None) -> Report:
     plan
         What ``terraform show -json <plan file>`` answers.
     at
-        What :func:`lint` found in the same folder: then a finding has its file and line, comments silence it, and what
-        the plan knows only after apply is looked up in the files.
+        What :func:`lint_terraform` found in the same folder: then a finding has its file and line, comments silence it,
+        and what the plan knows only after apply is looked up in the files.
 
     Raises
     ------

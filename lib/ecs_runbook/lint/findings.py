@@ -109,6 +109,12 @@ class Report:
         """Return the open findings of *severity* or worse."""
         return [one for one in self.open if SEVERITIES.index(one.severity) <= SEVERITIES.index(severity)]
 
+    def summary(self) -> str:
+        """Return it in one line."""
+        from ecs_runbook.lint.formats import summary
+
+        return summary(self)
+
     def text(self) -> str:
         """Return it for a terminal."""
         from ecs_runbook.lint.formats import text

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecs_runbook.diagnosis.explain import Explanation, explain
 from ecs_runbook.diagnosis.sighting import sightings
-from ecs_runbook.lint.check import check_plan, lint
+from ecs_runbook.lint.check import check_plan, lint_terraform
 from ecs_runbook.lint.findings import Report
 from ecs_runbook.rehearsal.mistakes import Mistake
 from ecs_runbook.rehearsal.stage import owner
@@ -35,7 +35,7 @@ def by_lint(mistake: Mistake, mended: Path) -> tuple[str, ...]:
 
     What lint finds in both is not the mistake; notes are left out.
     """
-    return _gone(_worth(lint(mistake.folder)), _worth(lint(mended)))
+    return _gone(_worth(lint_terraform(mistake.folder)), _worth(lint_terraform(mended)))
 
 
 def in_plan(plan: Mapping[str, Any], folder: Path) -> Found:
@@ -45,7 +45,7 @@ def in_plan(plan: Mapping[str, Any], folder: Path) -> Found:
     What the plan knows only after apply, such as which attribute of a task definition a target names, it looks up in
     the files, as it does in `10_generate`.
     """
-    return _worth(check_plan(plan, at=lint(folder)))
+    return _worth(check_plan(plan, at=lint_terraform(folder)))
 
 
 def by_plan(before: Found, after: Found) -> dict[str, tuple[str, ...]]:
