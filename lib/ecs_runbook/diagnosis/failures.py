@@ -26,6 +26,7 @@ from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.owners import Everyone, Rivals, all_rules, of_clusters
 from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
 from ecs_runbook.evidence.schedules import Schedule, read_schedule
+from ecs_runbook.evidence.trail import LATE
 from ecs_runbook.firing.asking import DENIED, Asking, Bars, Limiter
 from ecs_runbook.firing.calls import Call
 from ecs_runbook.firing.names import drill_prefix, short
@@ -44,8 +45,6 @@ FAILURE_COLUMNS = ["cause", "title", "count", "first", "last", "subjects", "said
 EACH_COLUMNS = ["time", "subject", "cause", "title", "said", "told_by", "attempts", "task"]
 ASKED_COLUMNS = ["source", "answered", "answer", "calls", "not_yet", "no_longer"]
 FROM_DLQ, FROM_EVENTBRIDGE = "DLQ", "EventBridge"
-LATE = timedelta(minutes=15)
-"""CloudTrail gives an average of five minutes and no guarantee (AWS docs); this margin is our choice."""
 FORGETS = timedelta(hours=1)
 TRAIL_KEEPS = timedelta(days=90)
 _SEEN = ["title", "count", "first", "last", "subjects", "said", "told_by"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from ecs_runbook.errors import ScheduleError
 from ecs_runbook.evidence import schedules
@@ -134,14 +135,18 @@ def due(expression: str, time: datetime | None, zone: tzinfo = UTC) -> bool | No
     >>> due("rate(5 minutes)", datetime(2026, 11, 24, 17, 1, 2, tzinfo=UTC)) is None
     True
     """
-    if time is None or not expression.startswith("cron("):
+    if time is None or not expression.startswith(("cron(", "at(")) or (parsed := _parsed(expression)) is None:
         return None
     minute = time.replace(second=0, microsecond=0)
+    return next(parsed.after(minute - timedelta(seconds=1), zone=zone), None) == minute
+
+
+@lru_cache(maxsize=4096)
+def _parsed(expression: str) -> schedule.Schedule | None:
     try:
-        coming = schedule.parse(expression).after(minute - timedelta(seconds=1), zone=zone)
+        return schedule.parse_scheduler(expression)
     except ScheduleError:
         return None
-    return next(iter(coming), None) == minute
 
 
 def _among(traces: Traces, mine: Rule, rivals: Sequence[Rule]) -> str:

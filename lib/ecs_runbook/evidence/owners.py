@@ -104,11 +104,14 @@ class Everyone:
         self.known = list(known)
         self._marks: dict[str, list[Rule]] = defaultdict(list)
         self._roles: dict[str, list[Rule]] = defaultdict(list)
+        self._families: dict[tuple[str, str], list[Rule]] = defaultdict(list)
         self._drills: dict[str, str] = {}
         for one in self.known:
             self._marks[attribution.mark(one)].append(one)
             for role in {target.role for target in one.targets}:
                 self._roles[role].append(one)
+            for role, family in {(target.role, target.family) for target in one.targets}:
+                self._families[role, family].append(one)
             if not isinstance(one, Schedule):
                 self._drills[drill_prefix(one.name)] = one.name
 
@@ -118,21 +121,36 @@ class Everyone:
 
         One that is not known, because it is gone or could not be listed, is named by what the run shows of it.
         """
+        left = self.left(traces)
+        if len(left) > 1:
+            return attribution.ambiguous(left)
+        if left:
+            return attribution.label(left[0]) + (
+                "" if traces.started_by else attribution.occasion(left[0], traces.time)
+            )
         if traces.started_by:
-            return self._by_mark(traces)
-        several = [one for one in self._roles.get(traces.role, []) if attribution.could_have_called(traces, one)]
-        if several:
-            left = attribution.left_of(traces, several)
-            if len(left) > 1:
-                return attribution.ambiguous(left)
-            return f"{attribution.label(left[0])}{attribution.occasion(left[0], traces.time)}"
+            return self._gone(traces.started_by)
         return f"unknown, with the role {short(traces.role)}" if traces.by_eventbridge else attribution.NOT_OURS
 
-    def _by_mark(self, traces: Traces) -> str:
-        mark = traces.started_by
-        if several := self._marks.get(mark):
-            left = attribution.left_of(traces, several)
-            return attribution.label(left[0]) if len(left) == 1 else attribution.ambiguous(left)
+    def left(self, traces: Traces) -> Sequence[Rule]:
+        """Return those of them that can have made a run: one if it is certain, none if none of them is known to."""
+        if traces.started_by:
+            several = self._marks.get(traces.started_by, [])
+        else:
+            several = [one for one in self._of_role(traces) if attribution.could_have_called(traces, one)]
+        return attribution.left_of(traces, several)
+
+    def is_drill(self, traces: Traces) -> bool:
+        """Say whether it was a drill of one of them, or of a rule that is not known."""
+        return traces.started_by.startswith(STARTED_BY_PREFIX + DRILL_PREFIX) and not self._marks.get(traces.started_by)
+
+    def _of_role(self, traces: Traces) -> Sequence[Rule]:
+        known = traces.requested or traces.executed
+        if known:
+            return self._families.get((traces.role, known.family), ())
+        return self._roles.get(traces.role, ())
+
+    def _gone(self, mark: str) -> str:
         for prefix in (STARTED_BY_PREFIX, schedules.STARTED_BY_PREFIX):
             if mark.startswith(prefix):
                 name = mark.removeprefix(prefix)

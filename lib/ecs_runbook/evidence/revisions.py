@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -103,19 +103,48 @@ def latest_at(revisions: pd.DataFrame, moment: datetime) -> int | None:
     >>> latest_at(table, datetime(2026, 11, 8, tzinfo=UTC)), latest_at(table, second)
     (1, 2)
     """
-    for row in revisions.sort_values("revision", ascending=False).to_dict("records"):
-        registered, deregistered = row["registered_at"], row["deregistered_at"]
-        if pd.isna(registered):
-            below = revisions.loc[revisions["revision"] < row["revision"], "registered_at"]
-            # Numbers only grow: what is newer than one registered after the moment was registered after it too.
-            later = bool((below > pd.Timestamp(moment)).any())
-        else:
-            later = registered > moment
-        if later or (not pd.isna(deregistered) and deregistered <= moment):
-            continue
-        known = not pd.isna(registered) and (row["status"] == "ACTIVE" or not pd.isna(deregistered))
-        return int(row["revision"]) if known else None
-    return None
+    return Steps(revisions.to_dict("records")).latest_at(moment)
+
+
+class Steps:
+    """
+    The revisions of one family as steps in time: what :func:`latest_at` asks, for many moments.
+
+    Parameters
+    ----------
+    rows
+        Rows with ``revision``, ``registered_at``, ``deregistered_at`` and ``status``, as those of :func:`revisions`.
+    """
+
+    def __init__(self, rows: Iterable[Mapping[Any, Any]]) -> None:
+        times = [(int(row["revision"]), *(_told(row.get(name)) for name in _TIMES), row["status"]) for row in rows]
+        self._steps: list[_Step] = sorted(times, key=lambda step: step[0], reverse=True)
+
+    def registered_at(self, revision: int) -> datetime | None:
+        """Return when *revision* was registered; None if that is not known."""
+        return next((registered for number, registered, _, _ in self._steps if number == revision), None)
+
+    def latest_at(self, moment: datetime) -> int | None:
+        """Return the latest revision that was ACTIVE at *moment*; None if that is not known or if there was none."""
+        for place, (revision, registered, deregistered, status) in enumerate(self._steps):
+            if registered is None:
+                # Numbers only grow: what is newer than one registered after the moment was registered after it too.
+                later = any(below is not None and below > moment for _, below, _, _ in self._steps[place + 1 :])
+            else:
+                later = registered > moment
+            if later or (deregistered is not None and deregistered <= moment):
+                continue
+            known = registered is not None and (status == "ACTIVE" or deregistered is not None)
+            return revision if known else None
+        return None
+
+
+_TIMES = ("registered_at", "deregistered_at")
+_Step = tuple[int, datetime | None, datetime | None, str]
+
+
+def _told(time: Any) -> datetime | None:
+    return None if time is None or pd.isna(time) else time
 
 
 def _listed(family: str, *, ecs: ECSClient, ask: Asking) -> Iterator[tuple[str, str]]:

@@ -258,18 +258,22 @@ def merge(of_ecs: Iterable[Run], of_trail: Iterable[Run]) -> list[Run]:
     ECS decides how it ended and when it began; CloudTrail adds what was asked for and by which role.
     """
     by_task = {run.task: run for run in of_ecs}
-    others = []
-    for run in of_trail:
-        known = by_task.get(run.task) if run.task else None
-        if known:
-            known.requested, known.role = run.requested, run.role
-            known.source = FROM_BOTH if known.exact else known.source
-            known.time = known.time or run.time
-        elif run.task:
-            by_task[run.task] = run
-        else:
-            others.append(run)
+    others = [run for run in of_trail if add(run, by_task) is run and not run.task]
     return sorted([*by_task.values(), *others], key=lambda run: run.time or _LONG_AGO)
+
+
+def add(run: Run, by_task: dict[str, Run]) -> Run:
+    """
+    Return the run that a row of CloudTrail tells of: one of *by_task* that is the same task, told more of, or *run*.
+
+    What has a task is entered in *by_task*.
+    """
+    known = by_task.setdefault(run.task, run) if run.task else run
+    if known is not run:
+        known.requested, known.role = run.requested, run.role
+        known.source = FROM_BOTH if known.exact else known.source
+        known.time = known.time or run.time
+    return known
 
 
 def judge(run: Run, revisions: pd.DataFrame) -> tuple[int | None, str]:
@@ -288,16 +292,22 @@ def judge(run: Run, revisions: pd.DataFrame) -> tuple[int | None, str]:
     CloudTrail tells the second of a call, and a revision can be registered within it: then both are right.
     """
     own = revisions[revisions["family"] == run.family]
-    latest = history.latest_at(own, run.time) if run.time and run.family else None
+    return judge_by(run, history.Steps(own.to_dict("records")))
+
+
+def judge_by(run: Run, steps: history.Steps) -> tuple[int | None, str]:
+    """Do as :func:`judge`, by the steps of the run's family."""
+    latest = steps.latest_at(run.time) if run.time and run.family else None
     if not run.ran:
         return latest, ""
     executed = run.executed.revision if run.executed else None
     if run.time and not run.exact and executed != latest:
-        end = history.latest_at(own, run.time + _SECOND - timedelta(microseconds=1))
+        end = steps.latest_at(run.time + _SECOND - timedelta(microseconds=1))
         latest = end if end == executed else latest
     if executed is None or latest is None:
         return latest, UNKNOWN
-    if executed > latest and _registered_after(own, executed, run.time):
+    registered = steps.registered_at(executed)
+    if executed > latest and registered is not None and run.time is not None and registered > run.time:
         # A run cannot be older than what it runs: two clocks disagree, so nothing is known.
         return latest, UNKNOWN
     return latest, LATEST if executed == latest else STALE
@@ -416,11 +426,6 @@ def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=RUN_COLUMNS)
     numbers = {"executed": "Int64", "latest": "Int64", "exit_code": "Int64"}
     return table.astype(numbers).assign(time=pd.to_datetime(table["time"], utc=True))
-
-
-def _registered_after(own: pd.DataFrame, revision: int, moment: datetime | None) -> bool:
-    registered = own.loc[own["revision"] == revision, "registered_at"]
-    return bool(moment is not None and (registered > moment).any())
 
 
 def hidden(value: Any, key: str = "") -> Any:

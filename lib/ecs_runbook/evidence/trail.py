@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
@@ -13,6 +13,9 @@ from ecs_runbook.session import AWS_PACE
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
+
+LATE = timedelta(minutes=15)
+"""CloudTrail gives an average of five minutes and no guarantee (AWS docs); this margin is our choice."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

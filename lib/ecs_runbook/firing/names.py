@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 STARTED_BY_PREFIX = "events-rule/"
@@ -29,6 +30,7 @@ class Definition(NamedTuple):
         return self.family if self.revision is None else f"{self.family}:{self.revision}"
 
 
+@lru_cache(maxsize=16384)
 def definition(arn: str) -> Definition:
     """
     Return family and revision of a task definition's ARN or short name.
