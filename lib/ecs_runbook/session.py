@@ -13,9 +13,10 @@ import html
 import ipaddress
 import os
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -26,7 +27,13 @@ from ecs_runbook.local_aws import process
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.credentials import RefreshableCredentials
 
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
+_ROLE = re.compile(r"arn:[\w-]+:iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)
+_SESSION_NAME = "ecs-runbook"
+# botocore's sessions are not made for several threads; their clients are.
+_MAKING = threading.RLock()
 _FOREIGN = "address-"
 
 LOCAL_KEY = "local"
@@ -40,15 +47,19 @@ class Pace:
 
     ``settle_seconds``: until a new rule is heeded. ``poll_seconds``: between two looks. ``lookups_per_second``:
     CloudTrail's LookupEvents for an account and Region. ``patience_seconds``: how long an outcome may take.
+    ``published_rates``: whether AWS's published rates hold.
     """
 
     settle_seconds: float
     poll_seconds: float
     lookups_per_second: float
     patience_seconds: float
+    published_rates: bool = True
 
 
-LOCAL_PACE = Pace(settle_seconds=0, poll_seconds=0.1, lookups_per_second=1000, patience_seconds=60)
+LOCAL_PACE = Pace(
+    settle_seconds=0, poll_seconds=0.1, lookups_per_second=1000, patience_seconds=60, published_rates=False
+)
 AWS_PACE = Pace(settle_seconds=30, poll_seconds=3, lookups_per_second=2, patience_seconds=900)
 """LookupEvents: 2 a second for an account and Region (AWS docs). A new rule "might not be immediately invoked"
 (AWS docs); the 30 seconds are our choice."""
@@ -75,6 +86,9 @@ class Aws:
         Names the life of the local AWS, whose state is in memory: a restarted one has another. Empty on AWS.
     pace
         How fast it may be asked.
+    answer_seconds
+        0: its clients try again by themselves, and wait for an answer as long as botocore does. Else each call is made
+        once, and given up after so many seconds without an answer: for one who counts and repeats calls himself.
     """
 
     where: Literal["local", "aws"]
@@ -87,13 +101,93 @@ class Aws:
     pace: Pace
     _session: boto3.Session = field(repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    answer_seconds: float = 0
 
     def client(self, service: str) -> Any:
-        """Return the boto3 client of *service*, made once."""
+        """Return the boto3 client of *service*, made once; several threads may use it."""
         if service not in self._clients:
-            endpoint = self.endpoint if self.where == "local" else None  # on AWS the person's own configuration decides
-            self._clients[service] = _client(self._session, service, self.region, endpoint)
+            with _MAKING:
+                if service not in self._clients:
+                    endpoint = self._own_endpoint
+                    self._clients[service] = _client(
+                        self._session, service, self.region, endpoint, answer_seconds=self.answer_seconds
+                    )
         return self._clients[service]
+
+    def elsewhere(
+        self,
+        *,
+        region: str = "",
+        role: str = "",
+        external_id: str = "",
+        answer_seconds: float | None = None,
+        ask: Callable[..., Any] | None = None,
+    ) -> Aws:
+        """
+        Return the same AWS in another Region, or in the account of a role that is assumed.
+
+        Parameters
+        ----------
+        region
+            The Region that is asked; this one's if left out.
+        role
+            ARN of a role to assume. The account in it is the one that must answer. Its session is renewed by itself.
+        external_id
+            What the role's trust policy asks for, if it does.
+        answer_seconds
+            As the attribute; this one's if left out.
+        ask
+            Who makes and counts the calls, ``ask("sts:AssumeRole", call, **parameters)``.
+
+        Raises
+        ------
+        AwsError
+            If the role may not be assumed.
+        AccountMismatch
+            If another account answers than the one in the role's ARN.
+        SessionError
+            If *region* or *role* is not what its name says.
+
+        Notes
+        -----
+        ``where="local"`` stays on this machine. Needs ``sts:AssumeRole`` for *role*, and ``sts:GetCallerIdentity``,
+        which every identity may call. Source: AWS docs, a role assumed by a role has a session of at most an hour.
+        """
+        region = _known_region(region) if region else self.region
+        seconds = self.answer_seconds if answer_seconds is None else answer_seconds
+        there = replace(self, region=region, answer_seconds=seconds, _clients={})
+        if not role:
+            return there
+        account = _account_of(role)
+        ask = ask or _ask
+        parameters = {"RoleArn": role, "RoleSessionName": _SESSION_NAME}
+        parameters |= {"ExternalId": external_id} if external_id else {}
+        sts = there.client("sts")
+
+        def renewed() -> dict[str, str]:
+            told = ask("sts:AssumeRole", sts.assume_role, **parameters)["Credentials"]
+            return {
+                "access_key": told["AccessKeyId"],
+                "secret_key": told["SecretAccessKey"],
+                "token": told["SessionToken"],
+                "expiry_time": told["Expiration"].isoformat(),
+            }
+
+        from botocore.credentials import RefreshableCredentials
+
+        credentials = RefreshableCredentials.create_from_metadata(renewed(), renewed, "assume-role")
+        there = replace(there, _session=_session_with(credentials, self), _clients={})
+        identity = ask("sts:GetCallerIdentity", there.client("sts").get_caller_identity)
+        if identity["Account"] != account:
+            raise AccountMismatch(
+                f"role = {role!r} is of account {account}, but {identity['Account']} answered, as {identity['Arn']}.",
+                hint="Nothing was asked of it. Name a role of the account that you mean.",
+            )
+        return replace(there, account=account, caller=identity["Arn"], _clients=there._clients)
+
+    @property
+    def _own_endpoint(self) -> str | None:
+        return self.endpoint if self.where == "local" else None  # on AWS the person's own configuration decides
 
     def clients(self, *services: str) -> dict[str, Any]:
         """Return the clients of *services* by name, to be handed on as arguments: ``runs(…, **aws.clients("ecs"))``."""
@@ -175,10 +269,7 @@ def connect(
     -----
     ``aws`` needs ``sts:GetCallerIdentity``, which every identity may call.
     """
-    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d", region):
-        raise SessionError(
-            f"region = {region!r} is not the name of a Region.", hint="Write it as AWS does, for example eu-west-2."
-        )
+    _known_region(region)
     if account and not re.fullmatch(r"[0-9]{12}", account):
         raise SessionError(
             f"account = {account!r} is not an account id.",
@@ -191,6 +282,24 @@ def connect(
     raise SessionError(
         f"where = {where!r} is not known.", hint="Take 'local' for the local AWS, or 'aws' for a real account."
     )
+
+
+def _known_region(region: str) -> str:
+    if not _REGION.fullmatch(region):
+        raise SessionError(
+            f"region = {region!r} is not the name of a Region.", hint="Write it as AWS does, for example eu-west-2."
+        )
+    return region
+
+
+def _account_of(role: str) -> str:
+    found = _ROLE.fullmatch(role)
+    if not found:
+        raise SessionError(
+            f"role = {role!r} is not the ARN of a role.",
+            hint="Write it as IAM does, for example arn:aws:iam::111122223333:role/audit.",
+        )
+    return found["account"]
 
 
 def _connect_local(account: str, region: str, profile: str, endpoint: str) -> Aws:
@@ -305,6 +414,29 @@ def _server_at(url: str) -> process.Server:
     return process.Server(url, urlsplit(url).port or 80, pid=0, life="", folder=workspace.root())
 
 
+def _ask(operation: str, call: Callable[..., Any], **parameters: Any) -> Any:
+    with translated(operation):
+        return call(**parameters)
+
+
+def _session_with(credentials: RefreshableCredentials, before: Aws) -> boto3.Session:
+    """Return a session like that of *before*, with other credentials."""
+    import boto3
+    import botocore.session
+
+    with _MAKING:
+        if before.where == "local":
+            made: boto3.Session = _isolated_session()
+            core = made._session
+        else:
+            core = botocore.session.Session(profile=before.profile or None)
+            made = boto3.Session(botocore_session=core, region_name=before.region)
+        # what AWS's services look like is the same for all, and large
+        core.register_component("data_loader", before._session._session.get_component("data_loader"))
+        core._credentials = credentials  # type: ignore[attr-defined]
+    return made
+
+
 def _isolated_session() -> boto3.Session:
     """Return a session that reads nothing of the environment and no AWS configuration file."""
     import boto3
@@ -319,13 +451,30 @@ def _isolated_session() -> boto3.Session:
     return boto3.Session(botocore_session=session)
 
 
-def _client(session: boto3.Session, service: str, region: str, endpoint: str | None, *, patient: bool = True) -> Any:
+def _client(
+    session: boto3.Session,
+    service: str,
+    region: str,
+    endpoint: str | None,
+    *,
+    patient: bool = True,
+    answer_seconds: float = 0,
+) -> Any:
     from botocore.config import Config
 
+    once: dict[str, Any] = {
+        "connect_timeout": min(answer_seconds, 5),
+        "read_timeout": answer_seconds,
+        "retries": {"mode": "standard", "total_max_attempts": 1},
+        "max_pool_connections": 32,
+    }
+    again: dict[str, Any] = {
+        "connect_timeout": 10 if patient else 5,
+        "retries": {"mode": "standard", "max_attempts": 5 if patient else 2},
+    }
     config = Config(
         user_agent_extra="ecs-runbook",
-        connect_timeout=10 if patient else 5,
-        retries={"mode": "standard", "max_attempts": 5 if patient else 2},
+        **(once if answer_seconds else again),
         # a proxy of the environment must not see, nor lead away, what is meant for this machine
         proxies={} if endpoint else None,
         s3={"addressing_style": "path"} if endpoint else None,

@@ -14,6 +14,7 @@ from ecs_runbook.firing.calls import moment
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 MOST_MESSAGES = 10_000
 QUIET_POLLS = 2
@@ -22,13 +23,13 @@ PATIENT_POLLS = 4
 HIDDEN_SECONDS = (3, 120)
 _AT_ONCE = 10
 _WAIT_SECONDS = 1
-_ATTRIBUTES = [
+_ATTRIBUTES: list[QueueAttributeNameType] = [
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "MessageRetentionPeriod",
     "RedrivePolicy",
 ]
-_NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 @dataclass(frozen=True)
@@ -134,14 +135,55 @@ def read_queue(
     """
     ask = ask or Asking()
     try:
-        account, name = arn.split(":")[4:6]
-        url = ask("sqs:GetQueueUrl", sqs.get_queue_url, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
-        answer = ask("sqs:GetQueueAttributes", sqs.get_queue_attributes, QueueUrl=url, AttributeNames=_ATTRIBUTES)
-        told = answer.get("Attributes", {})
+        url, told = attributes(arn, sqs=sqs, ask=ask)
     except ValueError:
         return Queue(arn, unread=f"{arn!r} is not the ARN of a queue", looked=False)
     except AwsError as error:
-        return Queue(arn, unread=_why_not(error), looked=False)
+        return Queue(arn, unread=why_not(error), looked=False)
+    return read_messages(arn, url, told, sqs=sqs, ask=ask, most=most, progress=progress)
+
+
+def attributes(
+    arn: str, *, sqs: SQSClient, ask: Asking, more: Iterable[QueueAttributeNameType] = ()
+) -> tuple[str, Mapping[str, str]]:
+    """
+    Return a queue's URL and its attributes: those that reading it needs, and *more*.
+
+    Raises
+    ------
+    ValueError
+        If *arn* is not the ARN of a queue.
+    AwsError
+        If SQS refuses, or there is no such queue.
+
+    Notes
+    -----
+    Needs ``sqs:GetQueueUrl`` and ``sqs:GetQueueAttributes``.
+    """
+    account, name = arn.split(":")[4:6]
+    url = ask("sqs:GetQueueUrl", sqs.get_queue_url, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+    wanted = [*_ATTRIBUTES, *more]
+    answer = ask("sqs:GetQueueAttributes", sqs.get_queue_attributes, QueueUrl=url, AttributeNames=wanted)
+    return url, answer.get("Attributes", {})
+
+
+def counted(told: Mapping[str, Any]) -> int:
+    """Return about how many messages a queue holds: those that wait, and those in a reader's hands."""
+    return sum(_number(told.get(name)) or 0 for name in _ATTRIBUTES[:2])
+
+
+def read_messages(
+    arn: str,
+    url: str,
+    told: Mapping[str, Any],
+    *,
+    sqs: SQSClient,
+    ask: Asking,
+    most: int = MOST_MESSAGES,
+    progress: Bars | None = None,
+) -> Queue:
+    """Read the messages of a queue whose URL and attributes are known, as :func:`read_queue` does."""
+    name = arn.rpartition(":")[2]
     kept = timedelta(seconds=_number(told.get("MessageRetentionPeriod")) or 0) or None
     if told.get("RedrivePolicy"):
         words = "it has a redrive policy of its own, and reading could move messages on; look into it in the console"
@@ -212,7 +254,7 @@ def _messages(
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
             ).get("Messages", [])
         except AwsError as error:
-            return list(found.values()), _why_not(error), bool(found)
+            return list(found.values()), why_not(error), bool(found)
         fresh = {message["MessageId"]: message for message in messages if message["MessageId"] not in found}
         found |= fresh
         quiet = 0 if fresh else quiet + 1
@@ -246,8 +288,9 @@ def _hidden_seconds(counted: int) -> int:
     return min(max(counted // 50, HIDDEN_SECONDS[0]), HIDDEN_SECONDS[1])
 
 
-def _why_not(error: AwsError) -> str:
-    if error.code in _NO_QUEUE:
+def why_not(error: AwsError) -> str:
+    """Return in words why a queue could not be read."""
+    if error.code in NO_QUEUE:
         return "there is no such queue, so what was to go into it is lost"
     if error.code in DENIED or "AccessDenied" in error.code:
         more = f": {error.words}" if "kms:" in error.words else ""

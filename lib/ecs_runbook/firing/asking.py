@@ -11,7 +11,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecs_runbook.errors import AwsError
 
-THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
+THROTTLED = frozenset(
+    {
+        "EC2ThrottledException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""Codes that botocore takes for throttling."""
+REPEATED_TOKEN = "RepeatedPageToken"  # noqa: S105 - our own code for an answer that leads back to itself
+_TOKENS = ("nextToken", "NextToken", "PaginationToken", "Marker")
 _UNREACHED = "Look at the connection and the credentials of this session."
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
@@ -61,10 +76,21 @@ class Asking:
         return answer
 
     def pages(self, operation: str, call: Callable[..., Any], **parameters: Any) -> Iterator[dict[str, Any]]:
-        """Yield page after page, each asked for when it is needed."""
+        """
+        Yield page after page, each asked for when it is needed.
+
+        Raises
+        ------
+        AwsError
+            If AWS refuses one; with the code :data:`REPEATED_TOKEN` if a page leads to one that was asked for before.
+        """
         page = self(operation, call, **parameters)
         yield page
-        while onward := {key: page[key] for key in ("nextToken", "NextToken") if page.get(key)}:
+        seen: set[tuple[str, ...]] = set()
+        while onward := {key: page[key] for key in _TOKENS if page.get(key)}:
+            if tuple(onward.values()) in seen:
+                raise AwsError(operation, REPEATED_TOKEN, f"page {len(seen) + 1} leads to a page that was read already")
+            seen.add(tuple(onward.values()))
             page = self(operation, call, **parameters, **onward)
             yield page
 

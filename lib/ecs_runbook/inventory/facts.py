@@ -1,0 +1,311 @@
+"""What AWS says of all that the rows of an inventory name: each thing asked for once, however many rows name it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ecs_runbook.errors import AwsError
+from ecs_runbook.evidence import dead_letters
+from ecs_runbook.firing.asking import Asking, Bars
+from ecs_runbook.firing.calls import moment
+from ecs_runbook.firing.names import definition, short
+from ecs_runbook.inventory import networks
+from ecs_runbook.inventory.bars import PlaceBars
+from ecs_runbook.inventory.fleet import Fleet
+from ecs_runbook.inventory.gate import Gate, gap_of
+from ecs_runbook.inventory.listing import PLACES_AT_ONCE
+from ecs_runbook.inventory.model import (
+    Absent,
+    Cluster,
+    Definition,
+    Facts,
+    Gap,
+    Inventory,
+    PermitKey,
+    Place,
+    Queue,
+    Role,
+    Row,
+    Told,
+    permit_key,
+)
+from ecs_runbook.inventory.permits import NO_ROLE, Simulator
+from ecs_runbook.session import Aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_sqs import SQSClient
+
+MOST_LETTERS = 50
+"""No more messages of a queue are read."""
+_CLUSTERS_AT_ONCE = 100
+_NO_DEFINITION = frozenset({"ClientException", "InvalidParameterException"})
+
+T = TypeVar("T")
+Known = dict[str, Told[T]]
+
+
+def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> dict[Place, Facts]:
+    """
+    Ask AWS for all that the rows name.
+
+    Parameters
+    ----------
+    fleet
+        Where the rows are from.
+    found
+        The inventory.
+    progress
+        Where to show how far it is.
+
+    Returns
+    -------
+    dict[Place, Facts]
+        Of each place that has rows. What is not there is :class:`Absent`, what could not be learnt a :class:`Gap`.
+
+    Notes
+    -----
+    Needs ``ecs:DescribeTaskDefinition`` (a call a family, and one for each fixed revision that is not the latest),
+    ``ecs:DescribeClusters`` (100 a call), ``ecs:ListAccountSettings`` where tags are made, ``ec2:DescribeSubnets``,
+    ``ec2:DescribeSecurityGroups``, ``ec2:DescribeRouteTables`` and ``ec2:DescribeVpcEndpoints`` (200 a call),
+    ``iam:GetRole`` (a call a role of an account), ``iam:SimulatePrincipalPolicy`` (a call for each cluster that a role
+    runs tasks in), ``sqs:GetQueueUrl`` and ``sqs:GetQueueAttributes`` (a call a queue), and ``sqs:ReceiveMessage``
+    where messages wait.
+    """
+    by_place: dict[Place, list[Row]] = defaultdict(list)
+    by_account: dict[str, set[str]] = defaultdict(set)
+    for row in found.rows:
+        by_place[row.place].append(row)
+        by_account[row.place.account].add(row.role)
+    bars, simulator = PlaceBars(progress, len(by_place)), Simulator()
+    first = {place.account: place for place in sorted(by_place, reverse=True)}
+    jobs: dict[Place | str, Callable[[], Any]] = {
+        place: partial(_of_place, place, rows, fleet, simulator, bars) for place, rows in by_place.items()
+    }
+    # IAM is the account's, whatever the Region
+    jobs |= {account: partial(_roles, first[account], roles, fleet) for account, roles in by_account.items()}
+    told = fleet.gate.at_once(jobs, workers=PLACES_AT_ONCE)
+    return {place: replace(told[place], roles=told[place.account]) for place in by_place}
+
+
+def _of_place(place: Place, rows: Sequence[Row], fleet: Fleet, simulator: Simulator, bars: PlaceBars) -> Facts:
+    aws, ask, gate = fleet.at(place), fleet.ask(place), fleet.gate
+    given = [row.request.network for row in rows if row.request.network]
+    subnets = sorted({subnet for one in given for subnet in one.subnets})
+    groups = sorted({group for one in given for group in one.security_groups})
+    tags = any(row.request.tags or row.request.managed_tags for row in rows)
+    jobs: dict[str, Callable[[], Any]] = {
+        "definitions": lambda: _definitions(rows, aws, ask, gate),
+        "clusters": lambda: _clusters(place, {row.request.cluster for row in rows}, aws, ask),
+        "subnets": lambda: networks.subnets(subnets, ec2=aws.client("ec2"), ask=ask),
+        "security_groups": lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask),
+        "queues": lambda: _queues({row.dead_letters for row in rows if row.dead_letters}, aws, ask, gate),
+        "tagging_authorised": lambda: _tagging(aws, ask) if tags else True,
+    }
+    told = gate.at_once(bars.each(place, jobs), workers=len(jobs))
+    latest, pinned = told.pop("definitions")
+    known = Facts(place=place, latest=latest, pinned=pinned, **told)
+    wanted: dict[PermitKey, Definition] = {}
+    for row in rows:
+        key, revision = permit_key(row, known), known.resolved(row)
+        if key is not None and isinstance(revision, Definition):
+            wanted[key] = revision
+    permits = simulator.permits(wanted, iam=aws.client("iam"), ask=ask, gate=gate)
+    bars.end(place, f"{len(rows)} targets")
+    return replace(known, permits=permits)
+
+
+# -------- ECS
+
+
+def _definitions(rows: Sequence[Row], aws: Aws, ask: Asking, gate: Gate) -> tuple[Known[Definition], Known[Definition]]:
+    """Return the latest revision by family, and the fixed ones by the names that targets give them."""
+    ecs = aws.client("ecs")
+    families = sorted({row.request.family for row in rows})
+    latest = {
+        family: _definition(family, answer)
+        for family, answer in gate.each(lambda one: _described(one, ecs, ask), families)
+    }
+    fixed = sorted({row.request.definition for row in rows if row.request.revision is not None})
+    pinned: Known[Definition] = {}
+    older = []
+    for name in fixed:
+        newest = latest[definition(name).family]
+        if isinstance(newest, Definition) and newest.revision == definition(name).revision:
+            pinned[name] = newest
+        else:
+            older.append(name)
+    # two targets may name one revision differently
+    several = {str(definition(name)): name for name in older}
+    told = {
+        short_name: _definition(short_name, answer)
+        for short_name, answer in gate.each(lambda one: _described(one, ecs, ask), sorted(several))
+    }
+    return latest, pinned | {name: told[str(definition(name))] for name in older}
+
+
+def _described(name: str, ecs: ECSClient, ask: Asking) -> Mapping[str, Any]:
+    answer = ask("ecs:DescribeTaskDefinition", ecs.describe_task_definition, taskDefinition=name)
+    told: Mapping[str, Any] = answer.get("taskDefinition", {})
+    return told
+
+
+def _definition(name: str, answer: Mapping[str, Any] | AwsError) -> Told[Definition]:
+    if isinstance(answer, AwsError):
+        return Absent(f"{name}: {answer.words}") if answer.code in _NO_DEFINITION else gap_of(answer)
+    return read_definition(answer)
+
+
+def read_definition(told: Mapping[str, Any]) -> Definition:
+    """
+    Read a task definition of DescribeTaskDefinition.
+
+    Examples
+    --------
+    >>> told = {"family": "nightly", "revision": 3, "containerDefinitions": [{"name": "main", "image": "busybox"}]}
+    >>> read_definition(told).essential
+    ('main',)
+    """
+    containers = told.get("containerDefinitions", [])
+    return Definition(
+        arn=str(told.get("taskDefinitionArn", "")),
+        family=str(told.get("family", "")),
+        revision=int(told.get("revision", 0)),
+        status=str(told.get("status", "")),
+        registered_at=moment(told.get("registeredAt")),
+        compatibilities=tuple(told.get("compatibilities") or ()),
+        network_mode=str(told.get("networkMode") or ""),
+        cpu=str(told.get("cpu") or ""),
+        memory=str(told.get("memory") or ""),
+        task_role=str(told.get("taskRoleArn") or ""),
+        execution_role=str(told.get("executionRoleArn") or ""),
+        containers=tuple(str(one.get("name", "")) for one in containers),
+        essential=tuple(str(one.get("name", "")) for one in containers if one.get("essential", True)),
+        images=tuple(str(one.get("image", "")) for one in containers),
+        secrets=any(
+            one.get("secrets")
+            or one.get("repositoryCredentials")
+            or (one.get("logConfiguration") or {}).get("secretOptions")
+            for one in containers
+        ),
+        raw=told,
+    )
+
+
+def _clusters(place: Place, names: set[str], aws: Aws, ask: Asking) -> Known[Cluster]:
+    """Return what ECS says of clusters, by the names that targets give them."""
+    own = sorted(name for name in names if not _foreign(name, place))
+    found: Known[Cluster] = {
+        name: Gap("ecs:DescribeClusters", f"{name} is not in {place}") for name in names if name not in own
+    }
+    wanted = sorted({short(name) for name in own})
+    told: Known[Cluster] = {}
+    for first in range(0, len(wanted), _CLUSTERS_AT_ONCE):
+        some = wanted[first : first + _CLUSTERS_AT_ONCE]
+        told |= dict.fromkeys(some, Absent("ECS tells of no such cluster"))
+        try:
+            answer = ask("ecs:DescribeClusters", aws.client("ecs").describe_clusters, clusters=some)
+        except AwsError as error:
+            told |= dict.fromkeys(some, gap_of(error))
+            continue
+        told |= {short(str(one["arn"])): Absent(f"ECS says {one.get('reason')}") for one in answer.get("failures", [])}
+        told |= {str(one["clusterName"]): _cluster(one) for one in answer.get("clusters", [])}
+    return found | {name: told[short(name)] for name in own}
+
+
+def _cluster(told: Mapping[str, Any]) -> Cluster:
+    return Cluster(
+        arn=str(told.get("clusterArn", "")),
+        status=str(told.get("status", "")),
+        providers=tuple(told.get("capacityProviders") or ()),
+        default_strategy=tuple(
+            str(one.get("capacityProvider", "")) for one in told.get("defaultCapacityProviderStrategy") or ()
+        ),
+        instances=int(told.get("registeredContainerInstancesCount") or 0),
+    )
+
+
+def _foreign(arn: str, place: Place) -> bool:
+    parts = arn.split(":")
+    return len(parts) > 5 and (parts[3], parts[4]) != (place.region, place.account)
+
+
+def _tagging(aws: Aws, ask: Asking) -> Told[bool]:
+    """
+    Return whether the account authorises tagging.
+
+    Source: ECS developer guide, account settings: ``tagResourceAuthorization``, on by default, in each Region.
+    """
+    settings = aws.client("ecs").list_account_settings
+    try:
+        told = ask("ecs:ListAccountSettings", settings, name="tagResourceAuthorization", effectiveSettings=True)
+    except AwsError as error:
+        return gap_of(error)
+    values = [str(one.get("value", "")) for one in told.get("settings", [])]
+    return values != ["off"]
+
+
+# -------- IAM
+
+
+def _roles(place: Place, arns: set[str], fleet: Fleet) -> Known[Role]:
+    iam, ask = fleet.at(place).client("iam"), fleet.ask(place)
+    wanted = sorted(arn for arn in arns if arn)
+    found: Known[Role] = {}
+    for arn, answer in fleet.gate.each(
+        lambda one: ask("iam:GetRole", iam.get_role, RoleName=short(one))["Role"],
+        [arn for arn in wanted if _account_of(arn) == place.account],
+    ):
+        if not isinstance(answer, AwsError):
+            trust = answer.get("AssumeRolePolicyDocument")
+            found[arn] = Role(str(answer.get("Arn", arn)), trust if isinstance(trust, Mapping) else {})
+        elif answer.code in NO_ROLE:
+            found[arn] = Absent(answer.words)
+        else:
+            found[arn] = gap_of(answer)
+    others = [arn for arn in wanted if arn not in found]
+    return found | {arn: Gap("iam:GetRole", f"{arn} is not of account {place.account}") for arn in others}
+
+
+def _account_of(arn: str) -> str:
+    return (arn.split(":") + [""] * 5)[4]
+
+
+# -------- SQS
+
+
+def _queues(arns: set[str], aws: Aws, ask: Asking, gate: Gate) -> Known[Queue]:
+    sqs = aws.client("sqs")
+    return {
+        arn: gap_of(answer) if isinstance(answer, AwsError) else answer
+        for arn, answer in gate.each(lambda one: _queue(one, sqs, ask), sorted(arns))
+    }
+
+
+def _queue(arn: str, sqs: SQSClient, ask: Asking) -> Told[Queue]:
+    try:
+        url, told = dead_letters.attributes(arn, sqs=sqs, ask=ask, more=["Policy"])
+    except ValueError:
+        return Absent(f"{arn!r} is not the ARN of a queue")
+    except AwsError as error:
+        if error.code in dead_letters.NO_QUEUE:
+            return Absent(f"there is no queue {arn.rpartition(':')[2]}")
+        raise
+    waiting = dead_letters.counted(told)
+    read = dead_letters.Queue(arn)
+    if waiting:
+        read = dead_letters.read_messages(arn, url, told, sqs=sqs, ask=ask, most=MOST_LETTERS)
+    return Queue(arn, _policy(told.get("Policy")), waiting, read.letters, read.unread)
+
+
+def _policy(text: str | None) -> Mapping[str, Any]:
+    try:
+        policy = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return policy if isinstance(policy, Mapping) else {}

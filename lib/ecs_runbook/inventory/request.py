@@ -1,0 +1,232 @@
+"""What a firing asks RunTask for: read from a rule's target, a schedule's target, or a state machine's only task."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ecs_runbook.evidence.schedules import RUN_TASK
+from ecs_runbook.inventory.model import Network, Request
+
+_MACHINE = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[^\s]+", re.ASCII)
+_START_EXECUTION = ":aws-sdk:sfn:startExecution"
+_RUNS_A_TASK = re.compile(
+    r"arn:[\w-]+:states:[\w-]*:[0-9]*:(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.ASCII
+)
+_IDLE = frozenset({"Pass", "Wait", "Succeed", "Fail"})
+_PLACEHOLDER = re.compile(r'"?<[\w.-]+>"?', re.ASCII)
+_DECISIVE = {
+    "cluster": "Cluster",
+    "taskdefinition": "TaskDefinition",
+    "launchtype": "LaunchType",
+    "capacityproviderstrategy": "CapacityProviderStrategy",
+    "networkconfiguration": "NetworkConfiguration",
+    "platformversion": "PlatformVersion",
+}
+"""What of a request must be known to judge it."""
+_PATH = re.compile(r"\$((?:\.[A-Za-z_]\w*)+)", re.ASCII)
+
+
+def of_target(target: Mapping[str, Any]) -> Request | None:
+    """
+    Return what the target of a rule or of a schedule asks RunTask for; None if it is no ECS task.
+
+    Parameters
+    ----------
+    target
+        As ListTargetsByRule or GetSchedule tells it: with ``EcsParameters``, or Scheduler's universal target RunTask.
+
+    Examples
+    --------
+    >>> of_target({"Arn": "arn:aws:ecs:eu-west-2:111122223333:cluster/batch", "EcsParameters": {
+    ...     "TaskDefinitionArn": "arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly",
+    ...     "LaunchType": "FARGATE"}}).family
+    'nightly'
+    >>> of_target({"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input":
+    ...     '{"Cluster": "batch", "TaskDefinition": "nightly:3"}'}).revision
+    3
+    """
+    parameters = target.get("EcsParameters")
+    if isinstance(parameters, Mapping):
+        overrides, fault = _overrides_of(target)
+        return _request(
+            _fields(parameters) | {"cluster": target.get("Arn"), "taskdefinition": parameters.get("TaskDefinitionArn")},
+            overrides,
+            fault,
+            counted="taskcount",
+        )
+    if str(target.get("Arn", "")).endswith(RUN_TASK):
+        return _of_run_task(*_document(target.get("Input")))
+    return None
+
+
+def machine_of(target: Mapping[str, Any]) -> str:
+    """
+    Return the ARN of the state machine that a target starts; ``""`` if it starts none.
+
+    Examples
+    --------
+    >>> machine_of({"Arn": "arn:aws:states:eu-west-2:111122223333:stateMachine:nightly"})
+    'arn:aws:states:eu-west-2:111122223333:stateMachine:nightly'
+    >>> machine_of({"Arn": "arn:aws:lambda:eu-west-2:111122223333:function:nightly"})
+    ''
+    """
+    arn = str(target.get("Arn", ""))
+    if arn.endswith(_START_EXECUTION):
+        arn = str(_fields(_document(target.get("Input"))[0]).get("statemachinearn") or "")
+    return arn if _MACHINE.fullmatch(arn) else ""
+
+
+class Only(NamedTuple):
+    """
+    The only task of a state machine.
+
+    ``request`` is None if the machine does something else than to run a task; ``unknown`` names what of the request is
+    made only when the machine runs.
+    """
+
+    request: Request | None
+    unknown: str = ""
+
+
+def of_machine(definition: str, given: object = None) -> Only:
+    """
+    Return what a state machine asks RunTask for that does nothing but run a task.
+
+    Parameters
+    ----------
+    definition
+        In the Amazon States Language.
+    given
+        The input of its executions, as a target's constant ``Input``.
+
+    Notes
+    -----
+    Nothing but: one state of the type Task, which runs an ECS task, and beside it states that only pass, wait, succeed
+    or fail.
+
+    Examples
+    --------
+    >>> states = {"Run": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": True,
+    ...     "Parameters": {"Cluster": "batch", "TaskDefinition": "nightly"}}}
+    >>> of_machine(json.dumps({"StartAt": "Run", "States": states})).request.family
+    'nightly'
+    """
+    states = _document(definition)[0].get("States")
+    known = [one for one in states.values() if isinstance(one, Mapping)] if isinstance(states, Mapping) else []
+    tasks = [one for one in known if one.get("Type") not in _IDLE]
+    if len(tasks) != 1 or not _RUNS_A_TASK.fullmatch(str(tasks[0].get("Resource", ""))):
+        return Only(None)
+    task = tasks[0]
+    asked = _fields(task.get("Arguments", task.get("Parameters")))
+    plain: dict[str, Any] = {}
+    unknown = []
+    for key, value in asked.items():
+        made: list[str] = []
+        name = key.removesuffix(".$")
+        plain[name] = _resolved(key, value, _document(given)[0], made)
+        if made and name in _DECISIVE:
+            unknown.append(_DECISIVE[name])
+    return Only(None, " and ".join(unknown)) if unknown else Only(_of_run_task(plain, ""))
+
+
+def _of_run_task(asked: Mapping[str, Any], fault: str) -> Request:
+    fields = _fields(asked)
+    names = _names(_fields(fields.get("overrides")).get("containeroverrides"))
+    return _request(fields, names, fault, counted="count")
+
+
+def _request(fields: Mapping[str, Any], overrides: Sequence[str], fault: str, *, counted: str) -> Request:
+    strategy = fields.get("capacityproviderstrategy")
+    count = fields.get(counted)
+    return Request(
+        cluster=str(fields.get("cluster") or "default"),
+        definition=str(fields.get("taskdefinition") or ""),
+        launch_type=str(fields.get("launchtype") or ""),
+        strategy=tuple(
+            str(_fields(one).get("capacityprovider") or "") for one in (strategy if isinstance(strategy, list) else [])
+        ),
+        network=_network(fields.get("networkconfiguration")),
+        overrides=tuple(overrides),
+        input_fault=fault,
+        count=count if isinstance(count, int) and not isinstance(count, bool) else 1,
+        platform_version=str(fields.get("platformversion") or ""),
+        tags=bool(fields.get("tags")) or str(fields.get("propagatetags") or "").upper() == "TASK_DEFINITION",
+        managed_tags=fields.get("enableecsmanagedtags") is True,
+    )
+
+
+def _network(told: object) -> Network | None:
+    inner = _fields(_fields(told).get("awsvpcconfiguration"))
+    if not inner:
+        return None
+    return Network(
+        subnets=_texts(inner.get("subnets")),
+        security_groups=_texts(inner.get("securitygroups")),
+        public_ip=inner.get("assignpublicip") == "ENABLED",
+    )
+
+
+def _overrides_of(target: Mapping[str, Any]) -> tuple[Sequence[str], str]:
+    """Return the containers that a target's input overrides, and why it cannot be read."""
+    transformer = target.get("InputTransformer")
+    if isinstance(transformer, Mapping):
+        # What stands for a part of the event may be anything, so a template that cannot be read is no fault.
+        told, _ = _document(_PLACEHOLDER.sub("null", str(transformer.get("InputTemplate", ""))))
+        return _names(_fields(told).get("containeroverrides")), ""
+    told, fault = _document(target.get("Input"))
+    return _names(_fields(told).get("containeroverrides")), fault
+
+
+def _document(text: object) -> tuple[Mapping[str, Any], str]:
+    if text is None or text == "":
+        return {}, ""
+    try:
+        read = json.loads(str(text))
+    except ValueError as error:
+        return {}, f"its input is not JSON: {error}"
+    return (read, "") if isinstance(read, Mapping) else ({}, "its input is JSON, but not an object")
+
+
+def _resolved(key: str, value: Any, given: Mapping[str, Any], made: list[str]) -> Any:
+    """
+    Return a value of a state's parameters as it stands there, or in the constant input.
+
+    What is made only when the machine runs is None, and stands in *made*.
+    """
+    if key.endswith(".$"):
+        found = _at(str(value), given)
+        made += [] if found is not None else [str(value)]
+        return found
+    if isinstance(value, Mapping):
+        return {str(name).removesuffix(".$"): _resolved(str(name), one, given, made) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved("", one, given, made) for one in value]
+    if isinstance(value, str) and value.startswith("{%"):
+        made.append(value)
+        return None
+    return value
+
+
+def _at(path: str, given: Mapping[str, Any]) -> Any:
+    found = _PATH.fullmatch(path)
+    value: Any = given
+    for key in found[1].removeprefix(".").split(".") if found else []:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if found else None
+
+
+def _fields(told: object) -> dict[str, Any]:
+    """Return fields by their names in lower case: each service writes them in another way."""
+    return {str(key).lower(): value for key, value in told.items()} if isinstance(told, Mapping) else {}
+
+
+def _names(overrides: object) -> list[str]:
+    listed = overrides if isinstance(overrides, list) else []
+    return [name for one in listed if isinstance(name := _fields(one).get("name"), str)]
+
+
+def _texts(told: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in told) if isinstance(told, list) else ()
