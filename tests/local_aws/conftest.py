@@ -18,9 +18,9 @@ def server(tmp_path_factory) -> Iterator[process.Server]:
 
 @pytest.fixture(scope="module")
 def client(server) -> Callable:
-    """``client("ecs")``; with *session* the credentials that STS or IAM gave."""
+    """``client("ecs")``; with *session* the credentials that STS or IAM gave; *config* as botocore's."""
 
-    def make(service: str, *, session: dict | None = None, region: str = "us-east-1"):
+    def make(service: str, *, session: dict | None = None, region: str = "us-east-1", **config):
         given = session or {"AccessKeyId": "local", "SecretAccessKey": "local"}
         return boto3.client(
             service,
@@ -29,7 +29,7 @@ def client(server) -> Callable:
             aws_access_key_id=given["AccessKeyId"],
             aws_secret_access_key=given["SecretAccessKey"],
             aws_session_token=given.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, **config),
         )
 
     return make

@@ -19,7 +19,9 @@ from moto.core.routing import ServiceOperationRouter, get_service_router
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, security_groups, subnets, vpcs
 from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.iam.models import AccessKey, IAMBackend
+from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import AssumedRole, STSBackend
 
@@ -80,6 +82,11 @@ def test_a_function_takes_what_it_took(function, parameters):
 
 def test_cloudtrail_still_lacks_lookup_events():
     assert not hasattr(CloudTrailResponse, "lookup_events")
+
+
+def test_iam_still_lacks_the_simulator_and_ecs_the_account_settings_default():
+    assert not hasattr(IamResponse, "simulate_principal_policy")
+    assert not hasattr(EC2ContainerServiceResponse, "put_account_setting_default")
 
 
 def test_iam_keeps_keys_and_users_by_name():

@@ -254,11 +254,22 @@ def test_a_setting_that_is_none_changes_nothing(aws, wanted, words):
 
 
 def test_all_settings_are_shown_and_can_be_taken_back_at_once(aws):
-    start = {"cloudtrail_delay_seconds": 0.0, "fargate": "available", "retry_refused": False, "throttle": {}}
+    start = {
+        "cloudtrail_delay_seconds": 0.0,
+        "enforce_iam": False,
+        "fargate": "available",
+        "faults": [],
+        "rates": "unlimited",
+        "retry_refused": False,
+        "throttle": {},
+    }
     assert process.settings(aws.server) == start
     changed = {
         "cloudtrail_delay_seconds": 60.0,
+        "enforce_iam": True,
         "fargate": "quota",
+        "faults": [],
+        "rates": "published",
         "retry_refused": True,
         "throttle": {"ecs:RunTask": 3},
     }

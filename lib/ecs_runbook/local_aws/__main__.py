@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,6 +72,11 @@ def _handler() -> type:
     class Quiet(WSGIRequestHandler):
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Say nothing of every request: the trail records them."""
+
+        def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+            """Close the connection of a call that is to have no answer."""
+            del error, environ
+            self.close_connection = True
 
     return Quiet
 

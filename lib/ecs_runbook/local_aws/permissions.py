@@ -89,15 +89,25 @@ def require(caller: Caller, action: str, resource: str, context: Context | None 
 
 def policies_of(caller: Caller) -> Held:
     """Return every policy that IAM holds for *caller*; a role or user that is gone has none, so nothing is allowed."""
-    iam = iam_backends[caller.account][_partition(caller.arn)]
-    if caller.kind == "IAMUser":
-        user = iam.users.get(caller.user_name)
-        groups = iam.get_groups_for_user(caller.user_name) if user else []
-        return Held(tuple(_own(part) for whole in (user, *groups) if whole for part in _pairs(whole)))
-    role = find_role(caller.role_arn)
-    if role is None:
-        return Held(())
-    return Held(tuple(map(_own, _pairs(role))), _boundary(iam, role), _session_policy(caller))
+    held = held_by(caller.arn if caller.kind == "IAMUser" else caller.role_arn) or Held(())
+    return replace(held, session=_session_policy(caller)) if caller.kind == "AssumedRole" else held
+
+
+def held_by(arn: str) -> Held | None:
+    """Return every policy that IAM holds for a user, a group or a role; None if there is none of that ARN."""
+    if (role := find_role(arn)) is not None:
+        return Held(tuple(_policies(role, "role")), _boundary(role))
+    parts = arn.split(":", 5)
+    kind, _, path = parts[5].partition("/") if len(parts) == 6 else ("", "", "")
+    if kind not in {"user", "group"}:
+        return None
+    iam, name = iam_backends[parts[4]][parts[1]], path.rsplit("/", 1)[-1]
+    if kind == "group":
+        return Held(tuple(_policies(iam.groups[name], "group"))) if name in iam.groups else None
+    if name not in iam.users:
+        return None
+    groups = [policy for group in iam.get_groups_for_user(name) for policy in _policies(group, "group")]
+    return Held((*_policies(iam.users[name], "user"), *groups))
 
 
 def require_assumable(caller: Caller, role_arn: str, context: Context | None = None) -> None:
@@ -178,25 +188,21 @@ def _about(caller: Caller) -> dict[str, str]:
     return {key: value for key, value in known.items() if value}
 
 
-def _pairs(whole: Any) -> Iterator[tuple[str, Any]]:
+def _policies(whole: Any, kind: str) -> Iterator[Policy]:
     """Yield the inline and the managed policies of a role, user or group."""
-    yield from whole.policies.items()
-    yield from ((arn, _default_version(policy)) for arn, policy in whole.managed_policies.items())
-
-
-def _own(pair: tuple[str, Any]) -> Policy:
-    return Policy(*pair)
+    yield from (Policy(name, document, kind) for name, document in whole.policies.items())
+    yield from (Policy(arn, _default_version(policy), kind) for arn, policy in whole.managed_policies.items())
 
 
 def _default_version(policy: Any) -> str:
     return next(str(v.document) for v in policy.versions if v.version_id == policy.default_version_id)
 
 
-def _boundary(iam: Any, role: Any) -> tuple[Policy, ...] | None:
+def _boundary(role: Any) -> tuple[Policy, ...] | None:
     arn = role.permissions_boundary_arn
     if not arn:
         return None
-    policy = iam.managed_policies.get(arn)
+    policy = iam_backends[role.account_id][_partition(role.arn)].managed_policies.get(arn)
     return (Policy(arn, _default_version(policy)),) if policy else ()
 
 

@@ -22,10 +22,11 @@ Context = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy document, with the name that a decision calls it by."""
+    """A policy document, with the name that a decision calls it by; ``kind`` is whose it is: ``role``, ``user``, …"""
 
     name: str
     document: str | Mapping[str, Any]
+    kind: str = "none"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,30 @@ def decide(policies: Iterable[Policy], action: str, resource: str, context: Cont
         )
 
     return _decide(policies, applies)
+
+
+def keys_asked(policies: Iterable[Policy], action: str, resource: str) -> list[str]:
+    """
+    Return the condition keys that matter to *action* on *resource*: of the statements that name both.
+
+    Examples
+    --------
+    >>> passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
+    ...     "Condition": {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}}
+    >>> keys_asked([Policy("p", {"Statement": passing})], "iam:PassRole", "arn:aws:iam::123456789012:role/task")
+    ['iam:PassedToService']
+    >>> keys_asked([Policy("p", {"Statement": passing})], "ecs:RunTask", "*")
+    []
+    """
+    found: list[str] = []
+    for statement in _statements(policies):
+        if statement.names_action(action):
+            try:
+                named = statement.names_resource(resource, {})
+            except _Unknown:  # a variable without a value: what it is filled with decides
+                named = True
+            found += statement.keys if named else []
+    return list(dict.fromkeys(found))
 
 
 def decide_trust(document: str | Mapping[str, Any], principal: Principal, context: Context | None = None) -> Decision:
@@ -254,6 +279,15 @@ class _Statement:
             for operator, keys in self.body.get("Condition", {}).items()
             for key, values in keys.items()
         )
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of its conditions, and those of the variables in its resources and conditions."""
+        conditions = self.body.get("Condition", {})
+        named = [key for keys in conditions.values() for key in keys]
+        texts = json.dumps([self.body.get("Resource"), self.body.get("NotResource"), conditions])
+        variables = re.findall(r"\$\{([^}*?$,]+)", texts) if self.variables else []
+        return [*named, *(name.strip() for name in variables)]
 
     def _filled(self, pattern: str, context: Context) -> str:
         if not self.variables or "${" not in pattern:

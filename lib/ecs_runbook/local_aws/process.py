@@ -181,8 +181,8 @@ def settings(server: Server, **wanted: Any) -> dict[str, Any]:
     Parameters
     ----------
     wanted
-        Some of ``cloudtrail_delay_seconds``, ``fargate``, ``throttle``, ``retry_refused``, ``reset``: see
-        :mod:`~ecs_runbook.local_aws.settings`.
+        Some of ``cloudtrail_delay_seconds``, ``enforce_iam``, ``fargate``, ``faults``, ``rates``, ``retry_refused``,
+        ``throttle``, ``reset``: see :mod:`~ecs_runbook.local_aws.settings`.
 
     Returns
     -------

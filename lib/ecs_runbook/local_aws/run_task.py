@@ -21,7 +21,7 @@ from moto.ecs.exceptions import ECSException, InvalidParameterException
 from moto.ecs.models import Cluster, ContainerInstance, EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from ecs_runbook.local_aws import definitions, permissions
+from ecs_runbook.local_aws import account_settings, definitions, permissions
 from ecs_runbook.local_aws.identity import Caller
 from ecs_runbook.local_aws.settings import Settings
 from ecs_runbook.local_aws.task_life import Life, Script, Task, generation, life_of, precreated
@@ -168,7 +168,7 @@ def authorize(request: Request) -> None:
     permissions.require(request.caller, f"ecs:{request.operation}", request.definition.arn, {**context, **tagged})
     for role in dict.fromkeys(_roles(request)):
         permissions.require(request.caller, "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
-    if request.tags:
+    if request.tags and account_settings.tagging_is_authorized(request.backend, request.caller):
         permissions.require(
             request.caller,
             "ecs:TagResource",

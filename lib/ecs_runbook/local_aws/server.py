@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,7 +23,7 @@ from ecs_runbook.local_aws.world import ACCOUNT, Answer, Call, World, current_ca
 
 if TYPE_CHECKING:
     from ecs_runbook.local_aws.identity import Caller
-    from ecs_runbook.local_aws.wire import Asked
+    from ecs_runbook.local_aws.wire import Asked, Scope
 
 __all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create", "current_call", "world"]
 
@@ -34,7 +32,18 @@ _LOG = logging.getLogger(__name__)
 _ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "scheduler", "iam", "sts"})
 _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
-_ROOMS = ("moto_fit", "trail", "furniture", "permissions", "run_task", "task_life", "delivery", "rules")
+_ROOMS = (
+    "moto_fit",
+    "trail",
+    "furniture",
+    "permissions",
+    "simulation",
+    "account_settings",
+    "run_task",
+    "task_life",
+    "delivery",
+    "rules",
+)
 _INVOKED_BY = "ecs_runbook.invoked_by"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -106,6 +115,7 @@ class Application:
         self._fault = ""
         self._moto: Any = None
         self._regions: set[str] = set()
+        self._gate: Any = None
 
     def warm_up(self) -> None:
         """
@@ -122,6 +132,7 @@ class Application:
             self._moto = DomainDispatcherApplication(create_backend_app)
             for room in _ROOMS:
                 importlib.import_module(f"ecs_runbook.local_aws.{room}").install(self.world)
+            self._gate = importlib.import_module("ecs_runbook.local_aws.gate").Gate(self.world)
         except Exception as error:
             self._fault = f"{type(error).__name__}: {error}"
             raise
@@ -149,9 +160,13 @@ class Application:
             return admin.reply(404, {"error": "moto's own routes are closed; GET /_local/health is open."})
         try:
             return self.answer(environ)
+        except ConnectionError:  # that was set, and not to be answered
+            raise
         except Exception as error:  # noqa: BLE001
+            from ecs_runbook.local_aws.refusals import refusal
+
             _LOG.exception("a request could not be answered")
-            return _error(500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}", "json")
+            return refusal(None, 500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}")
 
     def answer(self, environ: dict[str, Any]) -> Answer:
         """Answer one call of AWS."""
@@ -167,22 +182,21 @@ class Application:
         service = wire.botocore_name(backend.service)
         scope = wire.scope_of(environ)
         asked = wire.asked(service, environ)
+        made = self._call(service, scope, asked, environ)
+        fault = self._gate.fault(made, environ.get("werkzeug.socket"))
         with self.world.lock if service in _ONE_AT_A_TIME else contextlib.nullcontext():
             self._furnish(service, scope.region)
-            made = self._call(service, scope, asked, environ)
+            made.time = self.world.clock.now()
             reset = current_call.set(made)
             try:
-                if self.world.settings.throttles(service, made.operation):
-                    answer = _throttled(service, asked.protocol if asked else "json")
-                else:
-                    answer = _moto_answer(backend, environ, asked)
+                answer: Answer = self._gate.passed(made, asked, fault, lambda: _moto_answer(backend, environ, asked))
             finally:
                 current_call.reset(reset)
             if asked is not None:
                 self._tell(made, asked, answer)
         return answer
 
-    def _call(self, service: str, scope: Any, asked: Asked | None, environ: Mapping[str, Any]) -> Call:
+    def _call(self, service: str, scope: Scope, asked: Asked | None, environ: Mapping[str, Any]) -> Call:
         return Call(
             service=service,
             operation=asked.model.name if asked else "",
@@ -222,44 +236,17 @@ def _caller(access_key: str, account: str, invoked_by: str) -> Caller:
 def _moto_answer(backend: Any, environ: dict[str, Any], asked: Asked | None) -> Answer:
     from werkzeug.test import run_wsgi_app
 
-    protocol = asked.protocol if asked else "json"
+    from ecs_runbook.local_aws.refusals import refusal
+
     try:
         chunks, status, headers = run_wsgi_app(backend, environ, buffered=True)
     except NotImplementedError as error:
         # 501 is not retried by AWS's SDKs, so that a client hears at once what moto lacks.
-        return _error(501, "NotImplemented", f"The local AWS does not know this operation: {error}", protocol)
+        return refusal(asked, 501, "NotImplemented", f"The local AWS does not know this operation: {error}")
     except Exception as error:  # noqa: BLE001
         _LOG.exception("moto failed")
-        return _error(500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}", protocol)
+        return refusal(asked, 500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}")
     return Answer(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
-
-
-def _throttled(service: str, protocol: str) -> Answer:
-    """
-    Refuse a call for coming too often.
-
-    Notes
-    -----
-    Source: the codes are those that botocore retries as throttling; which service answers with which words is not
-    verified, and for ECS neither.
-    """
-    if service == "ec2":
-        return _error(503, "RequestLimitExceeded", "Request limit exceeded.", protocol)
-    return _error(400, "Throttling" if protocol == "query" else "ThrottlingException", "Rate exceeded", protocol)
-
-
-def _error(status: int, code: str, message: str, protocol: str) -> Answer:
-    if "json" in protocol:
-        body = json.dumps({"__type": code, "message": message}).encode()
-        return Answer(status, [("Content-Type", "application/x-amz-json-1.1"), ("X-Amzn-ErrorType", code)], body)
-    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-    if protocol == "ec2":
-        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>0</RequestID></Response>"
-    elif protocol == "query":
-        text = f"<ErrorResponse><Error>{error}</Error><RequestId>0</RequestId></ErrorResponse>"
-    else:
-        text = f"<Error>{error}<RequestId>0</RequestId></Error>"
-    return Answer(status, [("Content-Type", "text/xml")], text.encode())
 
 
 def _foreign(environ: Mapping[str, Any]) -> Answer | None:
@@ -268,7 +255,7 @@ def _foreign(environ: Mapping[str, Any]) -> Answer | None:
     origin = environ.get("HTTP_ORIGIN", "")
     if not _is_loopback(host) or (origin and not _is_loopback(urlsplit(origin).hostname or "")):
         message = f"The local AWS answers this machine alone, not {origin or host}."
-        return _error(403, "AccessDenied", message, "json")
+        return admin.reply(403, {"__type": "AccessDenied", "message": message})
     return None
 
 

@@ -11,6 +11,17 @@ throttle                  ``{"ecs:RunTask": 3}``: the next three such calls are 
                           RunTask itself looks up a network.
 retry_refused             whether EventBridge retries what RunTask refused with ``InvalidParameterException``,
                           ``ClientException`` and the like; false at the start, as what AWS does is not verified
+enforce_iam               whether IAM is asked about every call of a user or a role's session; false at the start. The
+                          account's root, and so any unknown key, may do everything. RunTask and AssumeRole are always
+                          judged.
+rates                     ``unlimited``, or ``published``: AWS's published rates (see
+                          :mod:`~ecs_runbook.local_aws.rates`), by the world's clock
+faults                    a list of what goes wrong, and for which calls; the first that fits a call decides:
+                          ``{"fault": "reset", "operation": "events:List*", "region": "eu-*", "account": "*",
+                          "after": 3, "times": 2}``; only ``fault`` must be there. ``server-error`` (HTTP 500),
+                          ``reset`` (the connection is), ``hang`` (no answer), ``expired-token``, ``denied`` (by a
+                          service control policy), ``repeated-token`` (each page is the first). It takes the place of
+                          the list before; ``[]`` ends them all.
 reset                     true: all of it as at the start, before anything else of the same request is set
 ========================= ===========================================================================================
 """
@@ -24,9 +35,11 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from ecs_runbook.local_aws.clock import span
+from ecs_runbook.local_aws.faults import Faults, faults_of
 
 FARGATE = ("available", "no-capacity", "quota")
-_NAMES = ("cloudtrail_delay_seconds", "fargate", "retry_refused", "throttle")
+RATES = ("unlimited", "published")
+_NAMES = ("cloudtrail_delay_seconds", "enforce_iam", "fargate", "faults", "rates", "retry_refused", "throttle")
 Times = int | Literal["always"]
 
 
@@ -49,6 +62,9 @@ class Settings:
     fargate: str = "available"
     retry_refused: bool = False
     throttle: dict[str, Times] = field(default_factory=dict)
+    enforce_iam: bool = False
+    rates: str = "unlimited"
+    faults: Faults = field(default_factory=Faults, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def change(self, wanted: Mapping[str, Any], known: Callable[[str], bool] = lambda _: True) -> None:
@@ -72,21 +88,30 @@ class Settings:
             message = f"{', '.join(unknown)}: no such setting; there are {', '.join(_NAMES)} and reset."
             raise ValueError(message)
         base = Settings() if _flag("reset", wanted.get("reset", False)) else self
+        faults = faults_of(wanted["faults"], known) if "faults" in wanted else None
         fresh = Settings(
             span(wanted["cloudtrail_delay_seconds"]) if "cloudtrail_delay_seconds" in wanted else base.cloudtrail_delay,
             _one_of("fargate", wanted.get("fargate", base.fargate), FARGATE),
             _flag("retry_refused", wanted.get("retry_refused", base.retry_refused)),
             _throttle(wanted["throttle"], known) if "throttle" in wanted else base.throttle,
+            _flag("enforce_iam", wanted.get("enforce_iam", base.enforce_iam)),
+            _one_of("rates", wanted.get("rates", base.rates), RATES),
         )
         with self._lock:
             self.cloudtrail_delay, self.fargate = fresh.cloudtrail_delay, fresh.fargate
             self.retry_refused, self.throttle = fresh.retry_refused, dict(fresh.throttle)
+            self.enforce_iam, self.rates = fresh.enforce_iam, fresh.rates
+        if faults is not None or base is not self:
+            self.faults.set(faults or [])
 
     def shown(self) -> dict[str, Any]:
         """Return every setting as it is: of what is throttled, how often it still will be."""
         return {
             "cloudtrail_delay_seconds": self.cloudtrail_delay / timedelta(seconds=1),
+            "enforce_iam": self.enforce_iam,
             "fargate": self.fargate,
+            "faults": self.faults.shown(),
+            "rates": self.rates,
             "retry_refused": self.retry_refused,
             "throttle": dict(self.throttle),
         }

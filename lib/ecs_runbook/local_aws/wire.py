@@ -149,6 +149,21 @@ def _params(
 
 
 @functools.cache
+def page_token(service: str, operation: str) -> str:
+    """
+    Return the parameter that asks *operation* for a later page; nothing if it has no pages.
+
+    Examples
+    --------
+    >>> page_token("events", "ListRules"), page_token("ecs", "RunTask")
+    ('NextToken', '')
+    """
+    shape = get_service_model(service).operation_model(operation).input_shape
+    names = shape.members if shape is not None else {}
+    return next((name for name in names if name.lower() in {"nexttoken", "marker"}), "")
+
+
+@functools.cache
 def protocol_of(service: str) -> str:
     """Return the protocol in which the local AWS speaks for *service*: one that both moto and botocore know."""
     metadata = get_service_model(service).metadata
