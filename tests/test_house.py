@@ -146,6 +146,12 @@ def test_the_readme_lists_every_notebook():
     assert sorted(set(listed)) == [path.stem for path in NOTEBOOKS]
 
 
+def test_the_first_notebook_lists_every_other():
+    book = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4)
+    listed = re.findall(r"^\| \[(\w+)\]\(\1\.ipynb\)", "\n".join(cell.source for cell in book.cells), re.MULTILINE)
+    assert listed == [path.stem for path in NOTEBOOKS if path.stem != "00_start_here"]
+
+
 def test_conda_gets_the_same_as_pip():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]

@@ -29,7 +29,9 @@ def place(monkeypatch, tmp_path):
 
     def run(command, failure, *, progress=""):
         ran.append([str(part) for part in command])
-        (tmp_path / ".venv").mkdir(exist_ok=True)
+        python = set_up.python()
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
 
     monkeypatch.setattr(set_up, "run", run)
     return tmp_path, ran
@@ -43,6 +45,29 @@ def test_what_is_built_is_reused_while_the_lock_is_unchanged(place):
     assert first > 0
     assert len(ran) == first
     (folder / "base.lock").write_text("BASE==2\n")
+    set_up.set_up()
+    assert len(ran) == 2 * first
+
+
+def test_an_environment_that_was_moved_here_is_built_anew(place, monkeypatch):
+    folder, ran = place
+    set_up.set_up()
+    first = len(ran)
+    moved = folder.with_name("moved")
+    (folder / ".venv").rename(moved)
+    monkeypatch.setattr(set_up, "ROOT", moved)
+    monkeypatch.setattr(set_up, "VENV", moved)
+    monkeypatch.setattr(set_up, "MARK", moved / "built-from")
+    set_up.set_up()
+    assert len(ran) == 2 * first
+
+
+def test_an_environment_whose_python_is_gone_is_built_anew(place):
+    _, ran = place
+    set_up.set_up()
+    first = len(ran)
+    set_up.python().unlink()
+    set_up.python().symlink_to("no-longer-there")
     set_up.set_up()
     assert len(ran) == 2 * first
 
@@ -105,7 +130,8 @@ def test_a_folder_that_may_not_be_written_is_said(place, monkeypatch):
 
 
 def test_a_failing_command_is_told_with_its_own_words():
-    command = [sys.executable, "-c", "print('ERROR: no matching distribution for moto'); raise SystemExit(1)"]
+    words = "print('WARNING: NewConnectionError, again'); print('ERROR: no matching distribution for moto')"
+    command = [sys.executable, "-c", f"{words}; raise SystemExit(1)"]
     with pytest.raises(set_up.SetUpFailed, match=r"base.lock could not be installed: ERROR: no matching distribution"):
         set_up.run(command, "base.lock could not be installed")
 

@@ -66,6 +66,11 @@ def local() -> Path:
     return writable(root() / ".local")
 
 
+def state(life: str) -> Path:
+    """Return the folder of Terraform's state in one life of the local AWS; it is not made."""
+    return root() / ".local" / "state" / life
+
+
 def writable(folder: Path) -> Path:
     """
     Return *folder*, made if need be.

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ecs_runbook.demo.__main__ import Told, Unexpected, closing_table, report_of
+from ecs_runbook import workspace
+from ecs_runbook.demo.__main__ import Told, Unexpected, closing_table, main, own_folders, report_of
 from ecs_runbook.demo.story import PINNED, RIGHT, NextDay, Step, just_after_the_next_run, story
 from ecs_runbook.errors import RunbookError
+from ecs_runbook.terraform import binary
 
 
 def steps():
@@ -78,3 +80,48 @@ def test_the_table_takes_what_it_says_from_the_receipts():
     assert lines[3].count("3 resources") == 2
     assert lines[4].split()[3:] == ["ran", "everyday2am:4", "LATEST", "ran", "everyday2am-pinned:4", "LATEST"]
     assert lines[5].split()[3:] == ["ran", "everyday2am:7", "LATEST", "ran", "everyday2am-pinned:4", "STALE"]
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv(workspace.HOME_VARIABLE, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_terraform_that_is_too_old_is_told_before_anything_begins(home, monkeypatch, tmp_path, capsys):
+    program = tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho \'{"terraform_version": "1.5.7"}\'\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setattr(binary, "_bundled", lambda: False)
+    assert main() == 1
+    said = capsys.readouterr()
+    assert said.err.strip().startswith(f"demo: {program} is 1.5.7, and 1.6 or newer is needed. Install Terraform")
+    assert said.out == ""
+    assert not home.exists()
+
+
+def test_a_mirror_without_the_provider_is_told_before_anything_begins(home, monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
+    monkeypatch.setenv("TF_PLUGIN_MIRROR", str(tmp_path))
+    assert main() == 1
+    said = capsys.readouterr()
+    assert f"demo: TF_PLUGIN_MIRROR = {tmp_path} holds no registry.terraform.io/hashicorp/aws. Fill it" in said.err
+    assert said.out == ""
+    assert not (home / "runs").exists()
+
+
+def test_what_is_half_done_does_not_stay_and_what_is_done_does(home):
+    with own_folders() as (_, build):
+        (build / RIGHT).mkdir()
+    assert (build / RIGHT).is_dir()
+
+    def break_off():
+        with own_folders() as (_, build):
+            (build / PINNED).mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert [path.name for path in build.iterdir()] == [".lock"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ecs_runbook import workspace
 from ecs_runbook.errors import LocalAwsError, WorkspaceError
 from ecs_runbook.local_aws import process
 
@@ -46,6 +47,17 @@ def test_a_restarted_server_is_another_life(folder):
     first = process.start(folder)
     process.stop(folder)
     assert process.start(folder).life != first.life
+
+
+def test_terraforms_state_of_a_life_goes_with_it_and_no_other(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv(workspace.HOME_VARIABLE, str(tmp_path))
+    kept, gone = workspace.state("another"), workspace.state(process.start(folder).life)
+    for state in (kept, gone):
+        state.mkdir(parents=True)
+        (state / "x.tfstate").touch()
+    process.stop(folder)
+    assert not gone.exists()
+    assert (kept / "x.tfstate").is_file()
 
 
 def test_it_listens_on_the_port_that_was_named(folder):

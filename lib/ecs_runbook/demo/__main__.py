@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -26,6 +27,8 @@ from ecs_runbook.demo.kernels import Warm, warm_kernels
 from ecs_runbook.demo.story import PINNED, RIGHT, NextDay, Step, just_after_the_next_run, story
 from ecs_runbook.errors import RunbookError, WorkspaceError
 from ecs_runbook.local_aws import process
+from ecs_runbook.terraform import binary
+from ecs_runbook.terraform.environment import provider_config
 
 _REPORT = re.compile(r"^Report: (.+)$", re.MULTILINE)
 
@@ -34,6 +37,7 @@ def main() -> int:
     """Run the story; return the exit code."""
     began = time.monotonic()
     try:
+        require_terraform()
         with (
             own_folders() as (home, build),
             warm_kernels(log=home / "kernels.log") as execute,
@@ -190,6 +194,21 @@ def _column(by: Mapping[tuple[str, str], Told], name: str) -> list[str]:
     ]
 
 
+def require_terraform() -> None:
+    """
+    Refuse to begin where it could not end.
+
+    Raises
+    ------
+    TerraformMissing
+        If there is no Terraform, or none that is new enough.
+    ProviderMissing
+        If the provider is to be taken from a folder that does not hold it.
+    """
+    program = binary.find()
+    provider_config(os.environ, workspace.local(), registry=program.registry)
+
+
 @contextlib.contextmanager
 def own_folders() -> Iterator[tuple[Path, Path]]:
     """
@@ -212,13 +231,20 @@ def own_folders() -> Iterator[tuple[Path, Path]]:
         for killed in workspace.local().glob("demo-*"):
             process.stop(killed)
             shutil.rmtree(killed, ignore_errors=True)
-        for name in (RIGHT, PINNED):
-            shutil.rmtree(build / name, ignore_errors=True)
+        _forget(build)
         home = Path(tempfile.mkdtemp(prefix="demo-", dir=workspace.local()))
         try:
             yield home, build
+        except BaseException:
+            _forget(build)  # half-done, and of an AWS that is gone
+            raise
         finally:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _forget(build: Path) -> None:
+    for name in (RIGHT, PINNED):
+        shutil.rmtree(build / name, ignore_errors=True)
 
 
 @contextlib.contextmanager

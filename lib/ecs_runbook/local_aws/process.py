@@ -13,6 +13,7 @@ import http.client
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,8 +25,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ecs_runbook import workspace
 from ecs_runbook.errors import LocalAwsError
-from ecs_runbook.workspace import writable
 
 NOTE = "local-aws.json"
 LOG = "local-aws.log"
@@ -81,7 +82,7 @@ def start(folder: Path, port: int | None = None, timeout: float = 20) -> Server:
     WorkspaceError
         If *folder* cannot be written to.
     """
-    with _alone(writable(folder.resolve())):
+    with _alone(workspace.writable(folder.resolve())):
         if (running := status(folder)) is not None:
             return _as_wanted(running, port)
         _check_installed()
@@ -91,7 +92,7 @@ def start(folder: Path, port: int | None = None, timeout: float = 20) -> Server:
 
 def stop(folder: Path, timeout: float = 5) -> bool:
     """
-    Stop the local AWS of *folder*; its state is gone with it.
+    Stop the local AWS of *folder*; its state is gone with it, and so is Terraform's of what was in it.
 
     Returns
     -------
@@ -108,6 +109,8 @@ def stop(folder: Path, timeout: float = 5) -> bool:
             break
     with contextlib.suppress(FileNotFoundError):
         (folder / NOTE).unlink()
+    if server.life.isalnum():  # it names a folder
+        shutil.rmtree(workspace.state(server.life), ignore_errors=True)
     return True
 
 

@@ -131,7 +131,7 @@ def local_of(aws: Aws, folder: Path) -> Local | None:
     if aws.where != "local":
         return None
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
-    return Local(str(aws.endpoint), workspace.local() / "state" / aws.life / f"{folder.name}-{place}.tfstate")
+    return Local(str(aws.endpoint), workspace.state(aws.life) / f"{folder.name}-{place}.tfstate")
 
 
 def write(spec: Spec, folder: Path, *, account: str, region: str, local: Local | None = None) -> list[Path]:
