@@ -15,6 +15,7 @@ from ecs_runbook.errors import AwsError, EvidenceError, ParameterError
 from ecs_runbook.evidence.dead_letters import read_letter
 from ecs_runbook.firing.calls import read
 from ecs_runbook.session import LOCAL_PACE
+from ecs_runbook.verdicts.failures import judge_failures
 
 ACCOUNT = "111122223333"
 CLUSTER = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/batch"
@@ -116,14 +117,12 @@ def task_arn(number):
 class Aws:
     """Everything that is asked, in one, with the shapes of AWS's answers; every call is counted."""
 
-    def __init__(
-        self, *, tasks=(), records=(), letters=(), rules=None, schedules=None, refuse=(), queue=None, definition=None
-    ):
+    def __init__(self, *, tasks=(), records=(), letters=(), rules=None, schedules=None, refuse=(), **more):
         self.tasks, self.records, self.letters = list(tasks), list(records), list(letters)
         self.rules = {"nightly": [a_target("nightly")]} if rules is None else rules
         self.schedules = schedules or {}
-        self.refuse, self.queue, self.asked = refuse, queue or {}, []
-        self.definition = definition or {}
+        self.refuse, self.asked = refuse, []
+        self.queue, self.definition, self.policy = (more.get(name, {}) for name in ("queue", "definition", "policy"))
 
     def __getattr__(self, operation):
         if operation.startswith("_"):
@@ -147,6 +146,13 @@ class Aws:
             "list_tasks": self._list_tasks,
             "describe_tasks": lambda tasks, **_: {"tasks": [one for one in self.tasks if one["taskArn"] in tasks]},
             "describe_task_definition": lambda **_: {"taskDefinition": self.definition},
+            "get_role": lambda RoleName: {"Role": {"Arn": f"arn:aws:iam::{ACCOUNT}:role/jobs/{RoleName}"}},
+            "list_role_policies": lambda **_: {"PolicyNames": []},
+            "list_attached_role_policies": lambda **_: {"AttachedPolicies": [{"PolicyArn": "p"}]},
+            "get_policy": lambda **_: {"Policy": {"DefaultVersionId": "v3"}},
+            "get_policy_version": lambda VersionId, **_: {
+                "PolicyVersion": {"Document": {"Statement": self.policy if VersionId == "v3" else []}}
+            },
             "get_queue_url": lambda **_: {"QueueUrl": "https://queue"},
             "get_queue_attributes": lambda **_: {
                 "Attributes": {"ApproximateNumberOfMessages": str(len(self.letters))} | self.queue
@@ -190,8 +196,8 @@ class Aws:
         return {"Events": [{"EventId": "e", "CloudTrailEvent": json.dumps(record)} for record in self.records]}
 
 
-def asked(aws, *, since=SINCE, until=UNTIL, **about):
-    about = about or {"rule": "nightly"}
+def asked(aws, *, since=SINCE, until=UNTIL, iam=False, **about):
+    about = (about or {"rule": "nightly"}) | ({"iam": aws} if iam else {})
     clients = dict.fromkeys(("ecs", "sqs", "cloudtrail", "events", "scheduler"), aws)
     return failures(**about, since=since, until=until, pace=LOCAL_PACE, **clients)
 
@@ -491,6 +497,42 @@ def test_in_an_account_a_forbidden_list_of_schedules_is_named():
         False,
         "2 rules of the default bus run ECS tasks; the caller needs scheduler:ListSchedules",
     )
+
+
+BARE = [{"Effect": "Allow", "Action": "ecs:RunTask", "Resource": f"{DEFINITION}/nightly"}]
+
+
+def test_the_policies_of_a_role_that_was_denied_are_read_once_and_tell_which_mistake_it_is():
+    times = (FIVE, FIVE - timedelta(days=1), FIVE - timedelta(days=2))
+    records = [a_call(at, error="AccessDenied", message=denied("nightly")) for at in times]
+    aws = Aws(records=records, policy=BARE)
+    found = asked(aws, iam=True)
+    assert found.table[["cause", "count"]].values.tolist() == [["run-task-denied-bare-family-policy", 3]]
+    assert answers(found)["IAM"] == (True, "read the policies of 1 role, as they are now")
+    assert aws.asked.count("get_policy_version") == 1
+    assert asked(Aws(records=records)).table["cause"].tolist() == ["run-task-denied-for-the-revision"]
+
+
+def test_policies_that_may_not_be_read_leave_the_mistake_open_and_that_is_said():
+    records = [a_call(error="AccessDenied", message=denied("nightly"))]
+    found = asked(Aws(records=records, policy=BARE, refuse=["list_attached_role_policies"]), iam=True)
+    assert found.table["cause"].tolist() == ["run-task-denied-for-the-revision"]
+    words = "the caller needs iam:ListAttachedRolePolicies: which mistake in a policy it is stays open"
+    assert answers(found)["IAM"] == (False, words)
+    told = {check.id: check.status for check in judge_failures(found)}
+    assert told == {"failure-cause": "NG", "failures-told": "OK"}
+
+
+def test_iam_is_not_asked_where_nothing_was_denied_and_not_about_another_accounts_role():
+    aws = Aws(records=[a_call(error="InvalidParameterException", message=PUBLIC_IP)], policy=BARE)
+    assert "IAM" not in answers(asked(aws, iam=True))
+    assert not {one for one in aws.asked if "role" in one}
+    words = denied("nightly").replace(f"sts::{ACCOUNT}", "sts::999988887777")
+    elsewhere = a_call(error="AccessDenied", message=words, of="arn:aws:iam::999988887777:role/nightly-schedule")
+    rules = {"nightly": [a_target("nightly", of="arn:aws:iam::999988887777:role/nightly-schedule")]}
+    found = asked(Aws(records=[elsewhere], rules=rules, policy=BARE), iam=True)
+    assert found.table["cause"].tolist() == ["run-task-denied-for-the-revision"]
+    assert answers(found)["IAM"] == (True, "read the policies of 0 roles, as they are now")
 
 
 def test_a_rule_that_is_not_there_is_one_clear_error():

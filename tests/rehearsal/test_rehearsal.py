@@ -93,6 +93,29 @@ FOUND = {
 """By hand: the rule that finds each, in its files and in its plan, and finds it no more after the mend."""
 
 
+CAUSES = {
+    "pinned_revision": ("runs-latest",),
+    "deregistered_revision": ("revision-inactive",),
+    "destroy_before_create": ("no-active-revision",),
+    "override_of_missing_container": ("override-of-unknown-container",),
+    "bare_family_in_policy": ("run-task-denied-bare-family-policy",),
+    "policy_pinned_to_revision": ("run-task-denied-pinned-policy",),
+    "pass_role_of_new_revision": ("pass-role-denied",),
+    "passed_to_service_wrong": ("pass-role-to-another-service",),
+    "trust_wrong_service": ("assume-role-denied",),
+    "tag_resource_missing": ("tag-resource-denied",),
+    "launch_type_left_out": ("public-ip-needs-fargate",),
+    "ec2_on_empty_cluster": ("no-container-instances",),
+    "no_network_configuration": ("network-configuration-missing",),
+    "subnet_and_group_in_two_vpcs": ("security-group-in-another-vpc",),
+    "no_way_to_registry": ("no-way-to-registry",),
+    # the one was refused at the apply, and the other runs, at its minute
+    "cron_both_day_fields": (),
+    "cron_meant_in_jst": (),
+}
+"""By hand: what the live checks make of each. IAM's words are the same for several; the role's policies tell."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
@@ -129,6 +152,11 @@ def test_after_the_mend_the_latest_revision_runs_to_its_end_and_a_plan_is_empty(
     ]
     assert told.still_to_change == ()
     assert told.runs_now
+
+
+@pytest.mark.parametrize("name", sorted(STORIES))
+def test_the_live_checks_name_the_very_mistake(rehearsed, name):
+    assert rehearsed[name].first.found == CAUSES[name]
 
 
 def test_the_mended_cron_runs_at_two_in_tokyo(rehearsed):

@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import Any
 
 from ecs_runbook.diagnosis.catalogue import Row, Verified
+from ecs_runbook.diagnosis.policies import ALLOWED, NOTHING, SAYS
 from ecs_runbook.diagnosis.recognise import Fit, recognise
 from ecs_runbook.diagnosis.sighting import Sighting
 from ecs_runbook.diagnosis.values import clean, fill, for_diff, for_text, of_target, with_known
@@ -115,8 +116,8 @@ def explain(seen: Sighting, **known: Any) -> Explanation:
     known
         What the reader knows besides, to be named in the mend: any fact of a sighting by its name (``rule``, ``role``,
         ``task_definition`` …); ``target``, the target as EventBridge's ListTargetsByRule or Scheduler's GetSchedule has
-        it; ``policy``, the policy documents of the role, which tell apart what AWS's words do not. Empty ones
-        are ignored.
+        it; ``policy``, the policies of the role, which tell apart what AWS's words do not: documents, or
+        :class:`~ecs_runbook.diagnosis.policies.RolePolicies`. Empty ones are ignored.
 
     Returns
     -------
@@ -180,6 +181,8 @@ def _besides(row: Row, facts: Mapping[str, Any]) -> str:
     if facts.get("containers_disagree") and "containers_disagree" not in row.when:
         words += f"; another container ended with 0, so if {facts.get('container') or 'this one'} is not essential, the"
         words += " run was a good one"
+    if facts.get("policy_says") in (ALLOWED, NOTHING) and "policy_says" not in row.when:
+        words += f"; {SAYS[str(facts['policy_says'])]}"
     caller = str(facts.get("caller") or "")
     if caller and ":assumed-role/" not in caller and not facts.get("service"):
         words += f"; it was called by {caller}, not by EventBridge: that one's policies count where a role is spoken of"

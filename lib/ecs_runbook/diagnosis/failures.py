@@ -18,6 +18,7 @@ import pandas as pd
 
 from ecs_runbook.diagnosis.explain import Explanation
 from ecs_runbook.diagnosis.merging import Failure, failed, merge
+from ecs_runbook.diagnosis.policies import RolePolicies
 from ecs_runbook.errors import AwsError, ParameterError, SpecError
 from ecs_runbook.evidence import attribution, dead_letters, schedules, trail
 from ecs_runbook.evidence import ecs as remembered
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_sqs import SQSClient
 
 FAILURE_COLUMNS = ["cause", "title", "count", "first", "last", "subjects", "said", "told_by"]
 EACH_COLUMNS = ["time", "subject", "cause", "title", "said", "told_by", "attempts", "task"]
 ASKED_COLUMNS = ["source", "answered", "answer", "calls", "not_yet", "no_longer"]
-FROM_DLQ, FROM_EVENTBRIDGE = "DLQ", "EventBridge"
+FROM_DLQ, FROM_EVENTBRIDGE, FROM_IAM = "DLQ", "EventBridge", "IAM"
 FORGETS = timedelta(hours=1)
 TRAIL_KEEPS = timedelta(days=90)
 _SEEN = ["title", "count", "first", "last", "subjects", "said", "told_by"]
@@ -64,6 +66,7 @@ def failures(
     cloudtrail: CloudTrailClient,
     events: EventBridgeClient,
     scheduler: Any = None,
+    iam: IAMClient | None = None,
     pace: Pace = AWS_PACE,
     progress: Bars | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -85,6 +88,9 @@ def failures(
         The range, aware; *until* is taken for the present.
     ecs, sqs, cloudtrail, events, scheduler
         The clients. Without *scheduler* the schedules of EventBridge Scheduler are left out, and that is said.
+    iam
+        An IAM client, to read the policies of roles that were denied something: AWS's words are the same for several
+        mistakes in a policy. Without it they are not told apart.
     pace
         How fast CloudTrail may be asked: ``aws.pace`` of the session.
     progress
@@ -112,7 +118,8 @@ def failures(
     ``scheduler:GetSchedule``; for a cluster or account ``events:ListRules``, ``events:ListTargetsByRule``,
     ``scheduler:ListSchedules``, ``scheduler:GetSchedule`` and (account) ``ecs:ListClusters``. Then ``ecs:ListTasks``,
     ``ecs:DescribeTasks``, ``ecs:DescribeTaskDefinition`` (tasks of several containers), ``sqs:GetQueueUrl``,
-    ``sqs:GetQueueAttributes``, ``sqs:ReceiveMessage`` and ``cloudtrail:LookupEvents``. Reading a queue takes nothing
+    ``sqs:GetQueueAttributes``, ``sqs:ReceiveMessage`` and ``cloudtrail:LookupEvents``; with *iam*, where something was
+    denied, what :class:`~ecs_runbook.diagnosis.policies.RolePolicies` needs. Reading a queue takes nothing
     out of it, but raises the receive count of its messages. CloudTrail is asked for RunTask once, whatever the number
     of rules; refusals of AssumeRole are not looked up: every role that anyone assumes would have to be read, and that
     such a refusal is recorded at all is not verified.
@@ -134,14 +141,17 @@ def failures(
     letters, dlq_told = _ask_queues(scope, window, sqs, progress)
     died = frozenset(task.arn for task, _ in tasks if failed(task))
     calls, trail_told = _ask_trail(scope, window, died, cloudtrail, limiter, progress)
-    found = merge(tasks, calls, letters, known=scope.known)
+    policies = RolePolicies(iam, Asking()) if iam is not None else None
+    found = merge(tasks, calls, letters, known=lambda whose, role: {**scope.known(whose, role), "policy": policies})
     runs = _runs(tasks, calls, running)
     return Failures(
         about=scope.about,
         since=since,
         until=until,
         found=tuple(found),
-        asked=pd.DataFrame([ecs_told, dlq_told, trail_told, scope.told()], columns=ASKED_COLUMNS),
+        asked=pd.DataFrame(
+            [ecs_told, dlq_told, trail_told, scope.told(), *_policies_told(policies)], columns=ASKED_COLUMNS
+        ),
         runs=runs,
         missed=tuple(scope.missed(window, tasks, calls, found)) if trail_told["answered"] else (),
         explanations=Explanations(some[-1].best for some in _by_cause(found)),
@@ -198,8 +208,8 @@ class Failures:
         The failures, each once, oldest first.
     asked
         A table of the sources in the order in which they were asked, columns :data:`ASKED_COLUMNS`: ECS, DLQ,
-        CloudTrail, and EventBridge for the names. ``not_yet`` is what can still arrive, ``no_longer`` what nobody can
-        know any more.
+        CloudTrail, EventBridge for the names, and IAM if something was denied. ``not_yet`` is what can still arrive,
+        ``no_longer`` what nobody can know any more.
     runs
         The runs that did not fail.
     missed
@@ -628,6 +638,16 @@ def _ask_trail(
         no_longer="; ".join(gone),
     )
     return own, row
+
+
+def _policies_told(policies: RolePolicies | None) -> list[dict[str, Any]]:
+    if policies is None or not policies.ask.calls:
+        return []
+    read = f"read the policies of {_count(policies.read, 'role')}, as they are now"
+    if policies.refused is None:
+        return [_row(FROM_IAM, policies.ask, read)]
+    why = f"{_refused(policies.refused)}: which mistake in a policy it is stays open"
+    return [_row(FROM_IAM, policies.ask, f"{read}; {why}" if policies.read else why, answered=False)]
 
 
 def _row(

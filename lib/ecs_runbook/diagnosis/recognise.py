@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ecs_runbook.diagnosis.catalogue import KNOWN, UNKNOWN, Row, catalogue
+from ecs_runbook.diagnosis.policies import SAYS
 from ecs_runbook.diagnosis.sighting import CLOUDTRAIL, FAILURES, RULE_DLQ, Sighting
 from ecs_runbook.diagnosis.words import Expected, Match, alike, stem
 
@@ -215,6 +216,8 @@ def _facts_in_words(row: Row, facts: Mapping[str, str | tuple[str, ...]]) -> lis
         shown = ", ".join(value) if isinstance(value, tuple) else value
         if wanted == UNKNOWN:
             words.append(f"no {named} is told")
+        elif name == "policy_says":
+            words.append(SAYS.get(shown, shown))
         elif name == "containers_disagree":
             words.append(f"the exit codes differ: {', '.join(facts.get('exit_codes') or ())[:200]}")
         elif name != "ended":

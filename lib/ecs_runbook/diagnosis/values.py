@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ecs_runbook.diagnosis.catalogue import DERIVED, FACTS, PLACEHOLDER
+from ecs_runbook.diagnosis.policies import Facts, policy_says
 from ecs_runbook.firing.names import definition, short
-
-Facts = Mapping[str, "str | tuple[str, ...]"]
 
 _ARN = r"arn:[a-z-]{2,20}"
 _NAME = r"[\w.-]{1,255}"
@@ -69,8 +66,8 @@ def with_known(facts: Facts, known: Mapping[str, Any]) -> dict[str, str | tuple[
         Of a sighting.
     known
         Facts by name, which come first; ``target``, a target as EventBridge or Scheduler describes it, and ``policy``,
-        one policy document or several of the role, as mappings or JSON: what these say fills gaps only, as they say
-        what is so now.
+        the policies of the role, see :func:`~ecs_runbook.diagnosis.policies.policy_says`: what these say fills gaps
+        only, as they say what is so now.
     """
     own = {name: value for name, value in known.items() if name in FACTS and _is_told(value)}
     whole = {**of_target(known.get("target"), facts), **facts, **own}
@@ -117,55 +114,6 @@ def of_target(target: object, facts: Facts) -> dict[str, str | tuple[str, ...]]:
         family, revision = definition(named)
         found |= {"task_definition": named, "family": family, "revision": "" if revision is None else str(revision)}
     return {name: value for name, value in found.items() if _is_told(value) and not facts.get(name)}
-
-
-def policy_says(policy: object, facts: Facts) -> str:
-    """
-    Return what the role's policies say of the action that was refused, as far as it can be told; ``""`` if it cannot.
-
-    ``bare family``, ``another revision`` or ``nothing`` for RunTask; ``another service`` or ``nothing`` for PassRole.
-
-    Examples
-    --------
-    >>> denied = {"action": "ecs:RunTask", "resource": "arn:aws:ecs:eu-west-1:111122223333:task-definition/n:3"}
-    >>> bare = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "arn:aws:ecs:*:*:task-definition/n"}
-    >>> policy_says({"Statement": bare}, denied)
-    'bare family'
-    """
-    action, resource = str(facts.get("action") or ""), str(facts.get("resource") or "")
-    if not policy or not action or not resource:
-        return ""
-    documents = policy if isinstance(policy, list | tuple) else [policy]
-    allowed = [one for document in documents for one in _statements(document) if _allows(one, action)]
-    if action == "iam:PassRole":
-        named = [one for one in allowed if _names(one, resource)]
-        return "another service" if any("PassedToService" in str(one.get("Condition")) for one in named) else "nothing"
-    if action == "ecs:RunTask" and ":task-definition/" in resource:
-        family, _, revision = resource.rpartition(":")
-        if any(_names(one, family) for one in allowed) and revision.isdigit():
-            return "bare family"
-        pins = [str(entry) for one in allowed for entry in _several(one.get("Resource"))]
-        pinned = any(pin.rpartition(":")[2].isdigit() and fnmatchcase(family, pin.rpartition(":")[0]) for pin in pins)
-        return "another revision" if pinned else "nothing"
-    return ""
-
-
-def _statements(document: object) -> list[Mapping[str, Any]]:
-    if isinstance(document, str):
-        try:
-            document = json.loads(document)
-        except (ValueError, RecursionError):
-            return []
-    return [one for one in _several(_mapping(document).get("Statement")) if isinstance(one, Mapping)]
-
-
-def _allows(statement: Mapping[str, Any], action: str) -> bool:
-    patterns = [str(one).lower() for one in _several(statement.get("Action"))]
-    return statement.get("Effect") == "Allow" and any(fnmatchcase(action.lower(), one) for one in patterns)
-
-
-def _names(statement: Mapping[str, Any], resource: str) -> bool:
-    return any(fnmatchcase(resource, str(one)) for one in _several(statement.get("Resource")))
 
 
 def _several(value: object) -> list[Any]:
@@ -230,6 +178,8 @@ def _derived(fit: Mapping[str, str]) -> dict[str, str]:
         made |= {"owner": f"rule {fit['rule']}", "target": f"the aws_cloudwatch_event_target of rule {fit['rule']}"}
     elif scheduler:
         made |= {"owner": "the schedule", "target": "the aws_scheduler_schedule"}
+    if fit.get("cluster", "").startswith("arn:"):
+        made["cluster_arn"] = fit["cluster"]
     if ":role/" in fit.get("resource", ""):
         made["passed_role"] = fit["resource"]
     if ":task-definition/" in fit.get("resource", ""):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ecs_runbook.diagnosis.explain import Explanation, explain
-from ecs_runbook.diagnosis.sighting import sightings
+from ecs_runbook.diagnosis.explain import Explanation
+from ecs_runbook.diagnosis.failures import Failures
 from ecs_runbook.lint.check import check_plan, lint_terraform
 from ecs_runbook.lint.findings import Report
 from ecs_runbook.rehearsal.mistakes import Mistake
@@ -54,7 +54,7 @@ def by_plan(before: Found, after: Found) -> dict[str, tuple[str, ...]]:
     return {name: _gone(_of(name, before), _of(name, after)) for name in whose}
 
 
-def by_live(rule: str, table: pd.DataFrame, letters: Iterable[Mapping[str, Any]] = ()) -> Live:
+def by_live(rule: str, table: pd.DataFrame, failed: Failures) -> Live:
     """
     Return what `50_explain_failure` and `40_prove` make of a firing.
 
@@ -63,19 +63,13 @@ def by_live(rule: str, table: pd.DataFrame, letters: Iterable[Mapping[str, Any]]
     rule
         The schedule's name.
     table
-        Its runs, with the records in their ``attrs``.
-    letters
-        The messages of its dead-letter queue.
+        Its runs, as `40_prove` sees them.
+    failed
+        What failed, as `50_explain_failure` sees it.
     """
-    explanations = [explain(seen, rule=rule) for seen in sightings([*_records(table), *letters])]
-    causes = tuple(dict.fromkeys(one.cause for one in explanations if one.known))
+    causes = tuple(one.cause for one in failed.explanations if one.known)
     checks = tuple(check.id for check in judge_runs(table, rule) if check.status == "NG")
-    return Live(causes or checks, explanations[0] if explanations else None)
-
-
-def _records(table: pd.DataFrame) -> list[Mapping[str, Any]]:
-    by_source: Mapping[str, Sequence[Mapping[str, Any]]] = table.attrs.get("records", {})
-    return [record for records in by_source.values() for record in records]
+    return Live(causes or checks, failed.explanations[0] if failed.explanations else None)
 
 
 def _worth(report: Report) -> Found:

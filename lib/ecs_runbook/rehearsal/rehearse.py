@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from ecs_runbook.diagnosis.failures import Failures, failures
 from ecs_runbook.errors import EvidenceError
 from ecs_runbook.evidence.dead_letters import Letter, read_queue
 from ecs_runbook.evidence.runs import STALE, empty, runs
@@ -128,7 +129,7 @@ class _Rehearsal:
         table = self._runs(mistake, moment)
         letters = self._letters(mistake)
         said, told_by = self._said(mistake, table, letters)
-        live = found.by_live(mistake.rule, table, [letter.raw for letter in letters])
+        live = found.by_live(mistake.rule, table, self._failures(mistake, moment))
         self.first[mistake.name] = Seen(moment, said, told_by, table, live.explanation, live.ids)
 
     def _see_again(self, mistake: Mistake, moment: datetime) -> None:
@@ -143,6 +144,11 @@ class _Rehearsal:
             return runs(mistake.rule, since=moment, until=aws.now(), pace=aws.pace, **clients)
         except EvidenceError:
             return empty()
+
+    def _failures(self, mistake: Mistake, moment: datetime) -> Failures:
+        aws = self.stage.aws
+        clients = aws.clients("ecs", "sqs", "cloudtrail", "events", "scheduler", "iam")
+        return failures(rule=mistake.rule, since=moment, until=aws.now(), pace=aws.pace, **clients)
 
     def _said(self, mistake: Mistake, table: pd.DataFrame, letters: Sequence[Letter]) -> tuple[str, str]:
         """Return what AWS said, and where it said so."""
