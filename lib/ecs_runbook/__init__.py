@@ -42,6 +42,7 @@ _HOMES = {
     "fleet": "inventory.fleet",
     "installed": "verdicts.installed",
     "judge_applied": "verdicts.steps",
+    "judge_checked": "checks.outcome",
     "judge_failures": "verdicts.failures",
     "judge_fired": "verdicts.steps",
     "judge_gone": "verdicts.steps",

@@ -1,0 +1,93 @@
+"""Judge the inventory: every check of every row, from what AWS said; nothing here asks AWS."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ecs_runbook.checks import networks, permissions, queues, targets, times
+from ecs_runbook.checks.findings import Finding
+from ecs_runbook.checks.saying import Check, Scene, skip_at
+from ecs_runbook.checks.settings import Settings
+from ecs_runbook.inventory.model import Facts, Inventory, Place, Row
+from ecs_runbook.wanted.schedule import zone_named
+
+CHECKS: tuple[Check, ...] = (*targets.CHECKS, *networks.CHECKS, *permissions.CHECKS, *times.CHECKS, *queues.CHECKS)
+"""The checks about the definition of a schedule."""
+
+_EVEN_IF_DORMANT = frozenset({"schedule-disabled", "schedule-never-again", "dead-letters-waiting"})
+
+
+def judge(
+    inventory: Inventory,
+    facts: Mapping[Place, Facts],
+    *,
+    now: datetime,
+    zone: str = "UTC",
+    settings: Settings | None = None,
+    lasts: Mapping[tuple[Place, str], Sequence[float]] | None = None,
+) -> list[Finding]:
+    """
+    Judge every row by every check that applies to it.
+
+    Parameters
+    ----------
+    inventory
+        What is on a schedule. Its gaps become SKIP findings of the check ``inventory``.
+    facts
+        What AWS says of what the rows of each place name; a place without any is SKIP.
+    now
+        Aware.
+    zone
+        IANA name of the reader's time zone.
+    settings
+        Which checks are off, or of another severity.
+    lasts
+        How many seconds the task of each row took, oldest first, by place and subject.
+
+    Returns
+    -------
+    list of Finding
+        By row, in the order of the checks. What a row does wrong that fires no more is a note: it harms nobody until
+        somebody enables it.
+
+    Raises
+    ------
+    SpecError
+        If *zone* is not an IANA time zone.
+    """
+    settings, reader = settings or Settings(), zone_named(zone)
+    found = [skip_at("inventory", gap.place or Place("", ""), gap.subject or "all", gap) for gap in inventory.gaps]
+    rows: dict[Place, list[Row]] = defaultdict(list)
+    for row in inventory.rows:
+        rows[row.place].append(row)
+    durations: dict[Place, dict[str, Sequence[float]]] = defaultdict(dict)
+    for (place, subject), seconds in (lasts or {}).items():
+        durations[place][subject] = seconds
+    for place, own in rows.items():
+        scene = Scene(facts.get(place, Facts(place)), now, reader, zone, durations[place])
+        for row in own:
+            said = (finding for check in CHECKS for finding in check(row, scene))
+            found += _milder(_as_set(said, settings), times.dormant(row, scene))
+        found += _as_set(queues.of_place(place, own, scene), settings)
+    return found
+
+
+def _as_set(found: Iterable[Finding], settings: Settings) -> Iterator[Finding]:
+    """Yield what the settings leave, as grave as they say."""
+    for finding in found:
+        if finding.check not in settings.off:
+            severity = settings.severities.get(finding.check, finding.severity)
+            yield finding if severity == finding.severity else replace(finding, severity=severity)
+
+
+def _milder(found: Iterable[Finding], dormant: str) -> Iterator[Finding]:
+    """Yield what is wrong with a row that fires no more as notes: it harms nobody until somebody enables it."""
+    for finding in found:
+        graver = finding.status == "NG" and finding.severity != "note" and finding.check not in _EVEN_IF_DORMANT
+        if dormant and graver:
+            yield replace(finding, severity="note", because=f"{finding.because} ({dormant})")
+        else:
+            yield finding
