@@ -10,16 +10,18 @@ from ecs_runbook.local_aws.trail import HISTORY, Query, Refused, Trail, query_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
-HERE = "eu-west-2"
+ACCOUNT, REGION = "123456789012", "eu-west-2"
+HERE = f"{ACCOUNT}/{REGION}"
 
 
-def add(trail: Trail, name: str, at: datetime, *, region=HERE, read_only=False, key="AKIA", user="ann", resources=()):
+def add(trail: Trail, name: str, at: datetime, *, read_only=False, key="AKIA", user="ann", resources=()):
     record = {
         "eventName": name,
         "eventID": f"{name}-{at.isoformat()}",
         "eventTime": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "eventSource": "ecs.amazonaws.com",
-        "awsRegion": region,
+        "awsRegion": REGION,
+        "recipientAccountId": ACCOUNT,
         "readOnly": read_only,
         "userIdentity": {"accessKeyId": key},
     }
@@ -43,8 +45,9 @@ def test_the_newest_stands_first(trail):
     assert names(trail, Query(HERE)) == ["Other2", "RunTask", "Other1", "RunTask", "Other0", "RunTask"]
 
 
-def test_another_region_has_a_history_of_its_own(trail):
-    assert names(trail, Query("us-east-1")) == []
+@pytest.mark.parametrize("place", [f"{ACCOUNT}/us-east-1", f"111122223333/{REGION}"])
+def test_another_region_and_another_account_have_a_history_of_their_own(trail, place):
+    assert names(trail, Query(place)) == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def pages(trail: Trail, query: Query) -> list[list[str]]:
     found, token = [], ""
     while True:
         events, token = trail.lookup(
-            Query(query.region, query.attribute, query.start, query.end, query.size, token), LATER
+            Query(query.place, query.attribute, query.start, query.end, query.size, token), LATER
         )
         found.append([event["EventId"] for event in events])
         if not token:
@@ -146,7 +149,7 @@ def test_the_last_page_has_no_token(trail):
 @pytest.mark.parametrize(
     "other",
     [
-        Query("us-east-1", size=2),
+        Query(f"{ACCOUNT}/us-east-1", size=2),
         Query(HERE, ("EventName", "RunTask"), size=2),
         Query(HERE, start=NOON, size=2),
         Query(HERE, end=NOON, size=2),
@@ -154,7 +157,7 @@ def test_the_last_page_has_no_token(trail):
 )
 def test_a_token_of_another_query_is_refused(trail, other):
     token = trail.lookup(Query(HERE, size=2), LATER)[1]
-    foreign = Query(other.region, other.attribute, other.start, other.end, other.size, token)
+    foreign = Query(other.place, other.attribute, other.start, other.end, other.size, token)
     with pytest.raises(Refused, match="Invalid token") as refused:
         trail.lookup(foreign, LATER)
     assert refused.value.code == "InvalidNextTokenException"

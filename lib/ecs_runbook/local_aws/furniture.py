@@ -1,5 +1,5 @@
 """
-What stands in every region from the start, as in an account that people have: an ECS cluster and a network.
+What stands in every region of every account from the start, as people have it: an ECS cluster and a network.
 
 The network's ids are fixed, so that they can be written into a notebook. moto's own default VPC is there besides, and
 gets the internet gateway that AWS's has.
@@ -23,14 +23,14 @@ SECURITY_GROUP = "sg-0c1c1c1c1c1c1c1c1"
 def install(world: World) -> None:
     """Furnish every region before its first call to ECS or EC2."""
 
-    def furnish(region: str) -> None:
+    def furnish(account: str, region: str) -> None:
         from moto.ec2.models import ec2_backends
         from moto.ecs.models import ecs_backends
 
-        if region in ec2_backends[world.account] and region in ecs_backends[world.account]:
-            _network(ec2_backends[world.account][region])
-            _default_vpc(ec2_backends[world.account][region])
-            ecs_backends[world.account][region].create_cluster(CLUSTER, capacity_providers=["FARGATE", "FARGATE_SPOT"])
+        if region in ec2_backends[account] and region in ecs_backends[account]:
+            _network(ec2_backends[account][region])
+            _default_vpc(ec2_backends[account][region])
+            ecs_backends[account][region].create_cluster(CLUSTER, capacity_providers=["FARGATE", "FARGATE_SPOT"])
 
     world.furnishers.append(furnish)
 

@@ -77,7 +77,7 @@ def caller_of(access_key: str, account: str, partition: str = "aws") -> Caller:
     """
     Return who owns *access_key*.
 
-    An unknown key is the account's root: people call the local AWS with whatever key they have, and it must let them
+    An unknown key is an account's root: people call the local AWS with whatever key they have, and it must let them
     in.
 
     Parameters
@@ -85,7 +85,7 @@ def caller_of(access_key: str, account: str, partition: str = "aws") -> Caller:
     access_key
         As it stands in the signature.
     account
-        The account that the call goes to.
+        The account that the key belongs to.
     partition
         ``aws``, ``aws-cn``, …
     """

@@ -7,10 +7,10 @@ moto has no registry for plug-ins, so functions are replaced. A test holds the s
 from __future__ import annotations
 
 import importlib
-import os
 from datetime import timedelta
 from typing import Any
 
+from ecs_runbook.local_aws.accounts import forget
 from ecs_runbook.local_aws.identity import root_of
 from ecs_runbook.local_aws.world import World
 
@@ -27,8 +27,6 @@ def install(world: World) -> None:
     # No container of Lambda or Batch is ever started: the local AWS runs nothing.
     default_user_config["lambda"]["use_docker"] = False
     default_user_config["batch"]["use_docker"] = False
-    # Without it moto looks for every key in every partition, and makes an IAM of each for that.
-    os.environ["MOTO_ACCOUNT_ID"] = world.account
     _modules_are_listed_once()
     _sessions_are_found_by_key(world)
     _an_unknown_key_is_the_root()
@@ -71,7 +69,9 @@ def _sessions_are_found_by_key(world: World) -> None:
         session.expiration = max(session.expiration, now.replace(tzinfo=None) + lasts)
         keys = iam_backends[session.account_id][self.partition].access_keys
         while len(self.assumed_roles) > _SESSIONS:
-            keys.pop(self.assumed_roles.pop(0).access_key_id, None)
+            gone = self.assumed_roles.pop(0).access_key_id
+            keys.pop(gone, None)
+            forget(gone)
         return session
 
     STSBackend.assume_role = assume_role

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
 from moto.iam.models import iam_backends
-from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 
 from ecs_runbook.local_aws.policy import Context, Decision, Policy, Principal, decide, decide_trust, explain
@@ -150,7 +149,8 @@ def _may_assume(caller: Caller, role: Any, context: Context | None) -> bool:
     if caller.kind in {"AWSService", "Root"}:
         return True
     by_name = replace(principal_of(caller), account="")
-    if decide_trust(role.assume_role_policy_document, by_name, context).allowed:
+    at_home = caller.account == role.account_id  # the owner of a role elsewhere alone cannot let somebody in
+    if at_home and decide_trust(role.assume_role_policy_document, by_name, context).allowed:
         return True
     try:
         require(caller, "sts:AssumeRole", role.arn, context)
@@ -207,8 +207,8 @@ def _boundary(role: Any) -> tuple[Policy, ...] | None:
 
 
 def _session_policy(caller: Caller) -> tuple[Policy, ...] | None:
-    sts = sts_backends[caller.account][_partition(caller.arn)]
-    session = sts.get_assumed_role_from_access_key(caller.access_key)
+    key = iam_backends[caller.account][_partition(caller.arn)].access_keys.get(caller.access_key)
+    session = getattr(key, "session", None)
     return (Policy("session policy", session.policy),) if session and session.policy else None
 
 

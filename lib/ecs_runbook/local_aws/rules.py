@@ -216,6 +216,7 @@ class Rules:
             user_agent=SERVICE,
             source_ip=SERVICE,
             invoked_by=SERVICE,
+            account=rule.account_id,
         )
         if status < 300:
             return answer

@@ -34,6 +34,7 @@ _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
 _ROOMS = (
     "moto_fit",
+    "accounts",
     "trail",
     "furniture",
     "permissions",
@@ -44,7 +45,7 @@ _ROOMS = (
     "delivery",
     "rules",
 )
-_INVOKED_BY = "ecs_runbook.invoked_by"
+_INVOKED_BY, _ACCOUNT = "ecs_runbook.invoked_by", "ecs_runbook.account"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _APP: list[Application] = []
@@ -69,6 +70,7 @@ def call(
     user_agent: str,
     source_ip: str,
     invoked_by: str = "",
+    account: str = "",
 ) -> tuple[int, dict[str, Any]]:
     """
     Make a call through the whole server, from inside it: judged by IAM and recorded by the trail as any other.
@@ -83,6 +85,8 @@ def call(
         Not needed: the local AWS checks no signatures.
     invoked_by
         The service that makes the call in a role's name, ``events.amazonaws.com``.
+    account
+        For which account, if nobody's key says so.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def call(
         user_agent=user_agent,
         source_ip=source_ip,
     )
-    answer = create().answer({**environ, _INVOKED_BY: invoked_by})
+    answer = create().answer({**environ, _INVOKED_BY: invoked_by, _ACCOUNT: account})
     return answer.status, wire.answered(service, operation, answer)
 
 
@@ -114,7 +118,7 @@ class Application:
         self._ready = threading.Event()
         self._fault = ""
         self._moto: Any = None
-        self._regions: set[str] = set()
+        self._furnished: set[tuple[str, str]] = set()
         self._gate: Any = None
 
     def warm_up(self) -> None:
@@ -138,7 +142,7 @@ class Application:
             raise
         finally:
             self._ready.set()
-        self._furnish("ecs", _FIRST_REGION)
+        self._furnish("ecs", self.world.account, _FIRST_REGION)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -185,7 +189,7 @@ class Application:
         made = self._call(service, scope, asked, environ)
         fault = self._gate.fault(made, environ.get("werkzeug.socket"))
         with self.world.lock if service in _ONE_AT_A_TIME else contextlib.nullcontext():
-            self._furnish(service, scope.region)
+            self._furnish(service, made.caller.account, made.region)
             made.time = self.world.clock.now()
             reset = current_call.set(made)
             try:
@@ -201,7 +205,7 @@ class Application:
             service=service,
             operation=asked.model.name if asked else "",
             region=scope.region,
-            caller=_caller(scope.access_key, self.world.account, environ.get(_INVOKED_BY, "")),
+            caller=_caller(scope.access_key, environ.get(_ACCOUNT) or self.world.account, environ.get(_INVOKED_BY, "")),
             params=(asked.params if asked else None) or {},
             source_ip=environ.get("REMOTE_ADDR", ""),
             user_agent=environ.get("HTTP_USER_AGENT", ""),
@@ -210,13 +214,13 @@ class Application:
             params_known=asked is not None and asked.params is not None,
         )
 
-    def _furnish(self, service: str, region: str) -> None:
-        if service in _FURNISHED and region not in self._regions:
+    def _furnish(self, service: str, account: str, region: str) -> None:
+        if service in _FURNISHED and (account, region) not in self._furnished:
             with self.world.lock:
-                if region not in self._regions:
-                    self._regions.add(region)
+                if (account, region) not in self._furnished:
+                    self._furnished.add((account, region))
                     for furnish in self.world.furnishers:
-                        furnish(region)
+                        furnish(account, region)
 
     def _tell(self, made: Call, asked: Asked, answer: Answer) -> None:
         for listener in self.world.listeners:
@@ -226,11 +230,14 @@ class Application:
                 _LOG.exception("%s:%s was answered, but could not be recorded", made.service, made.operation)
 
 
-def _caller(access_key: str, account: str, invoked_by: str) -> Caller:
+def _caller(access_key: str, first: str, invoked_by: str) -> Caller:
+    from ecs_runbook.local_aws.accounts import account_of
     from ecs_runbook.local_aws.identity import caller_of, service_of
 
     # A service that calls in nobody's name, as EventBridge does for AssumeRole, signs with no key of the account.
-    return service_of(invoked_by, account) if invoked_by and not access_key else caller_of(access_key, account)
+    if invoked_by and not access_key:
+        return service_of(invoked_by, first)
+    return caller_of(access_key, account_of(access_key, first))
 
 
 def _moto_answer(backend: Any, environ: dict[str, Any], asked: Asked | None) -> Answer:

@@ -41,14 +41,6 @@ ATTRIBUTES = (
 Position = tuple[float, int]  # seconds since 1970, and the number of the record: no two are alike
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One record in the trail, packed."""
-
-    region: str
-    packed: bytes
-
-
 class Refused(Exception):
     """A lookup that CloudTrail refuses, with its code."""
 
@@ -59,9 +51,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Query:
-    """What a lookup asks for: ``attribute`` is a key and a value, or nothing; the times are both included."""
+    """
+    What a lookup asks for.
 
-    region: str
+    ``place`` is an account and a region; ``attribute`` a key and a value, or nothing; the times are both included.
+    """
+
+    place: str
     attribute: tuple[str, str] | None = None
     start: datetime | None = None
     end: datetime | None = None
@@ -71,7 +67,7 @@ class Query:
     @property
     def mark(self) -> str:
         """What a token is bound to: the query without its token and size."""
-        return hashlib.sha256(repr((self.region, self.attribute, self.start, self.end)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((self.place, self.attribute, self.start, self.end)).encode()).hexdigest()[:16]
 
 
 class Trail:
@@ -90,7 +86,7 @@ class Trail:
         self._life = life
         self._kept = kept
         self._number = 0
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, bytes] = {}  # packed
         self._indexes: dict[tuple[str, str, str], list[Position]] = {}
 
     def __len__(self) -> int:
@@ -100,11 +96,11 @@ class Trail:
         """Keep *record*, which happened *at*."""
         self._number += 1
         event = {"event": record, "resources": resources, "user": user}
-        packed = _pack(json.dumps(event, separators=(",", ":")))
-        self._entries[self._number] = Entry(record["awsRegion"], packed)
+        self._entries[self._number] = _pack(json.dumps(event, separators=(",", ":")))
         position = (at.timestamp(), self._number)
+        place = place_of(record["recipientAccountId"], record["awsRegion"])
         for key in _keys(record, resources, user):
-            bisect.insort(self._indexes.setdefault((record["awsRegion"], *key), []), position)
+            bisect.insort(self._indexes.setdefault((place, *key), []), position)
         if len(self._entries) > self._kept * 1.05:  # a few at a time, so that forgetting costs little for each
             self._forget(len(self._entries) - self._kept)
 
@@ -124,7 +120,7 @@ class Trail:
         Refused
             ``InvalidNextTokenException`` for a token of another query or life.
         """
-        positions = self._indexes.get((query.region, *(query.attribute or ("", ""))), [])
+        positions = self._indexes.get((query.place, *(query.attribute or ("", ""))), [])
         oldest = max(now - HISTORY, query.start or now - HISTORY)
         newest = min(
             now - delay, (query.end or now) + _SECOND
@@ -135,7 +131,7 @@ class Trail:
             high = min(high, bisect.bisect_left(positions, self._position(query)))
         chosen = positions[max(low, high - query.size) : high][::-1] if high > low else []
         more = high - low > query.size
-        events = [_event(_unpack(self._entries[number].packed)) for _, number in chosen]
+        events = [_event(_unpack(self._entries[number])) for _, number in chosen]
         return events, self._token(query, chosen[-1]) if more else ""
 
     def _token(self, query: Query, last: Position) -> str:
@@ -249,14 +245,19 @@ def _event(entry: Mapping[str, Any]) -> dict[str, Any]:
     return event
 
 
-def query_of(params: Mapping[str, Any], region: str) -> Query:
+def place_of(account: str, region: str) -> str:
+    """Return what a trail is kept for."""
+    return f"{account}/{region}"
+
+
+def query_of(params: Mapping[str, Any], place: str) -> Query:
     """
     Read the parameters of LookupEvents.
 
     Examples
     --------
     >>> by_name = [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}]
-    >>> query_of({"LookupAttributes": by_name}, "us-east-1").attribute
+    >>> query_of({"LookupAttributes": by_name}, "123456789012/us-east-1").attribute
     ('EventName', 'RunTask')
 
     Raises
@@ -279,7 +280,7 @@ def query_of(params: Mapping[str, Any], region: str) -> Query:
     if params.get("EventCategory", "insight") != "insight":
         raise Refused("InvalidEventCategoryException", "The event category can only be insight.")
     pairs = [(a["AttributeKey"], a["AttributeValue"]) for a in attributes]
-    return Query(region, pairs[0] if pairs else None, start, end, size, params.get("NextToken") or "")
+    return Query(place, pairs[0] if pairs else None, start, end, size, params.get("NextToken") or "")
 
 
 def _moment(value: Any) -> datetime | None:
@@ -377,7 +378,7 @@ def install(world: World) -> None:
     def lookup_events(self: Any) -> Any:
         params = current_call.get().params
         try:
-            query = query_of(params, self.region)
+            query = query_of(params, place_of(self.current_account, self.region))
             events, token = trail.lookup(query, world.clock.now(), world.settings.cloudtrail_delay)
         except Refused as refused:
             raise JsonRESTError(refused.code, str(refused)) from None

@@ -79,7 +79,7 @@ class World:
     Parameters
     ----------
     account
-        The one account there is.
+        The first account, whose root every unknown key is.
     life
         The identity of this server's life: a restarted server has another.
     lock
@@ -89,7 +89,7 @@ class World:
     listeners
         Called after every call, with the call, the operation's model and the answer.
     furnishers
-        Called once for every region, before its first call.
+        Called once for every account and region, before the first call there.
     """
 
     account: str = ACCOUNT
@@ -97,7 +97,7 @@ class World:
     lock: Any = field(default_factory=threading.RLock)
     settings: Settings = field(default_factory=Settings)
     listeners: list[Listener] = field(default_factory=list)
-    furnishers: list[Callable[[str], None]] = field(default_factory=list)
+    furnishers: list[Callable[[str, str], None]] = field(default_factory=list)
     clock: Clock = field(init=False)
 
     def __post_init__(self) -> None:
