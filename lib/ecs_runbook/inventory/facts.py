@@ -16,9 +16,8 @@ from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.inventory import networks
 from ecs_runbook.inventory.bars import PlaceBars
-from ecs_runbook.inventory.fleet import Fleet
-from ecs_runbook.inventory.gate import Gate, gap_of
-from ecs_runbook.inventory.listing import PLACES_AT_ONCE
+from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
+from ecs_runbook.inventory.gate import Gate, at_once, gap_of
 from ecs_runbook.inventory.model import (
     Absent,
     Cluster,
@@ -39,11 +38,15 @@ from ecs_runbook.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_sqs import SQSClient
 
 MOST_LETTERS = 50
 """No more messages of a queue are read."""
-_CLUSTERS_AT_ONCE = 100
+_CLUSTERS_AT_ONCE, _ROLES_AT_ONCE = 100, 1000
+FEW_ROLES = 3
+"""So many roles are asked for by name; more of them are found in the list."""
+_DESCRIBE = "ecs:DescribeTaskDefinition"
 _NO_DEFINITION = frozenset({"ClientException", "InvalidParameterException"})
 
 T = TypeVar("T")
@@ -73,9 +76,9 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
     Needs ``ecs:DescribeTaskDefinition`` (a call a family, and one for each fixed revision that is not the latest),
     ``ecs:DescribeClusters`` (100 a call), ``ecs:ListAccountSettings`` where tags are made, ``ec2:DescribeSubnets``,
     ``ec2:DescribeSecurityGroups``, ``ec2:DescribeRouteTables`` and ``ec2:DescribeVpcEndpoints`` (200 a call),
-    ``iam:GetRole`` (a call a role of an account), ``iam:SimulatePrincipalPolicy`` (a call for each cluster that a role
-    runs tasks in), ``sqs:GetQueueUrl`` and ``sqs:GetQueueAttributes`` (a call a queue), and ``sqs:ReceiveMessage``
-    where messages wait.
+    ``iam:GetRole`` or, for more than a few roles of an account, ``iam:ListRoles`` (1,000 a call),
+    ``iam:SimulatePrincipalPolicy`` (a call for each cluster that a role runs tasks in), ``sqs:GetQueueUrl`` and
+    ``sqs:GetQueueAttributes`` (a call a queue), and ``sqs:ReceiveMessage`` where messages wait.
     """
     by_place: dict[Place, list[Row]] = defaultdict(list)
     by_account: dict[str, set[str]] = defaultdict(set)
@@ -89,7 +92,7 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
     }
     # IAM is the account's, whatever the Region
     jobs |= {account: partial(_roles, first[account], roles, fleet) for account, roles in by_account.items()}
-    told = fleet.gate.at_once(jobs, workers=PLACES_AT_ONCE)
+    told = at_once(jobs, most=PLACES_AT_ONCE)
     return {place: replace(told[place], roles=told[place.account]) for place in by_place}
 
 
@@ -102,12 +105,12 @@ def _of_place(place: Place, rows: Sequence[Row], fleet: Fleet, simulator: Simula
     jobs: dict[str, Callable[[], Any]] = {
         "definitions": lambda: _definitions(rows, aws, ask, gate),
         "clusters": lambda: _clusters(place, {row.request.cluster for row in rows}, aws, ask),
-        "subnets": lambda: networks.subnets(subnets, ec2=aws.client("ec2"), ask=ask),
-        "security_groups": lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask),
+        "subnets": lambda: networks.subnets(subnets, ec2=aws.client("ec2"), ask=ask) if subnets else {},
+        "security_groups": lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask) if groups else {},
         "queues": lambda: _queues({row.dead_letters for row in rows if row.dead_letters}, aws, ask, gate),
         "tagging_authorised": lambda: _tagging(aws, ask) if tags else True,
     }
-    told = gate.at_once(bars.each(place, jobs), workers=len(jobs))
+    told = at_once(bars.each(place, jobs), most=len(jobs))
     latest, pinned = told.pop("definitions")
     known = Facts(place=place, latest=latest, pinned=pinned, **told)
     wanted: dict[PermitKey, Definition] = {}
@@ -115,7 +118,7 @@ def _of_place(place: Place, rows: Sequence[Row], fleet: Fleet, simulator: Simula
         key, revision = permit_key(row, known), known.resolved(row)
         if key is not None and isinstance(revision, Definition):
             wanted[key] = revision
-    permits = simulator.permits(wanted, iam=aws.client("iam"), ask=ask, gate=gate)
+    permits = simulator.permits(wanted, iam=aws.client("iam"), ask=ask, gate=gate) if wanted else {}
     bars.end(place, f"{len(rows)} targets")
     return replace(known, permits=permits)
 
@@ -129,7 +132,7 @@ def _definitions(rows: Sequence[Row], aws: Aws, ask: Asking, gate: Gate) -> tupl
     families = sorted({row.request.family for row in rows})
     latest = {
         family: _definition(family, answer)
-        for family, answer in gate.each(lambda one: _described(one, ecs, ask), families)
+        for family, answer in gate.each(_DESCRIBE, lambda one: _described(one, ecs, ask), families)
     }
     fixed = sorted({row.request.definition for row in rows if row.request.revision is not None})
     pinned: Known[Definition] = {}
@@ -144,7 +147,7 @@ def _definitions(rows: Sequence[Row], aws: Aws, ask: Asking, gate: Gate) -> tupl
     several = {str(definition(name)): name for name in older}
     told = {
         short_name: _definition(short_name, answer)
-        for short_name, answer in gate.each(lambda one: _described(one, ecs, ask), sorted(several))
+        for short_name, answer in gate.each(_DESCRIBE, lambda one: _described(one, ecs, ask), sorted(several))
     }
     return latest, pinned | {name: told[str(definition(name))] for name in older}
 
@@ -254,22 +257,43 @@ def _tagging(aws: Aws, ask: Asking) -> Told[bool]:
 
 
 def _roles(place: Place, arns: set[str], fleet: Fleet) -> Known[Role]:
+    """Return the roles of an account, by ARN."""
     iam, ask = fleet.at(place).client("iam"), fleet.ask(place)
     wanted = sorted(arn for arn in arns if arn)
+    own = [arn for arn in wanted if _account_of(arn) == place.account]
     found: Known[Role] = {}
-    for arn, answer in fleet.gate.each(
-        lambda one: ask("iam:GetRole", iam.get_role, RoleName=short(one))["Role"],
-        [arn for arn in wanted if _account_of(arn) == place.account],
-    ):
-        if not isinstance(answer, AwsError):
-            trust = answer.get("AssumeRolePolicyDocument")
-            found[arn] = Role(str(answer.get("Arn", arn)), trust if isinstance(trust, Mapping) else {})
-        elif answer.code in NO_ROLE:
-            found[arn] = Absent(answer.words)
-        else:
-            found[arn] = gap_of(answer)
+    if len(own) <= FEW_ROLES:
+        for arn, answer in fleet.gate.each(
+            "iam:GetRole", lambda one: ask("iam:GetRole", iam.get_role, RoleName=short(one))["Role"], own
+        ):
+            found[arn] = _role(answer) if not isinstance(answer, AwsError) else _no_role(answer)
+    else:
+        found = _listed_roles(own, iam, ask)
     others = [arn for arn in wanted if arn not in found]
     return found | {arn: Gap("iam:GetRole", f"{arn} is not of account {place.account}") for arn in others}
+
+
+def _listed_roles(arns: Sequence[str], iam: IAMClient, ask: Asking) -> Known[Role]:
+    left = set(arns)
+    found: Known[Role] = {}
+    try:
+        for page in ask.pages("iam:ListRoles", iam.list_roles, MaxItems=_ROLES_AT_ONCE):
+            found |= {str(one["Arn"]): _role(one) for one in page.get("Roles", []) if one["Arn"] in left}
+            left -= set(found)
+            if not left:
+                break
+    except AwsError as error:
+        return found | dict.fromkeys(left, gap_of(error))
+    return found | {arn: Absent(f"the account has no role {short(arn)}") for arn in left}
+
+
+def _role(told: Mapping[str, Any]) -> Role:
+    trust = told.get("AssumeRolePolicyDocument")
+    return Role(str(told.get("Arn", "")), trust if isinstance(trust, Mapping) else {})
+
+
+def _no_role(error: AwsError) -> Absent | Gap:
+    return Absent(error.words) if error.code in NO_ROLE else gap_of(error)
 
 
 def _account_of(arn: str) -> str:
@@ -283,7 +307,7 @@ def _queues(arns: set[str], aws: Aws, ask: Asking, gate: Gate) -> Known[Queue]:
     sqs = aws.client("sqs")
     return {
         arn: gap_of(answer) if isinstance(answer, AwsError) else answer
-        for arn, answer in gate.each(lambda one: _queue(one, sqs, ask), sorted(arns))
+        for arn, answer in gate.each("sqs:GetQueueAttributes", lambda one: _queue(one, sqs, ask), sorted(arns))
     }
 
 

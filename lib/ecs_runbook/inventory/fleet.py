@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from ecs_runbook.errors import AwsError, SessionError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.inventory.gate import Gate, gap_of
+from ecs_runbook.inventory.gate import Gate, gap_of, side_by_side
 from ecs_runbook.inventory.model import Gap, Place
 from ecs_runbook.session import Aws
 
 ALL = "all"
 ANSWER_SECONDS = 20.0
 """A call is given up after so long without an answer, and made once more."""
-ENTERED_AT_ONCE = 16
+PLACES_AT_ONCE = 16
 _KEYS = ("account", "role", "external_id")
 
 
@@ -125,7 +125,7 @@ def _entered(own: Aws, listed: Sequence[Account], wanted: Sequence[str], gate: G
     gaps: list[Gap] = []
     asked: list[Place] = []
     named = [own.region] if not wanted else [region for region in wanted if region != ALL]
-    for account, answer in gate.each(lambda one: _inside(own, one, wanted, gate), listed, workers=ENTERED_AT_ONCE):
+    for account, answer in side_by_side(lambda one: _inside(own, one, wanted, gate), listed, workers=PLACES_AT_ONCE):
         if isinstance(answer, AwsError):
             places = [Place(account.id, region) for region in named or [own.region]]
             asked += places

@@ -13,7 +13,7 @@ from typing import Any
 ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "inventory.fleet": ("ec2:DescribeRegions", "organizations:ListAccounts", "sts:AssumeRole"),
-        "inventory.listing": (
+        "inventory.looking": (
             "events:DescribeRule",
             "events:ListEventBuses",
             "events:ListRules",
@@ -28,6 +28,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "ecs:DescribeTaskDefinition",
             "ecs:ListAccountSettings",
             "iam:GetRole",
+            "iam:ListRoles",
         ),
         "inventory.networks": (
             "ec2:DescribeRouteTables",

@@ -21,7 +21,7 @@ NO_SUCH = "ecs-runbook-no-such"
 """Begins the names of a family and of a role that do not exist: a policy that allows them is wider than the task."""
 NO_ROLE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 _TASKS = "ecs-tasks.amazonaws.com"
-_REVISIONS_AT_ONCE = 40
+_REVISIONS_AT_ONCE = 100
 _APART = "different authorization information"
 _MOST_ITEMS = 1000
 
@@ -80,7 +80,9 @@ class Simulator:
         Needs ``iam:SimulatePrincipalPolicy``: one call for all revisions that a role runs in a cluster.
         """
         found: dict[PermitKey, Told[Permit]] = {}
-        for question, answer in gate.each(lambda one: self._asked(one, iam, ask), _questions(wanted)):
+        for question, answer in gate.each(
+            "iam:SimulatePrincipalPolicy", lambda one: self._asked(one, iam, ask), _questions(wanted)
+        ):
             if isinstance(answer, AwsError):
                 gone = Absent(answer.words) if answer.code in NO_ROLE else gap_of(answer)
                 found |= dict.fromkeys(question.keys, gone)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 _CAREFUL, _NEARLY = 0.9, 0.97
 """As much of a bucket is used, and of its rate: clocks differ, and calls overtake each other."""
+_ANSWER_SECONDS, _MOST_WORKERS = 0.15, 16
 _SLOWER, _SLOWEST, _FASTER = 0.7, 0.05, 1.02
 
 
@@ -39,11 +41,16 @@ class Rate:
     source: str
     regional: bool = True
 
+    @property
+    def workers(self) -> int:
+        """How many calls must be under way together to reach the rate, if an answer takes as long as most do."""
+        return min(max(math.ceil(self.per_second * _ANSWER_SECONDS), 2), _MOST_WORKERS)
+
 
 _ECS = "ECS API reference, request throttling"
 _OURS = "not published; our choice"
 RATES: tuple[Rate, ...] = (
-    Rate("EventBridge", ("events:*",), 5, 50, "EventBridge quotas: 50 a second; the burst is our choice"),
+    Rate("EventBridge", ("events:*",), 1, 50, "EventBridge quotas: 50 a second; a burst is not published"),
     Rate("Scheduler", ("scheduler:GetSchedule",), 20, 100, "Scheduler quotas, far above this; our choice"),
     Rate("Scheduler's lists", ("scheduler:*",), 5, 10, "Scheduler quotas: 10 a second for some of them; our choice"),
     Rate(

@@ -11,7 +11,7 @@ from ecs_runbook.evidence.schedules import RUN_TASK
 from ecs_runbook.inventory.model import Network, Request
 
 _MACHINE = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[^\s]+", re.ASCII)
-_START_EXECUTION = ":aws-sdk:sfn:startExecution"
+START_EXECUTION = ":aws-sdk:sfn:startExecution"
 _RUNS_A_TASK = re.compile(
     r"arn:[\w-]+:states:[\w-]*:[0-9]*:(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.ASCII
 )
@@ -74,7 +74,7 @@ def machine_of(target: Mapping[str, Any]) -> str:
     ''
     """
     arn = str(target.get("Arn", ""))
-    if arn.endswith(_START_EXECUTION):
+    if arn.endswith(START_EXECUTION):
         arn = str(_fields(_document(target.get("Input"))[0]).get("statemachinearn") or "")
     return arn if _MACHINE.fullmatch(arn) else ""
 
