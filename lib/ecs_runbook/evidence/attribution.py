@@ -180,10 +180,11 @@ def _due(rule: Rule, time: datetime | None) -> bool | None:
 
 def fits(traces: Traces, rule: Rule) -> bool:
     """Say whether what a run shows of role, cluster and task definition is that of one of the rule's targets."""
-    return any(_fits_target(traces, target) for target in rule.targets)
+    return any(fits_target(traces, target) for target in rule.targets)
 
 
-def _fits_target(traces: Traces, target: Target) -> bool:
+def fits_target(traces: Traces, target: Target) -> bool:
+    """Say whether what a run shows of role, cluster and task definition is that of *target*."""
     wants = definition(target.requested)
     if traces.role and target.role and traces.role != target.role:
         return False

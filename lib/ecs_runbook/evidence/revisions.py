@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REVISION_COLUMNS = ["family", "revision", "arn", "registered_at", "deregistered_at", "status", "registered_by"]
 UNKNOWN_STATUS = "UNKNOWN"
-_NOT_THERE = frozenset({"ClientException", "InvalidParameterException"})
+NOT_THERE = frozenset({"ClientException", "InvalidParameterException"})
 
 
 def revisions(family: str, *, ecs: ECSClient, since: datetime | None = None, ask: Asking | None = None) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def revisions(family: str, *, ecs: ECSClient, since: datetime | None = None, ask
     ask = ask or Asking()
     rows: list[dict[str, Any]] = []
     for arn, status in _listed(family, ecs=ecs, ask=ask):
-        row = _described(arn, status, ecs=ecs, ask=ask)
+        row = described(arn, status, ecs=ecs, ask=ask)
         if rows:
             rows += [_unlisted(family, number) for number in range(rows[-1]["revision"] - 1, row["revision"], -1)]
         rows.append(row)
@@ -162,14 +162,19 @@ def _listed(family: str, *, ecs: ECSClient, ask: Asking) -> Iterator[tuple[str, 
     return heapq.merge(of("ACTIVE"), of("INACTIVE"), key=lambda entry: definition(entry[0]).revision or 0, reverse=True)
 
 
-def _described(arn: str, status: str, *, ecs: ECSClient, ask: Asking) -> dict[str, Any]:
+def described(arn: str, status: str = UNKNOWN_STATUS, *, ecs: ECSClient, ask: Asking) -> dict[str, Any]:
+    """
+    Return one revision as a row of :func:`revisions`; what ECS does not describe has the *status* given, and no times.
+
+    Needs ``ecs:DescribeTaskDefinition``.
+    """
     family, revision = definition(arn)
     try:
         told = ask("ecs:DescribeTaskDefinition", ecs.describe_task_definition, taskDefinition=arn).get(
             "taskDefinition", {}
         )
     except AwsError as error:
-        if error.code not in _NOT_THERE:
+        if error.code not in NOT_THERE:
             raise
         told = {}
     return {

@@ -17,7 +17,7 @@ from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as history
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
-from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call
+from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call, moment
 from ecs_runbook.firing.names import Definition, definition
 from ecs_runbook.firing.rules import Rule, read_rule
 from ecs_runbook.firing.tasks import Task
@@ -158,9 +158,14 @@ def runs(
     return table
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
-    """One row in the making: what either source said of one task, or of one refusal."""
+    """
+    One row in the making: what either source said of one task, or of one refusal.
+
+    ``began`` and ``ended`` are when its containers started and stopped, which ECS alone tells; ``latest`` and ``state``
+    are what :func:`judge` says, once it was asked.
+    """
 
     time: datetime | None
     schedule: str
@@ -173,6 +178,10 @@ class Run:
     error: str = ""
     task: str = ""
     role: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    latest: int | None = None
+    state: str = ""
     exact: bool = field(default=False, repr=False)  # ECS tells the moment; CloudTrail the second that it lies in
 
     @property
@@ -211,6 +220,8 @@ def of_task(task: Task, schedule: str) -> Run:
         exit_code=task.exit_code,
         error=task.error,
         task=task.arn,
+        began=moment(task.raw.get("startedAt")),
+        ended=moment(task.raw.get("executionStoppedAt") or task.raw.get("stoppedAt")),
         exact=True,
     )
 
@@ -313,10 +324,21 @@ def judge_by(run: Run, steps: history.Steps) -> tuple[int | None, str]:
     return latest, LATEST if executed == latest else STALE
 
 
-def why_stale(run: Run, latest: int, revisions: pd.DataFrame, mine: Rule) -> str:
+def why_stale(run: Run, registered_at: datetime | None, mine: Rule) -> str:
     """
     Return why an older revision ran, as far as it is known: a fixed one was asked for, or the latest was very young.
 
+    Parameters
+    ----------
+    run
+        Which was judged.
+    registered_at
+        When the latest revision was registered; None if that is not known.
+    mine
+        Its rule.
+
+    Notes
+    -----
     Source: AWS docs, ECS: the API is eventually consistent; how long a new revision takes to be seen is not documented.
     """
     if run.requested and run.requested.revision is not None:
@@ -325,12 +347,11 @@ def why_stale(run: Run, latest: int, revisions: pd.DataFrame, mine: Rule) -> str
     fixed = [one for one in pinned if one.revision is not None]
     if not run.requested and fixed:
         return f"its target names {fixed[0]}, a fixed revision"
-    row = revisions[(revisions["family"] == run.family) & (revisions["revision"] == latest)]
-    age = (pd.Timestamp(run.time) - row["registered_at"].iloc[0]).total_seconds() if len(row) and run.time else None
+    age = (run.time - registered_at).total_seconds() if registered_at and run.time else None
     if age is not None and 0 <= age < SECONDS_OF_DOUBT:
         return (
-            f"revision {latest} was registered {age:.0f} s before; ECS is eventually consistent, and AWS does not say"
-            " how long a new revision can take to be seen"
+            f"revision {run.latest} was registered {age:.0f} s before; ECS is eventually consistent, and AWS does not"
+            " say how long a new revision can take to be seen"
         )
     return ""
 
@@ -398,9 +419,12 @@ def _answer(source: str, ask: Asking, said: str | AwsError) -> dict[str, Any]:
 
 def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[pd.DataFrame, dict[str, str]]:
     rows, notes = [], {}
+    steps = {family: history.Steps(own.to_dict("records")) for family, own in revisions.groupby("family")}
     for run in found:
-        latest, state = judge(run, revisions)
-        if state == STALE and latest is not None and (note := why_stale(run, latest, revisions, mine)):
+        own = steps.get(run.family) or history.Steps([])
+        run.latest, run.state = judge_by(run, own)
+        registered = own.registered_at(run.latest) if run.latest is not None else None
+        if run.state == STALE and (note := why_stale(run, registered, mine)):
             notes[run.task] = note
         rows.append(
             {
@@ -408,8 +432,8 @@ def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[p
                 "schedule": run.schedule,
                 "requested": str(run.requested or ""),
                 "executed": run.executed.revision if run.executed else None,
-                "latest": latest,
-                "state": state,
+                "latest": run.latest,
+                "state": run.state,
                 "launch_type": run.launch_type,
                 "status": run.status,
                 "exit_code": run.exit_code,

@@ -44,6 +44,7 @@ def run_task_calls(
     cloudtrail: CloudTrailClient,
     ask: Asking | None = None,
     limiter: Limiter | None = None,
+    paced: bool = True,
     progress: Bars | None = None,
     keep: Callable[[Call], Call | None] = lambda call: call,
 ) -> Trail:
@@ -56,6 +57,8 @@ def run_task_calls(
         The range, aware.
     ask, limiter
         Who counts the calls; how fast they may be. Without it two a second, which is all that AWS allows.
+    paced
+        Whether to wait for that: not if *ask* does.
     progress
         Where to show how far back it has come.
     keep
@@ -79,7 +82,7 @@ def run_task_calls(
         until=until,
         cloudtrail=cloudtrail,
         ask=ask or Asking(),
-        limiter=limiter or Limiter(AWS_PACE.lookups_per_second),
+        limiter=(limiter or Limiter(AWS_PACE.lookups_per_second)) if paced else None,
         unreadable=unreadable.append,
     ):
         seen += 1

@@ -139,7 +139,7 @@ def look_up(
     until: datetime | None = None,
     cloudtrail: CloudTrailClient,
     ask: Asking,
-    limiter: Limiter,
+    limiter: Limiter | None,
     unreadable: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Call]:
     """
@@ -150,7 +150,8 @@ def look_up(
     since, until
         The range; without *until*, up to now.
     ask, limiter
-        Who counts the calls, and how fast they may be: AWS allows two a second for an account and Region.
+        Who counts the calls, and how fast they may be: AWS allows two a second for an account and Region. None if *ask*
+        sees to that.
     unreadable
         Called with the id of each event whose record is not JSON.
 
@@ -165,40 +166,63 @@ def look_up(
     50 a page.
     Source: AWS docs, CloudTrail LookupEvents: 90 days, per Region, 2 calls a second.
     """
+    # A record's time has whole seconds.
+    oldest = since.replace(microsecond=0)
+    for page in records(
+        "RunTask", since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter, unreadable=unreadable
+    ):
+        calls = [read(record) for record in page]
+        yield from (call for call in calls if call and not (call.time and call.time < oldest))
+        # A page whose every call is older than the range ends it, even if CloudTrail has more to give.
+        if calls and all(call and call.time and call.time < oldest for call in calls):
+            return
+
+
+def records(
+    name: str,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    cloudtrail: CloudTrailClient,
+    ask: Asking,
+    limiter: Limiter | None,
+    unreadable: Callable[[str], None] = lambda _: None,
+) -> Iterator[list[Any]]:
+    """Yield the records of the events of one *name*, page by page; see :func:`look_up`."""
     parameters: dict[str, Any] = {
-        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}],
+        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": name}],
         "StartTime": since,
         "MaxResults": 50,
     } | ({"EndTime": until} if until else {})
-    # A record's time has whole seconds.
-    oldest = since.replace(microsecond=0)
-    while True:
-        page = _page(parameters, cloudtrail=cloudtrail, ask=ask, limiter=limiter)
-        calls = []
+    patient = _Patient(ask, limiter) if limiter else ask
+    for page in patient.pages("cloudtrail:LookupEvents", cloudtrail.lookup_events, **parameters):
+        found = []
         for event in page.get("Events", []):
             try:
-                calls.append(read(json.loads(event.get("CloudTrailEvent", ""))))
+                found.append(json.loads(event.get("CloudTrailEvent", "")))
             except ValueError:
                 unreadable(str(event.get("EventId", "")))
-        yield from (call for call in calls if call and not (call.time and call.time < oldest))
-        # A page whose every call is older than the range ends it, even if CloudTrail has more to give.
-        over = bool(calls) and all(call and call.time and call.time < oldest for call in calls)
-        if over or not page.get("NextToken"):
-            return
-        parameters["NextToken"] = page["NextToken"]
+        yield found
 
 
-def _page(parameters: dict[str, Any], *, cloudtrail: CloudTrailClient, ask: Asking, limiter: Limiter) -> dict[str, Any]:
-    for seconds in BACKOFF_SECONDS:
-        limiter.wait()
-        try:
-            return ask("cloudtrail:LookupEvents", cloudtrail.lookup_events, **parameters)
-        except AwsError as error:
-            if error.code not in THROTTLED:
-                raise
-            limiter.sleep(seconds)
-    limiter.wait()
-    return ask("cloudtrail:LookupEvents", cloudtrail.lookup_events, **parameters)
+class _Patient(Asking):
+    """Asks no faster than a limiter allows, and waits throttling out."""
+
+    def __init__(self, ask: Asking, limiter: Limiter) -> None:
+        super().__init__()
+        self._ask, self._limiter = ask, limiter
+
+    def __call__(self, operation: str, call: Callable[..., Any], **parameters: Any) -> dict[str, Any]:
+        for seconds in BACKOFF_SECONDS:
+            self._limiter.wait()
+            try:
+                return self._ask(operation, call, **parameters)
+            except AwsError as error:
+                if error.code not in THROTTLED:
+                    raise
+                self._limiter.sleep(seconds)
+        self._limiter.wait()
+        return self._ask(operation, call, **parameters)
 
 
 def moment(value: object) -> datetime | None:

@@ -80,6 +80,7 @@ def take_inventory(
         gaps=tuple(gaps),
         places=tuple(fleet.asked),
         others=sum(one.others for one in seen),
+        whole=not (rules or schedules or tag),
         calls=dict(fleet.gate.counts),
     )
 

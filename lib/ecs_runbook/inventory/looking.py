@@ -301,6 +301,8 @@ class Looking:
                 starts=moment(told.get("StartDate")),
                 ends=moment(told.get("EndDate")),
                 flexible=int(window.get("MaximumWindowInMinutes") or 0) if window.get("Mode") == "FLEXIBLE" else 0,
+                created=moment(told.get("CreationDate")),
+                changed=moment(told.get("LastModificationDate")),
                 tags=self._tagged.groups.get(read.group, {}),
             )
         )

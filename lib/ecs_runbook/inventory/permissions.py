@@ -37,6 +37,14 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "ec2:DescribeVpcEndpoints",
         ),
         "inventory.permits": ("iam:SimulatePrincipalPolicy",),
+        "inventory.runs": (
+            "cloudtrail:LookupEvents",
+            "ecs:DescribeTaskDefinition",
+            "ecs:DescribeTasks",
+            "ecs:ListTaskDefinitions",
+            "ecs:ListTasks",
+            "events:ListRuleNamesByTarget",
+        ),
         "evidence.dead_letters": ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"),
     }
 )

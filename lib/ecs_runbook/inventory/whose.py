@@ -1,0 +1,163 @@
+"""Which rows of a place a RunTask call or a task can be of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from ecs_runbook.evidence import attribution
+from ecs_runbook.evidence.attribution import AMBIGUOUS, NOT_OURS, Traces, fits_target
+from ecs_runbook.evidence.owners import Everyone, Rivals
+from ecs_runbook.evidence.schedules import STARTED_BY_PREFIX as SCHEDULE_MARK
+from ecs_runbook.firing.names import STARTED_BY_PREFIX as RULE_MARK
+from ecs_runbook.firing.names import short
+from ecs_runbook.firing.rules import Rule
+from ecs_runbook.inventory.changes import owner_of
+from ecs_runbook.inventory.model import Row
+
+MACHINE_MARK = "AWS Step Functions"
+"""What Step Functions writes into ``startedBy``: seen in published states of executions, not documented."""
+
+
+class Whose(NamedTuple):
+    """
+    Whose it is.
+
+    Attributes
+    ----------
+    rows
+        Those that it can be of: one if it is certain, none if it is of none.
+    label
+        How a table names it: the rule or schedule, ``ambiguous: …``, ``… (drill)``.
+    drill
+        Whether it was a drill, which is not the schedule's.
+    """
+
+    rows: Sequence[Row] = ()
+    label: str = ""
+    drill: bool = False
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is of one row for certain."""
+        return len(self.rows) == 1 and not self.label.startswith(AMBIGUOUS)
+
+
+NOBODYS = Whose()
+
+
+class Attribution:
+    """
+    The rows of one place, and whose a run was among them.
+
+    Parameters
+    ----------
+    rows
+        All rows of the place.
+    rivals
+        How to find those that are not among the rows and could be taken for a rule or schedule; None if the rows are
+        all that there is.
+    """
+
+    def __init__(self, rows: Sequence[Row], rivals: Callable[[Rule], Rivals | None] | None = None) -> None:
+        self._rows: dict[int, list[Row]] = {}
+        self._named: dict[str, list[Row]] = defaultdict(list)
+        self._machines: dict[str, list[Row]] = defaultdict(list)
+        self._find, self._rivals = rivals, dict[int, Rivals | None]()
+        by_owner: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in rows:
+            if row.through:
+                self._machines[row.role].append(row)
+            else:
+                by_owner[owner_of(row)].append(row)
+        known = []
+        for own in by_owner.values():
+            owner = replace(own[0].owner, targets=tuple(row.target for row in own))
+            known.append(owner)
+            self._rows[id(owner)] = own
+            if own[0].kind != "schedule":
+                self._named[owner.name] += own
+        self._everyone = Everyone(known)
+
+    def of(self, traces: Traces) -> Whose:
+        """Return whose it is."""
+        if not traces.started_by.startswith((RULE_MARK, SCHEDULE_MARK)) and (own := self._through(traces)):
+            return Whose(own, _label(own))
+        left = self._everyone.left(traces)
+        if left:
+            return self._among(traces, left)
+        if self._everyone.is_drill(traces):
+            label = self._everyone.whose(traces)
+            rows = self._named.get(label.removesuffix(" (drill)"), [])
+            return Whose(rows, label, drill=True) if rows else NOBODYS
+        return NOBODYS
+
+    def _through(self, traces: Traces) -> list[Row]:
+        """Return the rows whose state machine can have made the call; a task shows no role, only that there was one."""
+        if traces.role:
+            return [row for row in self._machines.get(traces.role, []) if fits_target(traces, row.target)]
+        if traces.started_by != MACHINE_MARK:
+            return []
+        return [row for some in self._machines.values() for row in some if fits_target(traces, row.target)]
+
+    def _among(self, traces: Traces, left: Sequence[Rule]) -> Whose:
+        doubt = ""
+        if self._find is not None:
+            left, doubt = self._without_rivals(traces, left)
+        rows = [row for owner in left for row in self._of_owner(traces, owner)]
+        if not rows:
+            return NOBODYS
+        if doubt or len(rows) > 1:
+            return Whose(rows, doubt or _label(rows))
+        occasion = "" if traces.started_by else attribution.occasion(left[0], traces.time)
+        return Whose(rows, attribution.label(left[0]) + occasion)
+
+    def _of_owner(self, traces: Traces, owner: Rule) -> list[Row]:
+        own = self._rows[id(owner)]
+        # targets changed since leave it open which of them it was
+        return [row for row in own if fits_target(traces, row.target)] or own
+
+    def _without_rivals(self, traces: Traces, left: Sequence[Rule]) -> tuple[Sequence[Rule], str]:
+        """Return those that are left when rules and schedules that are no rows are thought of, and the doubt if any."""
+        kept, doubt = [], ""
+        for owner in left:
+            rivals = self._rivals_of(owner)
+            answer = rivals.whose(traces) if rivals else attribution.label(owner)
+            if answer != NOT_OURS:
+                kept.append(owner)
+                doubt = answer if answer.startswith(AMBIGUOUS) else doubt
+        return kept, doubt
+
+    def _rivals_of(self, owner: Rule) -> Rivals | None:
+        if id(owner) not in self._rivals and self._find is not None:
+            self._rivals[id(owner)] = self._find(owner)
+        return self._rivals[id(owner)]
+
+
+def _label(rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(row.subject for row in rows))
+    return names[0] if len(names) == 1 else AMBIGUOUS + " or ".join(names)
+
+
+def is_scheduled(started_by: str) -> bool:
+    """Say whether a task with that ``startedBy`` can be of a rule, a schedule or a state machine."""
+    return started_by.startswith((RULE_MARK, SCHEDULE_MARK)) or started_by == MACHINE_MARK
+
+
+def clusters_of(rows: Sequence[Row]) -> list[str]:
+    """
+    Return the clusters that *rows* name, each once, by an ARN if one of them has it.
+
+    Examples
+    --------
+    >>> clusters_of([])
+    []
+    """
+    named: dict[str, str] = {}
+    for row in rows:
+        name = row.request.cluster or "default"
+        if name.startswith("arn:") or short(name) not in named:
+            named[short(name)] = name
+    return sorted(named.values())
