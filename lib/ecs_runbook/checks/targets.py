@@ -227,7 +227,7 @@ def overrides(row: Row, scene: Scene) -> Iterator[Finding]:
     """``override-container``, ``input-not-overrides``: what the input says of containers."""
     if row.request.input_fault:
         mend = f'Write the input of {_where(row)} as a TaskOverride: {{"containerOverrides": […]}}.'
-        yield ng("input-not-overrides", row, f"its input: {row.request.input_fault}", mend)
+        yield ng("input-not-overrides", row, row.request.input_fault, mend)
     check, revision, names = "override-container", scene.facts.resolved(row), row.request.overrides
     if not names or isinstance(revision, Absent):
         return

@@ -229,6 +229,8 @@ def _lost(schedule: Cron, change: Change, row: Row) -> Finding | None:
     """Return what *change* skips of a schedule that is read in a zone of its own: local times that do not exist."""
     if change.by <= timedelta():
         return None  # a time that comes twice runs once: nothing is lost
+    if (row.starts and row.starts > change.moment) or (row.ends and row.ends <= change.moment):
+        return None
     zone = zone_named(row.zone)
     first = (change.moment.astimezone(UTC) + _offset(change.moment, zone) - change.by).replace(tzinfo=None)
     gone = [
@@ -267,7 +269,7 @@ def overlap(row: Row, scene: Scene) -> Iterator[Finding]:
         because = f"{apart} as a rule, but {_long(most)} at the longest{seen}"
         yield ng(check, row, because, mend, severity="note")
     else:
-        yield ok(check, row, f"{apart}, {_long(most)} at the longest{seen}")
+        yield ok(check, row, f"{apart}, {_long(most)} at the longest{seen}" if seen else apart)
 
 
 def shortest_between(row: Row, now: datetime) -> timedelta | None:
