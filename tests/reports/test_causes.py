@@ -43,7 +43,9 @@ def dots(figure):
 
 
 def test_a_lane_for_each_cause_the_most_frequent_on_top_and_the_unknown_grey_at_the_bottom():
-    figure = causes_picture(failed((1, "", "unknown"), (2, "", "unknown"), (3, "a", "A"), (4, "b", "B"), (5, "b", "B")))
+    figure = causes_picture(
+        failed((1, "", "unknown"), (50, "", "unknown"), (3, "a", "A"), (4, "b", "B"), (40, "b", "B"))
+    )
     assert names(figure) == ["B ×2", "A ×1", "unknown ×2"]
     assert dots(figure) == {COLOURS[0]: 2, COLOURS[1]: 1, GREY: 2}
     assert figure.axes[0].get_title(loc="left") == "5 failures, 3 causes"
@@ -53,6 +55,12 @@ def test_one_failure_is_one_dot():
     figure = causes_picture(failed((3, "a", "A")))
     assert dots(figure) == {COLOURS[0]: 1}
     assert figure.axes[0].get_title(loc="left") == "1 failure, 1 cause"
+
+
+def test_failures_of_one_moment_share_a_dot_that_says_how_many_they_are():
+    figure = causes_picture(failed((1, "a", "A"), (1, "a", "A"), (1.5, "a", "A"), (400, "a", "A")))
+    assert dots(figure) == {COLOURS[0]: 2}
+    assert [text.get_text() for text in figure.axes[0].texts] == ["3"]
 
 
 def test_ten_thousand_are_counted_in_bins_and_none_is_lost_from_the_names():

@@ -63,7 +63,7 @@ def test_runs_without_a_failure_are_ok_with_their_number():
     runs, told = judge_failures(found(runs=Runs(ended_well=2, end_unknown=1)))
     assert (runs.status, runs.because) == (
         "OK",
-        "3 runs did not fail: 2 ended with exit code 0, 1 with an end that ECS has forgotten",
+        "3 runs: 2 ended with exit code 0, 1 with an end that ECS has forgotten",
     )
     assert (told.status, told.because) == ("OK", f"every source answered; {LATE}")
 

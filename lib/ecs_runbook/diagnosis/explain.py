@@ -93,7 +93,7 @@ class Explanation:
             items = "".join(f"<li>{_esc(cause)}</li>" for cause in self.causes)
             parts.append(f"<p>Usual causes, the likeliest first:</p><ol>{items}</ol>")
         parts += [f"<p><b>Mend:</b> {_esc(self.remedy)}</p>"] if self.remedy else []
-        parts += [_coloured(self.diff)] if self.diff else []
+        parts += [lines_of_code(self.diff.splitlines())] if self.diff else []
         parts += [f"<p><b>Mended when:</b> {_esc(self.check)}</p>"] if self.check else []
         parts += [f"<p>It could also be: {_esc(', '.join(self.also))}</p>"] if self.also else []
         parts += [f"<p><small>Source: {_esc(self.source)} ({_esc(self.verified)})</small></p>"] if self.known else []
@@ -221,10 +221,14 @@ def _esc(text: str) -> str:
     return html.escape(text)
 
 
-def _coloured(diff: str) -> str:
-    colours = {"+": "#0072B2", "-": "#D55E00"}
-    lines = [
-        f'<span style="color:{colours[line[0]]}">{_esc(line)}</span>' if line[:1] in colours else _esc(line)
-        for line in diff.splitlines()
-    ]
-    return "<pre>" + "\n".join(lines) + "</pre>"
+_PRE = "background:#f6f8fa;padding:0.5em;margin:0.3em 0;line-height:1.35;text-align:left;overflow-x:auto"
+_MARKS = {"-": "#ffebe9", "+": "#dafbe1"}
+
+
+def lines_of_code(lines: Iterable[str]) -> str:
+    """Return *lines* as HTML, with those of a diff that go red and those that come green."""
+    shown = []
+    for line in lines:
+        mark = _MARKS.get(line[:1])
+        shown.append(f'<span style="background:{mark}">{_esc(line)}</span>' if mark else _esc(line))
+    return f'<pre style="{_PRE}">{chr(10).join(shown)}</pre>'

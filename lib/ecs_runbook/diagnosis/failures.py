@@ -49,6 +49,7 @@ ASKED_COLUMNS = ["source", "answered", "answer", "calls", "not_yet", "no_longer"
 FROM_DLQ, FROM_EVENTBRIDGE, FROM_IAM = "DLQ", "EventBridge", "IAM"
 FORGETS = timedelta(hours=1)
 TRAIL_KEEPS = timedelta(days=90)
+_WIDE = {"title": "min-width:9em", "subjects": "min-width:9em", "said": "min-width:13em", "told_by": "min-width:6em"}
 _SEEN = ["title", "count", "first", "last", "subjects", "said", "told_by"]
 _MOST_DUE = 10_000
 _SHOWN = 3
@@ -161,7 +162,7 @@ def failures(
 
 @dataclass(frozen=True)
 class Runs:
-    """How many runs were seen that did not fail: ended well, still running, or ended as nobody knows any more."""
+    """How many runs were seen that are not known to have failed: ended well, still running, or nobody knows how."""
 
     ended_well: int = 0
     running: int = 0
@@ -211,7 +212,7 @@ class Failures:
         CloudTrail, EventBridge for the names, and IAM if something was denied. ``not_yet`` is what can still arrive,
         ``no_longer`` what nobody can know any more.
     runs
-        The runs that did not fail.
+        The other runs.
     missed
         Times at which the schedule was due by the expression that it has now, after it was first seen, and of which
         nothing is known.
@@ -233,7 +234,7 @@ class Failures:
 
     @property
     def runs_seen(self) -> int:
-        """How many runs were seen that did not fail."""
+        """How many runs were seen that are not known to have failed."""
         return self.runs.seen
 
     @cached_property
@@ -291,13 +292,13 @@ class Failures:
             else "no failure was seen"
         )
         span = f"from {self.since.astimezone(UTC):%Y-%m-%d %H:%M} to {self.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"{self.about}, {span}: {what}; runs that did not fail: {self.runs}."
+        return f"{self.about}, {span}: {what}; {'other ' * bool(self.found)}runs: {self.runs}."
 
     def _repr_html_(self) -> str:
         parts = [f"<p><b>{html.escape(str(self))}</b></p>"]
         if self.found:
             shown = self.table.assign(told_by=self.table["told_by"].str.replace("DLQ of a rule", "DLQ"))
-            parts.append(_html_table(shown[_SEEN], {"title": "min-width:10em", "said": "min-width:16em"}))
+            parts.append(_html_table(shown[_SEEN], _WIDE))
         wide = {"answer": "min-width:12em", "not_yet": "min-width:10em", "no_longer": "min-width:10em"}
         parts.append(_html_table(self.asked, wide))
         return "\n".join(parts)
@@ -781,8 +782,9 @@ def _count(number: int, noun: str) -> str:
 
 def _html_table(table: pd.DataFrame, styles: Mapping[str, str]) -> str:
     def style(name: Any) -> str:
-        times = "white-space:nowrap" if name in ("first", "last", "source") else ""
-        return f'style="text-align:left;vertical-align:top;{styles.get(name, times)}"'
+        # an ARN has no place to break, and would push the last columns off the page
+        wide = "white-space:nowrap" if name in ("first", "last", "source", "count") else "overflow-wrap:anywhere"
+        return f'style="text-align:left;vertical-align:top;{";".join(filter(None, (wide, styles.get(name, ""))))}"'
 
     heads = "".join(f"<th {style(name)}>{html.escape(str(name))}</th>" for name in table.columns)
     rows = "".join(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecs_runbook.diagnosis.explain import lines_of_code
 from ecs_runbook.errors import ParameterError
 from ecs_runbook.evidence.runs import LATEST
 from ecs_runbook.rehearsal.mend import old_lines
@@ -250,21 +251,13 @@ def _row(head: str, cell: str) -> str:
     return f"<tr><th {left}>{head}</th><td {left}>{cell}</td></tr>"
 
 
-_PRE = 'style="background:#f6f8fa;padding:0.5em;margin:0.3em 0;line-height:1.35;text-align:left"'
-_MARKS = {"-": "#ffebe9", "+": "#dafbe1"}
-
-
 def _code(lines: list[str]) -> str:
-    return f"<pre {_PRE}>{html.escape(chr(10).join(lines))}</pre>"
+    # a blank before each: none of them is a line of a diff
+    return lines_of_code(f" {line}" for line in lines)
 
 
 def _coloured(diff: str) -> str:
-    shown = []
-    for line in diff.splitlines():
-        colour = _MARKS.get(line[:1])
-        text = html.escape("  …" if line.startswith("@@") else line)
-        shown.append(f'<span style="background:{colour}">{text}</span>' if colour else text)
-    return f"<pre {_PRE}>{chr(10).join(shown)}</pre>"
+    return lines_of_code("  …" if line.startswith("@@") else line for line in diff.splitlines())
 
 
 def _explained(explanation: Explanation | None) -> str:

@@ -27,6 +27,8 @@ MOST_LANES = 8
 BINS = 60
 """More failures of a lane than can be told apart as dots are counted in this many bins."""
 _DOTS = 60
+_PLACES = 50
+"""So many dots fit side by side."""
 _DAYS = 2.0
 _WIDTH = 34
 _LINES = 2
@@ -34,7 +36,7 @@ _LINES = 2
 
 def causes_picture(failures: Failures, *, zone: tzinfo = UTC, title: str = "") -> Figure:
     """
-    Draw when each cause struck: a dot for a failure, and where there are many, bars that count them.
+    Draw when each cause struck: a dot for a failure, with a number for several, and where there are many, bars.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def _draw(axes: Axes, lane: Lane, height: int, span: tuple[datetime, datetime]) 
     times = [date2num(time) for time in lane.times]
     axes.hlines(height, *axes.get_xlim(), color="#EEEEEE", linewidth=1, zorder=0)
     if len(times) <= _DOTS:
-        axes.scatter(times, [height] * len(times), s=70, color=lane.colour, edgecolors="white", linewidths=1, zorder=3)
+        _dots(axes, lane, height, times, span)
         return
     start, end = date2num(span[0]), date2num(span[1])
     size = (end - start) / BINS
@@ -113,6 +115,24 @@ def _draw(axes: Axes, lane: Lane, height: int, span: tuple[datetime, datetime]) 
     heights = [max(0.72 * count / most, 0.06) for count in bins.values()]
     lefts = [start + place * size for place in bins]
     axes.bar(lefts, heights, width=0.9 * size, bottom=height - 0.36, align="edge", color=lane.colour, zorder=3)
+
+
+def _dots(axes: Axes, lane: Lane, height: int, times: Sequence[float], span: tuple[datetime, datetime]) -> None:
+    """Draw a dot for each; several that would hide each other share one that says how many they are."""
+    width = (date2num(span[1]) - date2num(span[0])) / _PLACES
+    together: list[list[float]] = []
+    for time in sorted(times):
+        if together and time - together[-1][0] < width:
+            together[-1].append(time)
+        else:
+            together.append([time])
+    places = [sum(some) / len(some) for some in together]
+    sizes = [70 if len(some) == 1 else 150 for some in together]
+    axes.scatter(places, [height] * len(places), s=sizes, color=lane.colour, edgecolors="white", linewidths=1, zorder=3)
+    for place, some in zip(places, together, strict=True):
+        if len(some) > 1:
+            count = axes.text(place, height, str(len(some)), ha="center", va="center_baseline", zorder=4)
+            count.set(fontsize=8, fontweight="bold", color="white")
 
 
 def _dress(axes: Axes, lanes: Sequence[Lane], zone: tzinfo, span: tuple[datetime, datetime]) -> None:

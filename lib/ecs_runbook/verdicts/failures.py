@@ -39,7 +39,7 @@ def judge_failures(failures: Failures, subject: str = "") -> list[Check]:
     list of Check
         - ``failure-cause``, one for each cause: NG, with how often it happened, first and last, and the remedy.
         - ``failures-attributed``: SKIP if a failure may be another rule's; left out otherwise.
-        - ``failures-runs``: OK with the number of runs that did not fail; SKIP if there was nothing to judge, or if
+        - ``failures-runs``: OK with the number of runs that ended well; SKIP if there was nothing to judge, or if
           nobody knows how any run ended. Left out where something failed and nothing else was seen.
         - ``failures-due``: SKIP if the schedule was due and left no trace; left out otherwise.
         - ``failures-told``: OK if every source answered; SKIP if one did not that alone could tell.
@@ -108,7 +108,8 @@ def _runs(failures: Failures, about: str) -> list[Check]:
         if failures.found:
             because = f"of the other runs it is not known how they ended: {runs}"
         return [Check("failures-runs", about, "SKIP", because, "Ask within the hour after a run, or read its log.")]
-    return [Check("failures-runs", about, "OK", f"{runs.seen} run{'s' * (runs.seen != 1)} did not fail: {runs}")]
+    others = "other run" if failures.found else "run"
+    return [Check("failures-runs", about, "OK", f"{runs.seen} {others}{'s' * (runs.seen != 1)}: {runs}")]
 
 
 def _due(failures: Failures, about: str) -> list[Check]:
