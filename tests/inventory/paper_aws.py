@@ -280,6 +280,9 @@ class Paper:
             ]
         }
 
+    def _assume_role(self, place, **parameters):
+        return {}
+
     def _list_accounts(self, place, NextToken=""):
         return self._page("Accounts", [{"Id": one, "Status": "ACTIVE"} for one in self.accounts], NextToken, 20)
 
@@ -309,20 +312,20 @@ class PaperAws:
     where, endpoint, profile = "aws", None, ""
     pace = AWS_PACE
 
-    def __init__(self, paper, account=ACCOUNT, region=REGION):
-        self.paper, self.account, self.region = paper, account, region
-        self.caller = f"arn:aws:sts::{account}:assumed-role/audit/person"
+    def __init__(self, paper, account=ACCOUNT, region=REGION, partition="aws"):
+        self.paper, self.account, self.region, self.partition = paper, account, region, partition
+        self.caller = f"arn:{partition}:sts::{account}:assumed-role/audit/person"
 
     def client(self, service):
         return _Client(self, service)
 
     def elsewhere(self, *, region="", role="", external_id="", answer_seconds=None, ask=None):
         if not role:
-            return PaperAws(self.paper, self.account, region or self.region)
+            return PaperAws(self.paper, self.account, region or self.region, self.partition)
         account = role.split(":")[4]
         given = {"RoleArn": role} | ({"ExternalId": external_id} if external_id else {})
         ask("sts:AssumeRole", lambda **asked: self.paper.call((account, ""), "sts", "assume_role", asked), **given)
-        return PaperAws(self.paper, account, region or self.region)
+        return PaperAws(self.paper, account, region or self.region, self.partition)
 
 
 class _Client:

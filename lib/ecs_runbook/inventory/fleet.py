@@ -112,6 +112,11 @@ def fleet(
             "accounts and organisation_role are both given.",
             hint="Name the accounts, or the role that every account of the organisation has.",
         )
+    if organisation_role.startswith("arn:"):
+        raise SessionError(
+            f"organisation_role = {organisation_role!r} is the ARN of a role in one account.",
+            hint="Give its name alone: every account of the organisation has a role of that name.",
+        )
     own = aws.elsewhere(answer_seconds=answer_seconds)
     if organisation_role:
         listed = _organisation(own, organisation_role, gate)

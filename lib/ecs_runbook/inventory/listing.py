@@ -101,7 +101,7 @@ def _nowhere(seen: Sequence[Seen], gaps: Sequence[Gap], fleet: Fleet) -> list[Ga
         kind, of, name = missing[0]
         where = f"on the bus {of!r}" if kind == "rule" else f"in the group {of!r}"
         places = str(fleet.places[0]) if len(fleet.places) == 1 else f"any of {len(fleet.places)} accounts and Regions"
-        more = f" Nor are there {len(missing) - 1} more that were named." if len(missing) > 1 else ""
+        more = f" Not there either: {', '.join(label(*one[1:]) for one in missing[1:])}." if len(missing) > 1 else ""
         words = f"{kind} = {label(of, name)!r}: there is no such {kind} {where} in {places}.{more}"
         raise EvidenceError(words, hint=_nearest(kind, label(of, name), fleet, seen))
     words = "it is nowhere that could be asked"
