@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,12 +17,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
     sys.addaudithook(_stay_home)
-    from werkzeug.serving import make_server
-
     from ecs_runbook.local_aws import server
+    from ecs_runbook.local_aws.front import Front
 
     application = server.create()
-    http = make_server("127.0.0.1", options.port, application, threaded=True, request_handler=_handler())
+    http = Front(options.port, application)
     os.environ["MOTO_PORT"] = str(http.server_port)
     threading.Thread(target=_warm_up, args=(application,), daemon=True).start()
     threading.Thread(target=application.world.clock.keep_up, daemon=True).start()
@@ -64,21 +62,6 @@ def _note(folder: Path, port: int, life: str) -> None:
     fresh = note.with_suffix(f".{os.getpid()}")
     fresh.write_text(json.dumps({"port": port, "pid": os.getpid(), "life": life}))
     fresh.replace(note)
-
-
-def _handler() -> type:
-    from werkzeug.serving import WSGIRequestHandler
-
-    class Quiet(WSGIRequestHandler):
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing of every request: the trail records them."""
-
-        def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
-            """Close the connection of a call that is to have no answer."""
-            del error, environ
-            self.close_connection = True
-
-    return Quiet
 
 
 if __name__ == "__main__":

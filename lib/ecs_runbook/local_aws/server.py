@@ -158,9 +158,8 @@ class Application:
         if path.startswith(admin.PREFIX):
             body = _body(environ)
             return admin.answer(self.world, environ["REQUEST_METHOD"], path, body)
-        if path.startswith(
-            "/moto-api"
-        ):  # moto's own reset would leave a world without furniture, behind the trail's back
+        # moto's own reset would leave a world without furniture, behind the trail's back
+        if path.startswith("/moto-api"):
             return admin.reply(404, {"error": "moto's own routes are closed; GET /_local/health is open."})
         try:
             return self.answer(environ)
@@ -180,6 +179,7 @@ class Application:
                 500, {"__type": "InternalFailure", "message": f"The local AWS did not start: {self._fault}"}
             )
         from ecs_runbook.local_aws import wire
+        from ecs_runbook.local_aws.moto_answer import moto_answer
 
         self.world.clock.catch_up()
         backend = self._moto.get_application(environ)
@@ -187,13 +187,13 @@ class Application:
         scope = wire.scope_of(environ)
         asked = wire.asked(service, environ)
         made = self._call(service, scope, asked, environ)
-        fault = self._gate.fault(made, environ.get("werkzeug.socket"))
+        fault = self._gate.fault(made, environ.get("ecs_runbook.connection"))
         with self.world.lock if service in _ONE_AT_A_TIME else contextlib.nullcontext():
             self._furnish(service, made.caller.account, made.region)
             made.time = self.world.clock.now()
             reset = current_call.set(made)
             try:
-                answer: Answer = self._gate.passed(made, asked, fault, lambda: _moto_answer(backend, environ, asked))
+                answer: Answer = self._gate.passed(made, asked, fault, lambda: moto_answer(backend, environ, asked))
             finally:
                 current_call.reset(reset)
             if asked is not None:
@@ -240,22 +240,6 @@ def _caller(access_key: str, first: str, invoked_by: str) -> Caller:
     return caller_of(access_key, account_of(access_key, first))
 
 
-def _moto_answer(backend: Any, environ: dict[str, Any], asked: Asked | None) -> Answer:
-    from werkzeug.test import run_wsgi_app
-
-    from ecs_runbook.local_aws.refusals import refusal
-
-    try:
-        chunks, status, headers = run_wsgi_app(backend, environ, buffered=True)
-    except NotImplementedError as error:
-        # 501 is not retried by AWS's SDKs, so that a client hears at once what moto lacks.
-        return refusal(asked, 501, "NotImplemented", f"The local AWS does not know this operation: {error}")
-    except Exception as error:  # noqa: BLE001
-        _LOG.exception("moto failed")
-        return refusal(asked, 500, "InternalFailure", f"The local AWS failed: {type(error).__name__}: {error}")
-    return Answer(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
-
-
 def _foreign(environ: Mapping[str, Any]) -> Answer | None:
     """Refuse what another site's page sends through a browser: by its Origin, or by a name it gave this machine."""
     host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
@@ -272,9 +256,6 @@ def _is_loopback(host: str) -> bool:
 
 def _body(environ: dict[str, Any]) -> bytes:
     """Read the body, and leave it for the next reader."""
-    if environ.get("wsgi.input_terminated"):
-        body = environ["wsgi.input"].read()
-    else:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return bytes(body)

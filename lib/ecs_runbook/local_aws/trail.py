@@ -95,8 +95,7 @@ class Trail:
     def add(self, record: Mapping[str, Any], resources: list[dict[str, str]], user: str, at: datetime) -> None:
         """Keep *record*, which happened *at*."""
         self._number += 1
-        event = {"event": record, "resources": resources, "user": user}
-        self._entries[self._number] = _pack(json.dumps(event, separators=(",", ":")))
+        self._entries[self._number] = _pack(f"{_compact(_head(record, resources, user))}\n{_compact(record)}")
         position = (at.timestamp(), self._number)
         place = place_of(record["recipientAccountId"], record["awsRegion"])
         for key in _keys(record, resources, user):
@@ -131,7 +130,7 @@ class Trail:
             high = min(high, bisect.bisect_left(positions, self._position(query)))
         chosen = positions[max(low, high - query.size) : high][::-1] if high > low else []
         more = high - low > query.size
-        events = [_event(_unpack(self._entries[number])) for _, number in chosen]
+        events = [_event(self._entries[number]) for _, number in chosen]
         return events, self._token(query, chosen[-1]) if more else ""
 
     def _token(self, query: Query, last: Position) -> str:
@@ -160,54 +159,65 @@ class Trail:
 
 
 _SECOND = timedelta(seconds=1) - timedelta(microseconds=1)
-# Nearly every word of a record is one of these, so that even a single one packs well.
-_WORDS = json.dumps(
-    {
-        "event": {
-            "eventVersion": records.EVENT_VERSION,
-            "userIdentity": {
-                "type": "AssumedRole",
-                "principalId": "AROA",
-                "arn": "arn:aws:sts::123456789012:assumed-role/",
-                "accountId": "123456789012",
-                "accessKeyId": "ASIA",
-                "sessionContext": {
-                    "sessionIssuer": {"type": "Role", "principalId": "", "arn": "arn:aws:iam::123456789012:role/"},
-                    "attributes": {"creationDate": "2026-", "mfaAuthenticated": "false"},
-                },
-                "invokedBy": "events.amazonaws.com",
+
+
+def _compact(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))
+
+
+# Nearly every word of an event is one of these, so that even a single one packs well.
+_WORDS = "\n".join(
+    map(
+        _compact,
+        (
+            {
+                "EventId": "",
+                "EventName": "DescribeTaskDefinition",
+                "ReadOnly": "true",
+                "EventTime": "2026-11-",
+                "EventSource": "ecs.amazonaws.com",
+                "Resources": [],
+                "AccessKeyId": "local",
+                "Username": "root",
             },
-            "eventTime": "2026-11-",
-            "eventSource": "ecs.amazonaws.com",
-            "eventName": "DescribeTaskDefinition",
-            "awsRegion": "us-east-1",
-            "sourceIPAddress": "127.0.0.1",
-            "userAgent": "Boto3/1.44 md/Botocore#1.44 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11",
-            "requestParameters": None,
-            "responseElements": None,
-            "requestID": "",
-            "eventID": "",
-            "readOnly": True,
-            "eventType": "AwsApiCall",
-            "managementEvent": True,
-            "recipientAccountId": "123456789012",
-            "eventCategory": "Management",
-        },
-        "resources": [],
-        "user": "root",
-    },
-    separators=(",", ":"),
+            {
+                "eventVersion": records.EVENT_VERSION,
+                "userIdentity": {
+                    "type": "AssumedRole",
+                    "principalId": "AROA",
+                    "arn": "arn:aws:sts::123456789012:assumed-role/",
+                    "accountId": "123456789012",
+                    "accessKeyId": "ASIA",
+                    "sessionContext": {
+                        "sessionIssuer": {"type": "Role", "principalId": "", "arn": "arn:aws:iam::123456789012:role/"},
+                        "attributes": {"creationDate": "2026-", "mfaAuthenticated": "false"},
+                    },
+                    "invokedBy": "events.amazonaws.com",
+                },
+                "eventTime": "2026-11-",
+                "eventSource": "ecs.amazonaws.com",
+                "eventName": "DescribeTaskDefinition",
+                "awsRegion": "us-east-1",
+                "sourceIPAddress": "127.0.0.1",
+                "userAgent": "Boto3/1.44 md/Botocore#1.44 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11",
+                "requestParameters": None,
+                "responseElements": None,
+                "requestID": "",
+                "eventID": "",
+                "readOnly": True,
+                "eventType": "AwsApiCall",
+                "managementEvent": True,
+                "recipientAccountId": "123456789012",
+                "eventCategory": "Management",
+            },
+        ),
+    )
 ).encode()
 
 
 def _pack(text: str) -> bytes:
     packer = zlib.compressobj(level=1, zdict=_WORDS)
     return packer.compress(text.encode()) + packer.flush()
-
-
-def _unpack(packed: bytes) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(zlib.decompressobj(zdict=_WORDS).decompress(packed))
-    return content
 
 
 def _keys(record: Mapping[str, Any], resources: list[dict[str, str]], user: str) -> Iterator[tuple[str, str]]:
@@ -226,23 +236,27 @@ def _keys(record: Mapping[str, Any], resources: list[dict[str, str]], user: str)
         yield "ResourceName", name
 
 
-def _event(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the event as LookupEvents shows it."""
-    record = entry["event"]
-    event: dict[str, Any] = {
+def _head(record: Mapping[str, Any], resources: list[dict[str, str]], user: str) -> dict[str, Any]:
+    """Return the event as LookupEvents shows it, but for the record itself."""
+    head: dict[str, Any] = {
         "EventId": record["eventID"],
         "EventName": record["eventName"],
         "ReadOnly": "true" if record["readOnly"] else "false",
-        "EventTime": datetime.fromisoformat(record["eventTime"]),
+        "EventTime": record["eventTime"],
         "EventSource": record["eventSource"],
-        "Resources": entry["resources"],
-        "CloudTrailEvent": json.dumps(record, separators=(",", ":")),
+        "Resources": resources,
     }
     if key := record["userIdentity"].get("accessKeyId"):
-        event["AccessKeyId"] = key
-    if entry["user"]:
-        event["Username"] = entry["user"]
-    return event
+        head["AccessKeyId"] = key
+    if user:
+        head["Username"] = user
+    return head
+
+
+def _event(packed: bytes) -> dict[str, Any]:
+    head, _, record = zlib.decompressobj(zdict=_WORDS).decompress(packed).decode().partition("\n")
+    event: dict[str, Any] = json.loads(head)
+    return event | {"EventTime": datetime.fromisoformat(event["EventTime"]), "CloudTrailEvent": record}
 
 
 def place_of(account: str, region: str) -> str:
@@ -365,7 +379,6 @@ def install(world: World) -> None:
     """Record every call of *world*, and teach moto's CloudTrail LookupEvents."""
     from moto.cloudtrail.responses import CloudTrailResponse
     from moto.core.exceptions import JsonRESTError
-    from moto.core.responses import ActionResult
 
     trail = Trail(world.life)
 
@@ -383,8 +396,9 @@ def install(world: World) -> None:
         except Refused as refused:
             raise JsonRESTError(refused.code, str(refused)) from None
         if params.get("EventCategory"):  # no trail has Insights here
-            return ActionResult({"Events": []})
-        return ActionResult({"Events": events, **({"NextToken": token} if token else {})})
+            return _compact({"Events": []})
+        dated = [event | {"EventTime": event["EventTime"].timestamp()} for event in events]
+        return _compact({"Events": dated, **({"NextToken": token} if token else {})})
 
     world.listeners.append(listen)
     CloudTrailResponse.lookup_events = lookup_events

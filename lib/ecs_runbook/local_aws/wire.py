@@ -82,6 +82,12 @@ def botocore_name(moto_name: str) -> str:
     return _botocore_names().get(moto_name.replace("-", ""), moto_name)
 
 
+class ReadRequest(Request):  # type: ignore[misc]  # moto is untyped
+    """A request as moto takes it from its own server."""
+
+    from_wsgi_server = True
+
+
 @dataclass(frozen=True)
 class Asked:
     """One operation that a request asks for. ``params`` is None when they could not be read."""
@@ -89,6 +95,7 @@ class Asked:
     model: OperationModel
     params: dict[str, Any] | None
     protocol: str
+    request: ReadRequest
 
 
 def asked(service: str, environ: dict[str, Any]) -> Asked | None:
@@ -112,18 +119,15 @@ def asked(service: str, environ: dict[str, Any]) -> Asked | None:
     except Exception:  # noqa: BLE001
         _LOG.exception("the operation of a request to %s could not be read", service)
         return None
-    return Asked(model, _params(model, request, uri_params, protocol), protocol)
+    return Asked(model, _params(model, request, uri_params, protocol), protocol, request)
 
 
-def _request(environ: dict[str, Any], *, read_body: bool) -> Request:
+def _request(environ: dict[str, Any], *, read_body: bool) -> ReadRequest:
     if not read_body:
-        return Request({**environ, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0", "CONTENT_TYPE": ""})
-    if environ.get("wsgi.input_terminated"):
-        body = environ["wsgi.input"].read()
-    else:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        return ReadRequest({**environ, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0", "CONTENT_TYPE": ""})
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
-    return Request({**environ, "wsgi.input": io.BytesIO(body)})
+    return ReadRequest({**environ, "wsgi.input": io.BytesIO(body)})
 
 
 def _params(
