@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 RUN_TASK, PASS_ROLE, TAG_RESOURCE = "ecs:RunTask", "iam:PassRole", "ecs:TagResource"
-NO_SUCH = "ecs-runbook-no-such"
-"""Begins the names of a family and of a role that do not exist: a policy that allows them is wider than the task."""
+NO_SUCH = "q7xj-no-such"
+"""
+Begins the names of a family and of a role that do not exist: a policy that allows them is wider than the task. It looks
+like no name that people give, since a policy for ``ecs-*`` is narrower than one for all.
+"""
 NO_ROLE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 _TASKS = "ecs-tasks.amazonaws.com"
 _REVISIONS_AT_ONCE = 100
@@ -116,7 +119,7 @@ def any_family(arn: str) -> str:
     Examples
     --------
     >>> any_family("arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly:3")
-    'arn:aws:ecs:eu-west-2:111122223333:task-definition/ecs-runbook-no-such-family:1'
+    'arn:aws:ecs:eu-west-2:111122223333:task-definition/q7xj-no-such-family:1'
     """
     return f"{arn.partition('/')[0]}/{NO_SUCH}-family:1"
 
