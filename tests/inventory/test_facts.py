@@ -9,7 +9,7 @@ from ecs_runbook.inventory.facts import facts
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.listing import take_inventory
-from ecs_runbook.inventory.model import Absent, Cluster, Definition, Gap, Place, Queue, Role, permit_key
+from ecs_runbook.inventory.model import Absent, Cluster, Definition, Gap, Place, Queue, Role, deeds, permit_key
 
 HERE = Place(ACCOUNT, REGION)
 
@@ -262,6 +262,31 @@ def test_roles_are_known_with_their_trust_and_one_that_is_gone_is_absent(paper, 
     roles = {row.owner.name: told.roles[row.role] for row in rows}
     assert roles["rule0"].trust["Statement"][0]["Principal"] == {"Service": "events.amazonaws.com"}
     assert isinstance(roles["gone"], Absent)
+
+
+def test_the_roles_of_the_task_are_known_too_also_where_ecs_tells_a_name_alone(paper):
+    paper.roles = {"scheduler", "task", "execution", "override"}
+    paper.define(taskRoleArn="task", executionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/execution")
+    paper.rule("nightly", ecs_target(Input=json.dumps({"executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/override"})))
+    told, (row,), _ = here(paper)
+    names = {role.rpartition("/")[2]: known for role, known in told.roles.items()}
+    assert set(names) == {"scheduler", "task", "override"}
+    assert all(isinstance(known, Role) for known in names.values())
+    assert set(told.permit(row).pass_role) == {f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("task", "override")}
+
+
+def test_what_the_roles_must_do_besides_is_known(paper):
+    machine = arn("stateMachine:nightly", "states")
+    run = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": True}
+    run["Parameters"] = {"Cluster": arn("cluster/batch"), "TaskDefinition": "nightly"}
+    paper.machines[machine] = json.dumps({"StartAt": "Run", "States": {"Run": run}})
+    paper.define()
+    paper.schedule("nightly", ecs_target(DeadLetterConfig={"Arn": arn("lost", "sqs")}))
+    paper.rule("through", {"Id": "m", "Arn": machine, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/starter"})
+    told, rows, calls = here(paper)
+    assert [told.deeds[deed] for row in rows for deed in deeds(row)] == ["allowed", "allowed"]
+    assert {deed.action for deed in told.deeds} == {"states:StartExecution", "sqs:SendMessage"}
+    assert calls["iam:SimulatePrincipalPolicy"] == 3
 
 
 def test_roles_of_one_account_are_asked_for_once_for_all_its_regions(paper):

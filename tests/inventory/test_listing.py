@@ -125,7 +125,8 @@ def test_a_state_machine_in_between_is_seen_through_once_however_many_start_it(p
     assert {row.subject for row in found.rows} == {"nightly", "hourly", "daily"}
     for row in found.rows:
         assert (row.through, row.role) == (MACHINE, f"arn:aws:iam::{ACCOUNT}:role/machine")
-        assert (row.request.family, row.target.role, row.target.requested) == ("nightly", row.role, "nightly")
+        assert (row.request.family, row.target.requested, row.target.cluster) == ("nightly", "nightly", "batch")
+        assert row.target.role == ("" if row.owner.name == "daily" else "starts the machine")
     assert paper.calls["states:DescribeStateMachine"] == 1
 
 

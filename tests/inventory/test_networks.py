@@ -6,6 +6,7 @@ from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.model import Gap
 from ecs_runbook.inventory.networks import security_groups, subnets, way_of
 
+ACCOUNT = "111122223333"
 ANYWHERE = "0.0.0.0/0"
 LOCAL = {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"}
 
@@ -29,10 +30,11 @@ WAYS = [
     ("a virtual private gateway", [LOCAL, to(GatewayId="vgw-1")], "other"),
     ("a firewall's endpoint", [LOCAL, to(GatewayId="vpce-1")], "other"),
     ("a core network", [LOCAL, to(CoreNetworkArn="arn")], "other"),
-    ("a route to another network alone", [LOCAL, to("192.168.0.0/16", TransitGatewayId="tgw-1")], "none"),
-    ("IPv6 alone", [LOCAL, {"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "State": "active"}], "none"),
+    ("a narrower route", [LOCAL, to("192.168.0.0/16", TransitGatewayId="tgw-1")], "other"),
+    ("a narrower route beside it", [LOCAL, to("10.9.0.0/16", TransitGatewayId="t"), to(NatGatewayId="n")], "NAT"),
+    ("IPv6 alone", [LOCAL, {"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "State": "active"}], "other"),
     ("two halves", [LOCAL, to("0.0.0.0/1", NatGatewayId="n"), to("128.0.0.0/1", NatGatewayId="n")], "NAT"),
-    ("half", [LOCAL, to("0.0.0.0/1", NatGatewayId="nat-1")], "none"),
+    ("half", [LOCAL, to("0.0.0.0/1", NatGatewayId="nat-1")], "other"),
     ("two halves that part", [LOCAL, to("0.0.0.0/1", NatGatewayId="n"), to("128.0.0.0/1", GatewayId="igw-1")], "other"),
     ("an endpoint of S3 alone", [LOCAL, through_list(GatewayId="vpce-1")], "none"),
     ("a list that nobody looks into", [LOCAL, through_list(TransitGatewayId="tgw-1")], "other"),
@@ -48,8 +50,8 @@ def test_where_the_default_route_leads(routes, expected):
 class Ec2:
     """One VPC with two subnets, of which one has a route table of its own."""
 
-    def __init__(self, *endpoints, tables=None):
-        self.endpoints = endpoints
+    def __init__(self, *endpoints, tables=None, owner=ACCOUNT):
+        self.endpoints, self.owner = endpoints, owner
         main = {"Associations": [{"Main": True}], "Routes": [LOCAL]}
         own = {"Associations": [{"Main": False, "SubnetId": "subnet-2"}], "Routes": [LOCAL, to(GatewayId="igw-1")]}
         self.tables = [
@@ -59,7 +61,8 @@ class Ec2:
         self.tables = self.tables if tables is None else tables
 
     def describe_subnets(self, **_):
-        return {"Subnets": [{"SubnetId": f"subnet-{number}", "VpcId": "vpc-1"} for number in (1, 2)]}
+        told = {"VpcId": "vpc-1", "OwnerId": self.owner}
+        return {"Subnets": [{"SubnetId": f"subnet-{number}", **told} for number in (1, 2)]}
 
     def describe_route_tables(self, **_):
         return {"RouteTables": self.tables}
@@ -72,7 +75,7 @@ class Ec2:
 
 
 def both(ec2):
-    told = subnets(["subnet-1", "subnet-2"], ec2=ec2, ask=Asking())
+    told = subnets(["subnet-1", "subnet-2"], account=ACCOUNT, ec2=ec2, ask=Asking())
     return told["subnet-1"], told["subnet-2"]
 
 
@@ -111,6 +114,12 @@ def test_which_services_are_in_reach_by_endpoints(endpoint, first, second):
 def test_a_gateway_endpoint_of_unknown_tables_is_a_gap():
     first, _ = both(Ec2(GATEWAY, tables=[]))
     assert isinstance(first.endpoints, Gap)
+
+
+def test_the_endpoints_of_a_vpc_that_another_account_shares_are_a_gap():
+    first, _ = both(Ec2(INTERFACE, owner="444455556666"))
+    assert first.endpoints.because == "vpc-1 is shared by account 444455556666, which alone knows them all"
+    assert first.way == "none"
 
 
 def test_a_group_that_ec2_does_not_list_is_absent():

@@ -3,9 +3,8 @@
 import pytest
 from paper_aws import ACCOUNT, arn, refused
 
-from ecs_runbook.inventory.facts import read_definition
 from ecs_runbook.inventory.gate import Gate
-from ecs_runbook.inventory.model import Absent, Gap, Permit, PermitKey, Place
+from ecs_runbook.inventory.model import Absent, Deed, Gap, Permit, PermitKey, Place
 from ecs_runbook.inventory.permits import Simulator
 
 HERE = Place(ACCOUNT, "eu-west-2")
@@ -54,45 +53,41 @@ class Iam:
         return {"EvaluationResults": results, "IsTruncated": False}
 
 
-def revision(number=1, family="nightly", **more):
-    roles = {"taskRoleArn": TASK, "executionRoleArn": EXECUTION} | more
-    name = arn(f"task-definition/{family}:{number}")
-    return read_definition({"taskDefinitionArn": name, "family": family, "revision": number, **roles})
-
-
-def key(definition, *, tags=False, role=ROLE, cluster=BATCH):
-    return PermitKey(role, definition.arn, cluster, tags)
-
-
-def asked_of(iam, *keys_and_definitions, simulator=None):
-    gate = Gate(limited=False)
-    wanted = dict(keys_and_definitions)
-    return (simulator or Simulator()).permits(wanted, iam=iam, ask=gate.ask(HERE), gate=gate)
+def revision(family="nightly"):
+    return arn(f"task-definition/{family}:1")
 
 
 ONE = revision()
-PLAIN, TAGGED = key(ONE), key(ONE, tags=True)
+PLAIN, TAGGED = PermitKey(ROLE, ONE, BATCH, tags=False), PermitKey(ROLE, ONE, BATCH, tags=True)
+
+
+def asked_of(iam, *keys, passed=(TASK, EXECUTION), deeds=(), simulator=None):
+    """Return what the simulator says of *keys*, and of *deeds*."""
+    gate = Gate(limited=False)
+    given = dict.fromkeys(keys, passed)
+    return (simulator or Simulator()).ask(given, deeds, iam=iam, ask=gate.ask(HERE), gate=gate)
+
+
+def permit(iam, key, **more):
+    return asked_of(iam, key, **more)[0][key]
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["by action", "by resource"])
 def test_one_call_tells_all_of_a_role_and_a_request(old):
     iam = Iam(lambda action, one: action != "iam:PassRole" or one == EXECUTION, old=old)
-    told = asked_of(iam, (TAGGED, ONE))
-    assert told == {
-        TAGGED: Permit(
-            run_task="allowed",
-            pass_role={TASK: "denied", EXECUTION: "allowed"},
-            tag_resource="allowed",
-            any_family="allowed",
-            any_role="denied",
-        )
-    }
+    assert permit(iam, TAGGED) == Permit(
+        run_task="allowed",
+        pass_role={TASK: "denied", EXECUTION: "allowed"},
+        tag_resource="allowed",
+        any_family="allowed",
+        any_role="denied",
+    )
     assert len(iam.asked) == 1
 
 
 def test_the_simulator_is_given_what_awss_call_would_bring():
     iam = Iam(lambda *_: True)
-    asked_of(iam, (TAGGED, ONE))
+    permit(iam, TAGGED)
     (asked,) = iam.asked
     assert asked["PolicySourceArn"] == ROLE
     assert asked["ActionNames"] == ["ecs:RunTask", "iam:PassRole", "ecs:TagResource"]
@@ -104,51 +99,56 @@ def test_the_simulator_is_given_what_awss_call_would_bring():
     }
     # as AWS names it in its refusal (public issues)
     assert arn("task/batch/*") in asked["ResourceArns"]
-    assert ONE.arn in asked["ResourceArns"]
+    assert ONE in asked["ResourceArns"]
 
 
 def test_tagging_is_asked_only_where_tags_are_made():
     iam = Iam(lambda *_: True)
-    told = asked_of(iam, (PLAIN, ONE))
-    assert told[PLAIN].tag_resource == "not asked"
+    assert permit(iam, PLAIN).tag_resource == "not asked"
     assert iam.asked[0]["ActionNames"] == ["ecs:RunTask", "iam:PassRole"]
 
 
 def test_a_policy_is_too_wide_if_it_allows_what_does_not_exist():
-    wide = asked_of(Iam(lambda *_: True), (PLAIN, ONE))[PLAIN]
-    own = asked_of(Iam(lambda _, one: "no-such" not in one), (PLAIN, ONE))[PLAIN]
+    wide = permit(Iam(lambda *_: True), PLAIN)
+    own = permit(Iam(lambda _, one: "no-such" not in one), PLAIN)
     assert (wide.any_family, wide.any_role) == ("allowed", "allowed")
     assert (own.any_family, own.any_role, own.run_task) == ("denied", "denied", "allowed")
 
 
 def test_all_revisions_of_a_role_in_a_cluster_are_one_call_and_another_cluster_is_another():
-    several = [revision(1, f"family{number}") for number in range(60)]
+    several = [PermitKey(ROLE, revision(f"family{number}"), BATCH, tags=False) for number in range(60)]
     iam = Iam(lambda _, one: "family7:" in one)
-    keys = [(key(one), one) for one in several] + [(key(ONE, cluster=arn("cluster/other")), ONE)]
-    told = asked_of(iam, *keys)
+    told, _ = asked_of(iam, *several, PermitKey(ROLE, ONE, arn("cluster/other"), tags=False))
     assert len(iam.asked) == 2
-    assert [one.family for one in several if told[key(one)].run_task == "allowed"] == ["family7"]
+    assert [one.definition for one in several if told[one].run_task == "allowed"] == [revision("family7")]
+
+
+def test_very_many_revisions_are_asked_a_hundred_a_call():
+    several = [PermitKey(ROLE, revision(f"family{number}"), BATCH, tags=False) for number in range(250)]
+    iam = Iam(lambda *_: True)
+    told, _ = asked_of(iam, *several)
+    assert len(iam.asked) == 3
+    assert {one.run_task for one in told.values()} == {"allowed"}
 
 
 def test_actions_that_iam_does_not_take_together_are_asked_one_by_one_from_then_on():
-    iam, simulator = Iam(lambda _, one: one in (ONE.arn, TASK, arn("task/batch/*")), apart=True), Simulator()
-    told = asked_of(iam, (TAGGED, ONE), simulator=simulator)[TAGGED]
+    iam, simulator = Iam(lambda _, one: one in (ONE, TASK, arn("task/batch/*")), apart=True), Simulator()
+    told = permit(iam, TAGGED, simulator=simulator)
     assert (told.run_task, told.tag_resource, told.any_family) == ("allowed", "allowed", "denied")
     assert told.pass_role == {TASK: "allowed", EXECUTION: "denied"}
     assert [one["ActionNames"] for one in iam.asked[1:]] == [["ecs:RunTask"], ["iam:PassRole"], ["ecs:TagResource"]]
-    asked_of(iam, (PLAIN, ONE), simulator=simulator)
+    permit(iam, PLAIN, simulator=simulator)
     assert len(iam.asked) == 6
 
 
 def test_condition_keys_that_were_missing_are_told_once_each():
     iam = Iam(lambda *_: False, missing=["aws:SourceIp", "ecs:enable-execute-command"])
-    told = asked_of(iam, (PLAIN, ONE))[PLAIN]
+    told = permit(iam, PLAIN)
     assert told.missing_context == ("aws:SourceIp", "ecs:enable-execute-command")
 
 
 def test_a_revision_without_roles_passes_none():
-    bare = revision(taskRoleArn=None, executionRoleArn=None)
-    assert asked_of(Iam(lambda *_: True), (key(bare), bare))[key(bare)].pass_role == {}
+    assert permit(Iam(lambda *_: True), PLAIN, passed=()).pass_role == {}
 
 
 def test_what_the_answer_leaves_out_was_not_asked():
@@ -156,7 +156,7 @@ def test_what_the_answer_leaves_out_was_not_asked():
         def simulate_principal_policy(self, **_):
             return {"EvaluationResults": [], "IsTruncated": False}
 
-    told = asked_of(Silent(), (PLAIN, ONE))[PLAIN]
+    told = permit(Silent(), PLAIN)
     assert (told.run_task, told.pass_role[TASK], told.any_role) == ("not asked", "not asked", "not asked")
 
 
@@ -168,7 +168,7 @@ def test_pages_of_answers_are_read_to_their_end():
             more = {"Marker": str(first + 1), "IsTruncated": True} if first + 1 < len(whole) else {"IsTruncated": False}
             return {"EvaluationResults": whole[first : first + 1], **more}
 
-    told = asked_of(Paged(lambda *_: True, old=True), (TAGGED, ONE))[TAGGED]
+    told = permit(Paged(lambda *_: True, old=True), TAGGED)
     assert (told.run_task, told.tag_resource, told.any_role) == ("allowed", "allowed", "allowed")
 
 
@@ -178,9 +178,33 @@ def test_a_role_that_is_gone_is_absent_and_any_other_refusal_a_gap(code, expecte
         def simulate_principal_policy(self, **_):
             raise refused(code, "words")
 
-    told = asked_of(Refusing(), (PLAIN, ONE), (TAGGED, ONE))
-    assert {type(one) for one in told.values()} == {expected}
+    permits, done = asked_of(Refusing(), PLAIN, TAGGED, deeds=[LETTER])
+    assert {type(one) for one in (*permits.values(), *done.values())} == {expected}
 
 
 def test_no_key_is_no_call():
-    assert asked_of(Iam(lambda *_: True)) == {}
+    iam = Iam(lambda *_: True)
+    assert asked_of(iam) == ({}, {})
+    assert iam.asked == []
+
+
+QUEUE, MACHINE = arn("lost", "sqs"), arn("stateMachine:nightly", "states")
+STARTER = f"arn:aws:iam::{ACCOUNT}:role/starter"
+LETTER, START = Deed(ROLE, "sqs:SendMessage", QUEUE), Deed(STARTER, "states:StartExecution", MACHINE)
+
+
+def test_what_a_role_must_do_besides_is_asked_with_its_tasks_and_for_itself_where_it_runs_none():
+    iam = Iam(lambda action, one: (action, one) == ("sqs:SendMessage", QUEUE))
+    _, done = asked_of(iam, PLAIN, deeds=[LETTER, START])
+    assert done == {LETTER: "allowed", START: "denied"}
+    by_role = {one["PolicySourceArn"]: one for one in iam.asked}
+    assert len(iam.asked) == 2
+    assert by_role[ROLE]["ActionNames"] == ["ecs:RunTask", "iam:PassRole", "sqs:SendMessage"]
+    assert (by_role[STARTER]["ActionNames"], by_role[STARTER]["ResourceArns"]) == (["states:StartExecution"], [MACHINE])
+
+
+def test_a_deed_of_a_role_with_tasks_in_several_clusters_is_asked_once():
+    iam = Iam(lambda *_: True)
+    _, done = asked_of(iam, PLAIN, PermitKey(ROLE, ONE, arn("cluster/other"), tags=False), deeds=[LETTER, LETTER])
+    assert done == {LETTER: "allowed"}
+    assert sum("sqs:SendMessage" in one["ActionNames"] for one in iam.asked) == 1

@@ -12,6 +12,7 @@ from ecs_runbook.inventory.request import machine_of, of_machine, of_target
 CLUSTER = "arn:aws:ecs:eu-west-2:111122223333:cluster/batch"
 FAMILY = "arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly"
 MACHINE = "arn:aws:states:eu-west-2:111122223333:stateMachine:nightly"
+TASK_ROLE = "arn:aws:iam::111122223333:role/another"
 WHOLE = Request(
     cluster=CLUSTER,
     definition=FAMILY,
@@ -22,8 +23,9 @@ WHOLE = Request(
     platform_version="1.4.0",
     tags=True,
     managed_tags=True,
+    task_role=TASK_ROLE,
 )
-OVERRIDES = {"containerOverrides": [{"name": "main", "command": ["x"]}, {"name": "sidecar"}]}
+OVERRIDES = {"taskRoleArn": TASK_ROLE, "containerOverrides": [{"name": "main", "command": ["x"]}, {"name": "sidecar"}]}
 
 RULE = {
     "Id": "task",
@@ -67,7 +69,7 @@ UNIVERSAL = {
             "PlatformVersion": "1.4.0",
             "EnableECSManagedTags": True,
             "PropagateTags": "TASK_DEFINITION",
-            "Overrides": {"ContainerOverrides": [{"Name": "main"}, {"Name": "sidecar"}]},
+            "Overrides": {"TaskRoleArn": TASK_ROLE, "ContainerOverrides": [{"Name": "main"}, {"Name": "sidecar"}]},
         }
     ),
 }

@@ -20,18 +20,24 @@ from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
 from ecs_runbook.inventory.gate import Gate, at_once, gap_of
 from ecs_runbook.inventory.model import (
     Absent,
+    Answer,
     Cluster,
+    Deed,
     Definition,
     Facts,
     Gap,
     Inventory,
+    Permit,
     PermitKey,
     Place,
     Queue,
     Role,
     Row,
     Told,
+    deeds,
+    passed,
     permit_key,
+    roles_named,
 )
 from ecs_runbook.inventory.permits import NO_ROLE, Simulator
 from ecs_runbook.session import Aws
@@ -77,26 +83,34 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
     ``ecs:DescribeClusters`` (100 a call), ``ecs:ListAccountSettings`` where tags are made, ``ec2:DescribeSubnets``,
     ``ec2:DescribeSecurityGroups``, ``ec2:DescribeRouteTables`` and ``ec2:DescribeVpcEndpoints`` (200 a call),
     ``iam:GetRole`` or, for more than a few roles of an account, ``iam:ListRoles`` (1,000 a call),
-    ``iam:SimulatePrincipalPolicy`` (a call for each cluster that a role runs tasks in), ``sqs:GetQueueUrl`` and
+    ``iam:SimulatePrincipalPolicy`` (a call for a role in each cluster that it runs tasks in), ``sqs:GetQueueUrl`` and
     ``sqs:GetQueueAttributes`` (a call a queue), and ``sqs:ReceiveMessage`` where messages wait.
     """
     by_place: dict[Place, list[Row]] = defaultdict(list)
-    by_account: dict[str, set[str]] = defaultdict(set)
     for row in found.rows:
         by_place[row.place].append(row)
-        by_account[row.place.account].add(row.role)
     bars, simulator = PlaceBars(progress, len(by_place)), Simulator()
+    known = at_once(
+        {place: partial(_named_by, rows, place, fleet, bars) for place, rows in by_place.items()}, most=PLACES_AT_ONCE
+    )
+    # IAM is the account's, whatever the Region
+    roles: dict[str, set[str]] = defaultdict(set)
+    for row in found.rows:
+        roles[row.place.account] |= set(roles_named(row, known[row.place]))
     first = {place.account: place for place in sorted(by_place, reverse=True)}
     jobs: dict[Place | str, Callable[[], Any]] = {
-        place: partial(_of_place, place, rows, fleet, simulator, bars) for place, rows in by_place.items()
+        account: partial(_roles, first[account], arns, fleet) for account, arns in roles.items()
     }
-    # IAM is the account's, whatever the Region
-    jobs |= {account: partial(_roles, first[account], roles, fleet) for account, roles in by_account.items()}
+    jobs |= {place: partial(_allowed, rows, known[place], fleet, simulator, bars) for place, rows in by_place.items()}
     told = at_once(jobs, most=PLACES_AT_ONCE)
-    return {place: replace(told[place], roles=told[place.account]) for place in by_place}
+    return {
+        place: replace(one, roles=told[place.account], permits=told[place][0], deeds=told[place][1])
+        for place, one in known.items()
+    }
 
 
-def _of_place(place: Place, rows: Sequence[Row], fleet: Fleet, simulator: Simulator, bars: PlaceBars) -> Facts:
+def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) -> Facts:
+    """Return what is there of all that *rows* name, but for IAM."""
     aws, ask, gate = fleet.at(place), fleet.ask(place), fleet.gate
     given = [row.request.network for row in rows if row.request.network]
     subnets = sorted({subnet for one in given for subnet in one.subnets})
@@ -105,22 +119,37 @@ def _of_place(place: Place, rows: Sequence[Row], fleet: Fleet, simulator: Simula
     jobs: dict[str, Callable[[], Any]] = {
         "definitions": lambda: _definitions(rows, aws, ask, gate),
         "clusters": lambda: _clusters(place, {row.request.cluster for row in rows}, aws, ask),
-        "subnets": lambda: networks.subnets(subnets, ec2=aws.client("ec2"), ask=ask) if subnets else {},
+        "subnets": lambda: (
+            networks.subnets(subnets, account=place.account, ec2=aws.client("ec2"), ask=ask) if subnets else {}
+        ),
         "security_groups": lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask) if groups else {},
         "queues": lambda: _queues({row.dead_letters for row in rows if row.dead_letters}, aws, ask, gate),
         "tagging_authorised": lambda: _tagging(aws, ask) if tags else True,
     }
     told = at_once(bars.each(place, jobs), most=len(jobs))
     latest, pinned = told.pop("definitions")
-    known = Facts(place=place, latest=latest, pinned=pinned, **told)
-    wanted: dict[PermitKey, Definition] = {}
+    return Facts(place=place, latest=latest, pinned=pinned, **told)
+
+
+def _allowed(
+    rows: Sequence[Row], known: Facts, fleet: Fleet, simulator: Simulator, bars: PlaceBars
+) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
+    """Return what IAM says of the requests of *rows*, and of what else their roles must be able to do."""
+    passed_on: dict[PermitKey, list[str]] = defaultdict(list)
     for row in rows:
         key, revision = permit_key(row, known), known.resolved(row)
         if key is not None and isinstance(revision, Definition):
-            wanted[key] = revision
-    permits = simulator.permits(wanted, iam=aws.client("iam"), ask=ask, gate=gate) if wanted else {}
-    bars.end(place, f"{len(rows)} targets")
-    return replace(known, permits=permits)
+            passed_on[key] = list(dict.fromkeys([*passed_on[key], *passed(row, revision)]))
+    wanted = {deed for row in rows for deed in deeds(row)}
+    permits: dict[PermitKey, Told[Permit]] = {}
+    done: dict[Deed, Told[Answer]] = {}
+    if passed_on or wanted:
+        place = known.place
+        permits, done = simulator.ask(
+            passed_on, wanted, iam=fleet.at(place).client("iam"), ask=fleet.ask(place), gate=fleet.gate
+        )
+    bars.end(known.place, f"{len(rows)} targets")
+    return permits, done
 
 
 # -------- ECS
@@ -185,8 +214,8 @@ def read_definition(told: Mapping[str, Any]) -> Definition:
         network_mode=str(told.get("networkMode") or ""),
         cpu=str(told.get("cpu") or ""),
         memory=str(told.get("memory") or ""),
-        task_role=str(told.get("taskRoleArn") or ""),
-        execution_role=str(told.get("executionRoleArn") or ""),
+        task_role=_role_arn(str(told.get("taskRoleArn") or ""), str(told.get("taskDefinitionArn", ""))),
+        execution_role=_role_arn(str(told.get("executionRoleArn") or ""), str(told.get("taskDefinitionArn", ""))),
         containers=tuple(str(one.get("name", "")) for one in containers),
         essential=tuple(str(one.get("name", "")) for one in containers if one.get("essential", True)),
         images=tuple(str(one.get("image", "")) for one in containers),
@@ -197,6 +226,18 @@ def read_definition(told: Mapping[str, Any]) -> Definition:
             for one in containers
         ),
         raw=told,
+    )
+
+
+def _role_arn(role: str, definition_arn: str) -> str:
+    """
+    Return the ARN of a role of which ECS may have been given the name alone.
+
+    Source: botocore ecs RegisterTaskDefinition: taskRoleArn is "the short name or full" ARN (verified).
+    """
+    parts = definition_arn.split(":")
+    return (
+        role if not role or role.startswith("arn:") or len(parts) < 6 else f"arn:{parts[1]}:iam::{parts[4]}:role/{role}"
     )
 
 

@@ -202,15 +202,14 @@ class Looking:
         for raw in targets:
             request, role, through = self._end_of(raw, label(bus, name), machines)
             if request is not None:
-                target = Target(str(raw["Id"]), request.cluster, role, request.definition, raw)
-                kept.append((target, request, through))
+                kept.append((_target(str(raw["Id"]), request, raw), request, role, through))
         self.seen.others += not kept
         owner = Rule(
             name=name,
             arn=str(rule.get("Arn") or ""),
             expression=str(rule.get("ScheduleExpression") or ""),
             enabled=rule.get("State") != "DISABLED",
-            targets=tuple(target for target, _, _ in kept),
+            targets=tuple(target for target, *_ in kept),
         )
         self.seen.rows += [
             Row(
@@ -218,7 +217,7 @@ class Looking:
                 owner=owner,
                 target=target,
                 request=request,
-                role=target.role,
+                role=role,
                 bus=bus,
                 pattern=str(rule.get("EventPattern") or ""),
                 through=through,
@@ -226,7 +225,7 @@ class Looking:
                 retry=target.raw.get("RetryPolicy"),
                 tags=self._tagged.rules.get((bus, name), {}),
             )
-            for target, request, through in kept
+            for target, request, role, through in kept
         ]
 
     # -------- schedules
@@ -285,7 +284,7 @@ class Looking:
         if request is None:
             self.seen.others += 1
             return
-        target = Target("target", request.cluster, role, request.definition, raw)
+        target = _target("target", request, raw)
         window = told.get("FlexibleTimeWindow") or {}
         self.seen.rows.append(
             Row(
@@ -398,6 +397,10 @@ def fewer(gaps: Sequence[Gap]) -> list[Gap]:
             several = [f"{len(several)} of them, from {several[0]} to {several[-1]}"]
         found += [replace(gap, subject=one) for one in several]
     return found
+
+
+def _target(name: str, request: Request, raw: Told) -> Target:
+    return Target(name, request.cluster, str(raw.get("RoleArn") or ""), request.definition, raw)
 
 
 def _may_end_in_ecs(arn: str) -> bool:

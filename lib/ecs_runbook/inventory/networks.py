@@ -32,9 +32,16 @@ _ELSEWHERE = (
 Told_ = Mapping[str, Any]
 
 
-def subnets(ids: Sequence[str], *, ec2: EC2Client, ask: Asking) -> dict[str, Told[Subnet]]:
+def subnets(ids: Sequence[str], *, account: str, ec2: EC2Client, ask: Asking) -> dict[str, Told[Subnet]]:
     """
     Return what EC2 says of subnets, by id.
+
+    Parameters
+    ----------
+    ids
+        Of the subnets.
+    account
+        That asks: of a VPC that another one shares, it is not told all.
 
     Notes
     -----
@@ -49,7 +56,9 @@ def subnets(ids: Sequence[str], *, ec2: EC2Client, ask: Asking) -> dict[str, Tol
     tables = _all("ec2:DescribeRouteTables", ec2.describe_route_tables, "RouteTables", "vpc-id", vpcs, ask)
     endpoints = _all("ec2:DescribeVpcEndpoints", ec2.describe_vpc_endpoints, "VpcEndpoints", "vpc-id", vpcs, ask)
     return {
-        one: _subnet(known[one], tables, endpoints) if one in known else Absent(f"there is no subnet {one}")
+        one: _subnet(known[one], tables, _told_to(account, known[one], endpoints))
+        if one in known
+        else Absent(f"there is no subnet {one}")
         for one in ids
     }
 
@@ -84,7 +93,16 @@ def _subnet(told: Told_, tables: list[Told_] | Gap, endpoints: list[Told_] | Gap
         id=subnet,
         vpc=vpc,
         way=table if isinstance(table, Gap) else way_of(table.get("Routes", [])),
-        endpoints=endpoints if isinstance(endpoints, Gap) else _in_reach(vpc, table, endpoints),
+        endpoints=endpoints if isinstance(endpoints, Gap) else _in_reach(told, table, endpoints),
+    )
+
+
+def _told_to(account: str, subnet: Told_, endpoints: list[Told_] | Gap) -> list[Told_] | Gap:
+    owner = str(subnet.get("OwnerId") or account)
+    if owner == account:
+        return endpoints
+    return Gap(
+        "ec2:DescribeVpcEndpoints", f"{subnet['VpcId']} is shared by account {owner}, which alone knows them all"
     )
 
 
@@ -112,16 +130,16 @@ def way_of(routes: Sequence[Told_]) -> Way:
     >>> way_of([{"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}])
     'none'
     """
-    alive = [one for one in routes if one.get("State") != "blackhole"]
+    alive = [one for one in routes if one.get("State") != "blackhole" and _leads_to(one) != "none"]
     default = [one for one in alive if one.get("DestinationCidrBlock") == _EVERYWHERE]
     halves = {str(one.get("DestinationCidrBlock")): one for one in alive if one.get("DestinationCidrBlock") in _HALVES}
-    # two halves are as good as the whole; what a prefix list holds is not looked at
+    # two halves are as good as the whole
     leads = default or (list(halves.values()) if len(halves) == len(_HALVES) else [])
     ways = {_leads_to(one) for one in leads}
     if len(ways) == 1:
         return ways.pop()
-    listed = any(one.get("DestinationPrefixListId") and _leads_to(one) != "none" for one in alive)
-    return "other" if ways or listed else "none"
+    # a prefix list, a narrower route, or IPv6 alone: what is behind it cannot be seen
+    return "other" if alive else "none"
 
 
 def _leads_to(route: Told_) -> Way:
@@ -135,7 +153,7 @@ def _leads_to(route: Told_) -> Way:
     return "other" if any(route.get(key) for key in _ELSEWHERE) else "none"
 
 
-def _in_reach(vpc: str, table: Told_ | Gap, endpoints: Sequence[Told_]) -> Told[frozenset[str]]:
+def _in_reach(subnet: Told_, table: Told_ | Gap, endpoints: Sequence[Told_]) -> Told[frozenset[str]]:
     """
     Return the services that a subnet reaches by endpoints of its VPC, as their names end.
 
@@ -143,7 +161,7 @@ def _in_reach(vpc: str, table: Told_ | Gap, endpoints: Sequence[Told_]) -> Told[
     """
     found = set()
     for one in endpoints:
-        if one.get("VpcId") != vpc or str(one.get("State", "available")).lower() != "available":
+        if one.get("VpcId") != subnet["VpcId"] or str(one.get("State", "available")).lower() != "available":
             continue
         kind = str(one.get("VpcEndpointType") or "Gateway").lower()
         if kind == "interface" and one.get("PrivateDnsEnabled") is False:

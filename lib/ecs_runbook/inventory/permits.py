@@ -1,21 +1,22 @@
-"""Whether a role may run a task, asked of IAM's own simulator; nothing is run, and no policy is read."""
+"""Whether roles may do what rows need of them, asked of IAM's own simulator; nothing is run, and no policy is read."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.names import short
 from ecs_runbook.inventory.gate import Gate, gap_of
-from ecs_runbook.inventory.model import Absent, Answer, Definition, Permit, PermitKey, Told
+from ecs_runbook.inventory.model import Absent, Answer, Deed, Gap, Permit, PermitKey, Told
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
+SIMULATE = "iam:SimulatePrincipalPolicy"
 RUN_TASK, PASS_ROLE, TAG_RESOURCE = "ecs:RunTask", "iam:PassRole", "ecs:TagResource"
 NO_SUCH = "q7xj-no-such"
 """
@@ -24,33 +25,33 @@ like no name that people give, since a policy for ``ecs-*`` is narrower than one
 """
 NO_ROLE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 _TASKS = "ecs-tasks.amazonaws.com"
-_REVISIONS_AT_ONCE = 100
+_KEYS_AT_ONCE = 100
 _APART = "different authorization information"
 _MOST_ITEMS = 1000
+
+_Wish = tuple[str, str]
+"""An action, and a resource."""
 
 
 @dataclass(frozen=True)
 class _Question:
-    """What is asked about one role in one cluster at once."""
+    """What is asked about one role at once; of RunTask in one cluster, which is ``""`` if it is not about that."""
 
     role: str
     cluster: str
-    keys: tuple[PermitKey, ...]
-    passed: Mapping[PermitKey, tuple[str, ...]] = field(hash=False, compare=False, default_factory=dict)
+    wishes: tuple[_Wish, ...]
 
-    @property
-    def wanted(self) -> dict[str, list[str]]:
-        """The resources to ask about, by action."""
-        of = self.keys[0].definition
-        families = sorted({key.definition for key in self.keys})
-        roles = sorted({role for key in self.keys for role in self.passed.get(key, ())})
-        wanted = {
-            RUN_TASK: [*families, any_family(of)],
-            PASS_ROLE: [*roles, any_role(self.role)],
-        }
-        if any(key.tags for key in self.keys):
-            wanted[TAG_RESOURCE] = [tasks_of(self.cluster)]
-        return wanted
+
+@dataclass(frozen=True)
+class _Said:
+    """What IAM decided, and the condition keys that it missed for that."""
+
+    answer: Answer = "not asked"
+    missing: tuple[str, ...] = ()
+
+
+_Answers = dict[_Wish, _Said]
+_NOTHING = _Said()
 
 
 class Simulator:
@@ -60,56 +61,72 @@ class Simulator:
     Notes
     -----
     IAM refuses to simulate some actions in one call, since they "require different authorization information" (seen for
-    others; which of these three it takes together is not verified). So all are asked at once, and one by one from the
-    first such refusal on.
+    others; whether it takes these together is not verified). So all are asked at once, and one by one from the first
+    such refusal on.
     """
 
     def __init__(self) -> None:
         self._together = True
 
-    def permits(
-        self, wanted: Mapping[PermitKey, Definition], *, iam: IAMClient, ask: Asking, gate: Gate
-    ) -> dict[PermitKey, Told[Permit]]:
+    def ask(
+        self,
+        passed: Mapping[PermitKey, Sequence[str]],
+        deeds: Iterable[Deed],
+        *,
+        iam: IAMClient,
+        ask: Asking,
+        gate: Gate,
+    ) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
         """
-        Return what the simulator says of each key.
+        Return what the simulator says of requests and of other deeds.
 
         Parameters
         ----------
-        wanted
-            The revision that would run, by key.
+        passed
+            The ARNs of the roles that each request passes on.
+        deeds
+            What else roles must be able to do.
 
         Notes
         -----
-        Needs ``iam:SimulatePrincipalPolicy``: one call for all revisions that a role runs in a cluster.
+        Needs ``iam:SimulatePrincipalPolicy``: one call for a role in each cluster that it runs tasks in, with all
+        revisions and deeds; one for a role that only has deeds.
         """
-        found: dict[PermitKey, Told[Permit]] = {}
-        for question, answer in gate.each(
-            "iam:SimulatePrincipalPolicy", lambda one: self._asked(one, iam, ask), _questions(wanted)
-        ):
-            if isinstance(answer, AwsError):
-                gone = Absent(answer.words) if answer.code in NO_ROLE else gap_of(answer)
-                found |= dict.fromkeys(question.keys, gone)
+        wanted = sorted(set(deeds))
+        answers: dict[tuple[str, str], _Answers] = defaultdict(dict)
+        lost: dict[tuple[str, str], Absent | Gap] = {}
+        for question, said in gate.each(SIMULATE, lambda one: self._asked(one, iam, ask), _questions(passed, wanted)):
+            of = (question.role, question.cluster)
+            if not isinstance(said, AwsError):
+                answers[of] |= said
             else:
-                found |= {key: _permit(key, question, answer) for key in question.keys}
-        return found
+                lost[of] = Absent(said.words) if said.code in NO_ROLE else gap_of(said)
+        clusters = _clusters(passed, wanted)
+        of_deeds: dict[Deed, Told[Answer]] = {}
+        for deed in wanted:
+            of = (deed.role, clusters[deed.role])
+            of_deeds[deed] = lost.get(of) or answers[of].get((deed.action, deed.resource), _NOTHING).answer
+        permits: dict[PermitKey, Told[Permit]] = {
+            key: lost.get((key.role, key.cluster)) or _permit(key, roles, answers[key.role, key.cluster])
+            for key, roles in passed.items()
+        }
+        return permits, of_deeds
 
     def _asked(self, question: _Question, iam: IAMClient, ask: Asking) -> _Answers:
-        wanted = question.wanted
+        by_action: dict[str, list[str]] = defaultdict(list)
+        for action, resource in question.wishes:
+            by_action[action].append(resource)
         if self._together:
             try:
-                return _simulate(question, list(wanted), [one for some in wanted.values() for one in some], iam, ask)
+                return _simulate(question, list(by_action), [one for _, one in question.wishes], iam, ask)
             except AwsError as error:
                 if _APART not in error.words:
                     raise
                 self._together = False
         answers: _Answers = {}
-        for action, resources in wanted.items():
+        for action, resources in by_action.items():
             answers |= _simulate(question, [action], resources, iam, ask)
         return answers
-
-
-_Answers = dict[tuple[str, str], tuple[Answer, tuple[str, ...]]]
-"""By action and resource: the decision, and the condition keys that were missing."""
 
 
 def any_family(arn: str) -> str:
@@ -141,35 +158,48 @@ def tasks_of(cluster: str) -> str:
     return f"{':'.join(cluster.split(':')[:5])}:task/{short(cluster)}/*"
 
 
-def _questions(wanted: Mapping[PermitKey, Definition]) -> list[_Question]:
-    groups: dict[tuple[str, str], list[PermitKey]] = defaultdict(list)
-    for key in sorted(wanted):
-        groups[key.role, key.cluster].append(key)
-    passed = {key: passed_by(definition) for key, definition in wanted.items()}
-    return [
-        _Question(role, cluster, tuple(keys[first : first + _REVISIONS_AT_ONCE]), passed)
-        for (role, cluster), keys in groups.items()
-        for first in range(0, len(keys), _REVISIONS_AT_ONCE)
-    ]
+def _clusters(passed: Mapping[PermitKey, Sequence[str]], deeds: Iterable[Deed]) -> dict[str, str]:
+    """Return the cluster with which each role is asked about its deeds; ``""`` if it runs no task."""
+    first = {key.role: key.cluster for key in sorted(passed, reverse=True)}
+    return {deed.role: first.get(deed.role, "") for deed in deeds}
 
 
-def passed_by(definition: Definition) -> tuple[str, ...]:
-    """Return the roles that RunTask passes on: the task's own and the execution role, each once."""
-    return tuple(dict.fromkeys(role for role in (definition.task_role, definition.execution_role) if role))
+def _questions(passed: Mapping[PermitKey, Sequence[str]], deeds: Sequence[Deed]) -> list[_Question]:
+    keys: dict[tuple[str, str], list[PermitKey]] = defaultdict(list)
+    for key in sorted(passed):
+        keys[key.role, key.cluster].append(key)
+    clusters = _clusters(passed, deeds)
+    extra: dict[tuple[str, str], list[_Wish]] = defaultdict(list)
+    for deed in deeds:
+        extra[deed.role, clusters[deed.role]].append((deed.action, deed.resource))
+    found = []
+    for of in sorted({*keys, *extra}):
+        some = keys.get(of, [])
+        for first in range(0, max(len(some), 1), _KEYS_AT_ONCE):
+            wishes = [*_wishes(some[first : first + _KEYS_AT_ONCE], passed), *(extra[of] if not first else [])]
+            found.append(_Question(*of, tuple(dict.fromkeys(wishes))))
+    return found
+
+
+def _wishes(keys: Sequence[PermitKey], passed: Mapping[PermitKey, Sequence[str]]) -> list[_Wish]:
+    if not keys:
+        return []
+    wishes = [(RUN_TASK, key.definition) for key in keys] + [(RUN_TASK, any_family(keys[0].definition))]
+    wishes += [(PASS_ROLE, role) for key in keys for role in passed[key]] + [(PASS_ROLE, any_role(keys[0].role))]
+    return wishes + [(TAG_RESOURCE, tasks_of(key.cluster)) for key in keys if key.tags]
 
 
 def _simulate(
     question: _Question, actions: Sequence[str], resources: Sequence[str], iam: IAMClient, ask: Asking
 ) -> _Answers:
-    region = question.cluster.split(":")[3]
     context = {
         "ecs:cluster": question.cluster,
         "iam:PassedToService": _TASKS,
         "ecs:CreateAction": "RunTask",
-        "aws:RequestedRegion": region,
+        "aws:RequestedRegion": question.cluster.split(":")[3] if question.cluster else "",
     }
     pages = ask.pages(
-        "iam:SimulatePrincipalPolicy",
+        SIMULATE,
         iam.simulate_principal_policy,
         PolicySourceArn=question.role,
         ActionNames=list(actions),
@@ -177,6 +207,7 @@ def _simulate(
         ContextEntries=[
             {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
             for name, value in context.items()
+            if value
         ],
         MaxItems=_MOST_ITEMS,
     )
@@ -189,37 +220,34 @@ def read_answers(results: Iterable[Mapping[str, Any]]) -> _Answers:
 
     Examples
     --------
-    >>> read_answers([{"EvalActionName": "ecs:RunTask", "EvalResourceName": "a", "EvalDecision": "implicitDeny",
+    >>> said = read_answers([{"EvalActionName": "ecs:RunTask", "EvalResourceName": "a", "EvalDecision": "implicitDeny",
     ...     "ResourceSpecificResults": [{"EvalResourceName": "b", "EvalResourceDecision": "allowed"}]}])
-    {('ecs:RunTask', 'a'): ('denied', ()), ('ecs:RunTask', 'b'): ('allowed', ())}
+    >>> said["ecs:RunTask", "a"].answer, said["ecs:RunTask", "b"].answer
+    ('denied', 'allowed')
     """
     found: _Answers = {}
     for one in results:
-        action, missing = str(one.get("EvalActionName", "")), tuple(one.get("MissingContextValues") or ())
+        action = str(one.get("EvalActionName", ""))
         if one.get("EvalResourceName"):
-            found[action, str(one["EvalResourceName"])] = (_decision(one.get("EvalDecision")), missing)
+            found[action, str(one["EvalResourceName"])] = _said(one.get("EvalDecision"), one)
         for each in one.get("ResourceSpecificResults") or ():
-            lacks = tuple(each.get("MissingContextValues") or ())
-            found[action, str(each.get("EvalResourceName", ""))] = (_decision(each.get("EvalResourceDecision")), lacks)
+            found[action, str(each.get("EvalResourceName", ""))] = _said(each.get("EvalResourceDecision"), each)
     return found
 
 
-def _decision(told: object) -> Answer:
-    return "allowed" if told == "allowed" else "denied"
+def _said(decision: object, told: Mapping[str, Any]) -> _Said:
+    return _Said("allowed" if decision == "allowed" else "denied", tuple(told.get("MissingContextValues") or ()))
 
 
-def _permit(key: PermitKey, question: _Question, answers: _Answers) -> Permit:
-    roles = question.passed.get(key, ())
-    nothing: tuple[Answer, tuple[str, ...]] = ("not asked", ())
-    run = answers.get((RUN_TASK, key.definition), nothing)
-    passed = {role: answers.get((PASS_ROLE, role), nothing) for role in roles}
-    tag = answers.get((TAG_RESOURCE, tasks_of(key.cluster)), nothing) if key.tags else nothing
-    missing = {name for _, names in (run, tag, *passed.values()) for name in names}
+def _permit(key: PermitKey, roles: Sequence[str], answers: _Answers) -> Permit:
+    run = answers.get((RUN_TASK, key.definition), _NOTHING)
+    passed = {role: answers.get((PASS_ROLE, role), _NOTHING) for role in roles}
+    tag = answers.get((TAG_RESOURCE, tasks_of(key.cluster)), _NOTHING) if key.tags else _NOTHING
     return Permit(
-        run_task=run[0],
-        pass_role={role: answer for role, (answer, _) in passed.items()},
-        tag_resource=tag[0],
-        any_family=answers.get((RUN_TASK, any_family(key.definition)), nothing)[0],
-        any_role=answers.get((PASS_ROLE, any_role(key.role)), nothing)[0],
-        missing_context=tuple(sorted(missing)),
+        run_task=run.answer,
+        pass_role={role: said.answer for role, said in passed.items()},
+        tag_resource=tag.answer,
+        any_family=answers.get((RUN_TASK, any_family(key.definition)), _NOTHING).answer,
+        any_role=answers.get((PASS_ROLE, any_role(key.role)), _NOTHING).answer,
+        missing_context=tuple(sorted({name for said in (run, tag, *passed.values()) for name in said.missing})),
     )

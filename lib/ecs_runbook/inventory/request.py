@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ecs_runbook.evidence.schedules import RUN_TASK
@@ -51,12 +51,8 @@ def of_target(target: Mapping[str, Any]) -> Request | None:
     parameters = target.get("EcsParameters")
     if isinstance(parameters, Mapping):
         overrides, fault = _overrides_of(target)
-        return _request(
-            _fields(parameters) | {"cluster": target.get("Arn"), "taskdefinition": parameters.get("TaskDefinitionArn")},
-            overrides,
-            fault,
-            counted="taskcount",
-        )
+        fields = _fields(parameters) | {"cluster": target.get("Arn")}
+        return _request(fields, "taskdefinitionarn", "taskcount", overrides, fault)
     if str(target.get("Arn", "")).endswith(RUN_TASK):
         return _of_run_task(*_document(target.get("Input")))
     return None
@@ -134,27 +130,31 @@ def of_machine(definition: str, given: object = None) -> Only:
 
 def _of_run_task(asked: Mapping[str, Any], fault: str) -> Request:
     fields = _fields(asked)
-    names = _names(_fields(fields.get("overrides")).get("containeroverrides"))
-    return _request(fields, names, fault, counted="count")
+    return _request(fields, "taskdefinition", "count", _fields(fields.get("overrides")), fault)
 
 
-def _request(fields: Mapping[str, Any], overrides: Sequence[str], fault: str, *, counted: str) -> Request:
+def _request(
+    fields: Mapping[str, Any], defined: str, counted: str, overrides: Mapping[str, Any], fault: str
+) -> Request:
+    """Return the request of RunTask's fields, of which two are called differently, and of its overrides."""
     strategy = fields.get("capacityproviderstrategy")
     count = fields.get(counted)
     return Request(
         cluster=str(fields.get("cluster") or "default"),
-        definition=str(fields.get("taskdefinition") or ""),
+        definition=str(fields.get(defined) or ""),
         launch_type=str(fields.get("launchtype") or ""),
         strategy=tuple(
             str(_fields(one).get("capacityprovider") or "") for one in (strategy if isinstance(strategy, list) else [])
         ),
         network=_network(fields.get("networkconfiguration")),
-        overrides=tuple(overrides),
+        overrides=tuple(_names(overrides.get("containeroverrides"))),
         input_fault=fault,
         count=count if isinstance(count, int) and not isinstance(count, bool) else 1,
         platform_version=str(fields.get("platformversion") or ""),
         tags=bool(fields.get("tags")) or str(fields.get("propagatetags") or "").upper() == "TASK_DEFINITION",
         managed_tags=fields.get("enableecsmanagedtags") is True,
+        task_role=str(overrides.get("taskrolearn") or ""),
+        execution_role=str(overrides.get("executionrolearn") or ""),
     )
 
 
@@ -169,15 +169,15 @@ def _network(told: object) -> Network | None:
     )
 
 
-def _overrides_of(target: Mapping[str, Any]) -> tuple[Sequence[str], str]:
-    """Return the containers that a target's input overrides, and why it cannot be read."""
+def _overrides_of(target: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Return what a target's input overrides, and why it cannot be read."""
     transformer = target.get("InputTransformer")
     if isinstance(transformer, Mapping):
         # What stands for a part of the event may be anything, so a template that cannot be read is no fault.
         told, _ = _document(_PLACEHOLDER.sub("null", str(transformer.get("InputTemplate", ""))))
-        return _names(_fields(told).get("containeroverrides")), ""
+        return _fields(told), ""
     told, fault = _document(target.get("Input"))
-    return _names(_fields(told).get("containeroverrides")), fault
+    return _fields(told), fault
 
 
 def _document(text: object) -> tuple[Mapping[str, Any], str]:
