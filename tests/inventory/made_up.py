@@ -73,4 +73,5 @@ def unplaced(when, *, tasks=0):
 
 
 def a_letter(when, *, sender="arn:rule/nightly", id="m1", **more):  # noqa: A002
-    return Letter(id, sender, CLUSTER, more.get("code", "NO_PERMISSIONS"), more.get("message", "no"), at(when), None, 0)
+    code, message = more.get("code", "NO_PERMISSIONS"), more.get("message", "no")
+    return Letter(id, sender, CLUSTER, code, message, at(when), None, 0, more.get("raw", {}))

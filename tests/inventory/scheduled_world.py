@@ -9,6 +9,8 @@ from ecs_runbook.local_aws import process
 from ecs_runbook.session import connect
 
 BEGIN = datetime(2027, 1, 4, tzinfo=UTC)  # a Monday
+DAILY, EVENING = "cron(0 17 * * ? *)", "cron(30 17 * * ? *)"
+LONG, TWIN = "report-of-the-whole-company-daily", "report-of-the-whole-company-weekly"
 
 
 class ScheduledWorld(LocalWorld):
@@ -85,3 +87,43 @@ class ScheduledWorld(LocalWorld):
     def start_by_hand(self, family, rule):
         """Run a task that says it is of *rule*, once more than it is due."""
         self.run(family, startedBy=f"events-rule/{rule}")
+
+
+def sow(world):
+    """Let four days go by, with faults: the clock stands at six o'clock in the evening of the last one."""
+    queue = world.queue("lost")
+    world.simple("good", DAILY)
+    world.simple("two-tasks", DAILY, count=2)
+    world.simple("hourly", "rate(1 hour)")
+    world.simple("pinned", DAILY, revision=":1")
+    world.simple("twice", DAILY)
+    world.simple("switched-off", DAILY)
+    world.simple("broken-role", DAILY)
+    world.simple("broken-role-with-queue", DAILY, queue=queue)
+    world.define("dying", LOCAL_AWS_EXIT_CODE=3)
+    world.rule("dying", EVENING, world.target("dying", world.events_role("dying-events", "dying")))
+    world.define("hungry", LOCAL_AWS_OUTCOME="out-of-memory")
+    world.rule("hungry", EVENING, world.target("hungry", world.events_role("hungry-events", "hungry")))
+    world.define("refused")
+    world.rule("refused", EVENING, world.target("refused", world.events_role("refused-events")))
+    world.define("both")
+    shared = world.events_role("both-events", "both")
+    world.rule("both", DAILY, *(world.target("both", shared, id=one) for one in ("a", "b")))
+    for name in (LONG, TWIN):
+        world.rule(name, DAILY, world.target("both", shared))
+
+    world.go(1, 12)
+    world.define("good")
+    world.define("pinned")
+    world.events.disable_rule(Name="switched-off")
+    for name in ("broken-role-events", "broken-role-with-queue-events"):
+        world.trust(name, "ecs-tasks.amazonaws.com")
+    world.go(1, 17, 0, 40)
+    world.start_by_hand("twice", "twice")
+
+    world.go(2, 12)
+    world.simple("new", DAILY)
+    world.events.enable_rule(Name="switched-off")
+    for name in ("broken-role-events", "broken-role-with-queue-events"):
+        world.trust(name)
+    world.go(3, 18)

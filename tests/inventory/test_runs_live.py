@@ -1,16 +1,13 @@
 """What four days of a local AWS ran, on which rules really fire: each fault that was sown is told, and nothing else."""
 
 import pytest
-from scheduled_world import ScheduledWorld
+from scheduled_world import LONG, TWIN, ScheduledWorld, sow
 
 from ecs_runbook.inventory.facts import facts
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.inventory.runs import FLEET_RUN_COLUMNS, runs
 from ecs_runbook.local_aws import process
-
-DAILY, EVENING = "cron(0 17 * * ? *)", "cron(30 17 * * ? *)"
-LONG, TWIN = "report-of-the-whole-company-daily", "report-of-the-whole-company-weekly"
 
 
 @pytest.fixture(scope="module")
@@ -21,45 +18,6 @@ def world(tmp_path_factory):
     sow(world)
     yield world
     process.stop(folder)
-
-
-def sow(world):
-    queue = world.queue("lost")
-    world.simple("good", DAILY)
-    world.simple("two-tasks", DAILY, count=2)
-    world.simple("hourly", "rate(1 hour)")
-    world.simple("pinned", DAILY, revision=":1")
-    world.simple("twice", DAILY)
-    world.simple("switched-off", DAILY)
-    world.simple("broken-role", DAILY)
-    world.simple("broken-role-with-queue", DAILY, queue=queue)
-    world.define("dying", LOCAL_AWS_EXIT_CODE=3)
-    world.rule("dying", EVENING, world.target("dying", world.events_role("dying-events", "dying")))
-    world.define("hungry", LOCAL_AWS_OUTCOME="out-of-memory")
-    world.rule("hungry", EVENING, world.target("hungry", world.events_role("hungry-events", "hungry")))
-    world.define("refused")
-    world.rule("refused", EVENING, world.target("refused", world.events_role("refused-events")))
-    world.define("both")
-    shared = world.events_role("both-events", "both")
-    world.rule("both", DAILY, *(world.target("both", shared, id=one) for one in ("a", "b")))
-    for name in (LONG, TWIN):
-        world.rule(name, DAILY, world.target("both", shared))
-
-    world.go(1, 12)
-    world.define("good")
-    world.define("pinned")
-    world.events.disable_rule(Name="switched-off")
-    for name in ("broken-role-events", "broken-role-with-queue-events"):
-        world.trust(name, "ecs-tasks.amazonaws.com")
-    world.go(1, 17, 0, 40)
-    world.start_by_hand("twice", "twice")
-
-    world.go(2, 12)
-    world.simple("new", DAILY)
-    world.events.enable_rule(Name="switched-off")
-    for name in ("broken-role-events", "broken-role-with-queue-events"):
-        world.trust(name)
-    world.go(3, 18)
 
 
 @pytest.fixture(scope="module")

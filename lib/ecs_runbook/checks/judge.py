@@ -6,13 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ecs_runbook.checks import networks, permissions, queues, targets, times
 from ecs_runbook.checks.findings import Finding
+from ecs_runbook.checks.happened import judge_happened
 from ecs_runbook.checks.saying import Check, Scene, skip_at
 from ecs_runbook.checks.settings import Settings
 from ecs_runbook.inventory.model import Facts, Inventory, Place, Row
+from ecs_runbook.inventory.runs import Happened
 from ecs_runbook.wanted.schedule import zone_named
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHECKS: tuple[Check, ...] = (*targets.CHECKS, *networks.CHECKS, *permissions.CHECKS, *times.CHECKS, *queues.CHECKS)
 """The checks about the definition of a schedule."""
@@ -28,6 +34,8 @@ def judge(
     zone: str = "UTC",
     settings: Settings | None = None,
     lasts: Mapping[tuple[Place, str], Sequence[float]] | None = None,
+    happened: Happened | None = None,
+    past: pd.DataFrame | None = None,
 ) -> list[Finding]:
     """
     Judge every row by every check that applies to it.
@@ -46,6 +54,10 @@ def judge(
         Which checks are off, or of another severity.
     lasts
         How many seconds the task of each row took, oldest first, by place and subject.
+    happened
+        What happened to the rows; None if that was not looked at.
+    past
+        How long earlier runs took; see :func:`~ecs_runbook.checks.happened.judge_happened`.
 
     Returns
     -------
@@ -72,6 +84,8 @@ def judge(
             said = (finding for check in CHECKS for finding in check(row, scene))
             found += _milder(_as_set(said, settings), times.dormant(row, scene))
         found += _as_set(queues.of_place(place, own, scene), settings)
+    if happened is not None:
+        found += _as_set(judge_happened(inventory, happened, zone=zone, past=past), settings)
     return found
 
 

@@ -390,7 +390,99 @@ _DEFINITION = (
     ),
 )
 
-KINDS: dict[str, Kind] = {kind.id: kind for kind in _DEFINITION}
+_LOOKUP = "cloudtrail:LookupEvents"
+_HAPPENED = (
+    Kind(
+        "runs-missed",
+        "error",
+        "Has every firing that was due a RunTask call?",
+        "It was due, and nothing was started: neither a call nor a task nor a dead letter of it was seen.",
+        "Look whether the service may assume its role, and fire it with 30_fire.",
+        "50_explain_failure",
+        "AWS docs, EventBridge user guide: a scheduled rule runs within its minute, and is tried again for 24 hours",
+        "verified",
+        (_LOOKUP,),
+    ),
+    Kind(
+        "runs-refused",
+        "error",
+        "Could every firing start its tasks?",
+        "RunTask was refused, or answered without a task, or EventBridge gave the firing up: the task did not run.",
+        "Mend the cause, and fire it with 30_fire.",
+        "50_explain_failure",
+        "botocore ecs RunTask; AWS docs, EventBridge user guide, dead-letter queues",
+        "verified",
+        (_LOOKUP,),
+    ),
+    Kind(
+        "runs-duplicate",
+        "warning",
+        "Did each firing run once?",
+        "EventBridge invokes a target at least once: in rare cases the same firing runs it twice. Or somebody ran it.",
+        "Let the task bear to be run twice at a time; look who called, in CloudTrail.",
+        "40_prove",
+        "AWS docs, EventBridge user guide, troubleshooting: delivery is at least once",
+        "verified",
+        (_LOOKUP,),
+    ),
+    Kind(
+        "runs-overlap",
+        "warning",
+        "Had each run ended before the next one began?",
+        "Two runs were under way at once.",
+        "Let it run less often, make it faster, or see that two of it do not harm each other.",
+        "40_prove",
+        "this tool",
+        "our own rule",
+        ("ecs:ListTasks", "ecs:DescribeTasks"),
+    ),
+    Kind(
+        "runs-latest",
+        "error",
+        "Did each run take the revision that was the latest then?",
+        "An older revision ran: what was deployed last did not.",
+        "Let the target name the family without a revision: 10_generate writes it so, 20_apply applies it.",
+        "40_prove",
+        "botocore ecs RunTask: without a revision, the latest ACTIVE one is used",
+        "verified",
+        (_LOOKUP, _DESCRIBE_DEFINITION),
+    ),
+    Kind(
+        "runs-succeeded",
+        "error",
+        "Did each run end with exit code 0?",
+        "The task started, and did not end well.",
+        "Read the task's log, and mend it.",
+        "50_explain_failure",
+        "AWS docs, ECS developer guide, stopped tasks: the exit code of the essential containers",
+        "verified",
+        ("ecs:ListTasks", "ecs:DescribeTasks"),
+    ),
+    Kind(
+        "runs-end-unknown",
+        "note",
+        "Is it known how each run ended?",
+        "ECS forgets a stopped task after about an hour, and nobody else tells how it ended: it may have failed.",
+        "Check within the hour after it runs, or keep ECS's task state change events.",
+        "40_prove",
+        "botocore ecs DescribeTasks: stopped tasks are visible for at least an hour",
+        "verified",
+        ("ecs:ListTasks", "ecs:DescribeTasks"),
+    ),
+    Kind(
+        "runs-duration",
+        "warning",
+        "Did the last run take about as long as those before it?",
+        "It took far longer, or far less: it may hang, or not have done its work.",
+        "Read the task's log.",
+        "40_prove",
+        "this tool",
+        "our own rule",
+        ("ecs:ListTasks", "ecs:DescribeTasks"),
+    ),
+)
+
+KINDS: dict[str, Kind] = {kind.id: kind for kind in (*_DEFINITION, *_HAPPENED)}
 """Every kind by its id, in the order of the list."""
 
 
