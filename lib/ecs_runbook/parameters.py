@@ -69,7 +69,7 @@ def check(namespace: MutableMapping[str, Any], cells: Sequence[str]) -> dict[str
     faults = [
         _unknown(name, annotations)
         for source in earlier[at + 1 :]
-        for name in _injected(source)
+        for name in injected(source)
         if name not in annotations
     ]
     values: dict[str, Any] = {}
@@ -112,8 +112,8 @@ def declared(source: str) -> dict[str, str]:
     return found
 
 
-def _injected(source: str) -> Iterator[str]:
-    """Give the names that a cell of papermill's assigns; none for any other cell."""
+def injected(source: str) -> Iterator[str]:
+    """Yield the names that a cell of papermill's assigns; none for any other cell."""
     if not source.lstrip().startswith(_INJECTED):
         return
     for statement in _statements(source):

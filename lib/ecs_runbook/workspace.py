@@ -1,11 +1,12 @@
 """
 Where things are written: runs, generated Terraform, the local AWS's notes.
 
-All three lie in the folder in which the notebooks lie, so that a person sees them and git ignores them::
+All of them lie in the folder in which the notebooks lie, so that a person sees them and git ignores them::
 
     runs/     evidence: one folder a run
+    history/  one small file a check, so that the next one knows what is new
     build/    generated Terraform, one folder a schedule
-    .local/   the local AWS: its address, its log, Terraform's state of its life
+    .local/   the local AWS: its address, its log, Terraform's state of its life; the key of pseudonyms
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def modules() -> Path:
 def runs() -> Path:
     """Return the folder of the runs, made if need be."""
     return writable(root() / "runs")
+
+
+def history() -> Path:
+    """Return the folder of earlier checks, made if need be."""
+    return writable(root() / "history")
 
 
 def build() -> Path:

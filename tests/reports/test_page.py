@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ecs_runbook.reports.page import executed_notebook, page
 from ecs_runbook.reports.recording import Executed
+from ecs_runbook.reports.tables import Cell, framed, script, script_hash, searchable
 
 DECLARATION, BEGIN, ASK, END = 'where: str = "local"', 'run = begin("x")', "table = ask()\ntable", "run.finish(verdict)"
 TEMPLATE = new_notebook(
@@ -145,3 +146,60 @@ def test_the_page_shows_prose_and_code_with_dollars_as_they_are():
     markup = page(executed_notebook(template, ran("x = '${a}'")), VERDICT)
     assert "It costs $5 and then $6." in markup
     assert "x = '${a}'" in html.unescape(re.sub("<[^>]+>", "", markup))
+
+
+def reporting(**verdict):
+    """A page of a notebook with a report: a summary and a table that can be searched."""
+    table = framed(searchable(["name"], [[Cell("nightly")]]), lively=True)
+    shown = [{"output_type": "display_data", "data": {"text/html": table}, "metadata": {}}]
+    report = {"tags": ["report"]}
+    template = new_notebook(
+        cells=[
+            new_markdown_cell("# The question"),
+            new_code_cell(ASK),
+            new_markdown_cell("## The answer", metadata=report),
+            new_code_cell("details(checked)", metadata=report),
+        ]
+    )
+    executed = [Executed(ASK, 1), Executed("details(checked)", 2, shown)]
+    return page(executed_notebook(template, executed), VERDICT | verdict)
+
+
+def test_a_report_stands_first_without_its_code_and_the_way_to_it_below():
+    markup = reporting()
+    places = [markup.index(text) for text in ("The answer", "nightly", "How this came about", "The question")]
+    assert places == sorted(places)
+    assert "details(checked)" not in html.unescape(re.sub("<[^>]+>", "", markup))
+    assert "ask" in markup
+
+
+def test_our_own_script_is_allowed_by_its_hash_and_no_other():
+    markup = reporting()
+    assert f"script-src '{script_hash()}'" in markup
+    assert markup.count("<script") == 1
+    assert f"<script>{script()}</script>" in markup
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', markup).group(1)
+    assert policy.startswith("default-src 'none'; ")
+    assert "script-src" not in rendered()
+    assert "</script" not in script()
+
+
+def test_a_report_folds_the_checks_away_but_for_those_of_the_run_itself():
+    mine = {"id": "published", "subject": "60_check.html", "status": "NG", "because": "denied", "next": ""}
+    header = reporting(checks=[*VERDICT["checks"], mine]).partition("<header")[2].partition("</header>")[0]
+    folded = header.partition("<details>")[2]
+    assert "1 checks" in folded
+    assert "ran 1 &amp; not 2" in folded
+    assert "denied" not in folded
+    assert "denied" in header
+
+
+def test_of_many_checks_the_banner_has_the_first_and_folds_the_rest_away():
+    many = [VERDICT["checks"][0] | {"because": f"number {number}"} for number in range(40)]
+    notebook = executed_notebook(TEMPLATE, ran(DECLARATION, BEGIN, ASK, END))
+    header = page(notebook, VERDICT | {"checks": many}).partition("<header")[2].partition("</header>")[0]
+    shown, _, folded = header.partition("<details>")
+    assert "number 11<" in shown
+    assert "number 12<" not in shown
+    assert "28 checks more" in folded
+    assert "number 39<" in folded

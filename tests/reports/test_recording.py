@@ -96,3 +96,41 @@ def test_a_pictures_bytes_are_kept_as_the_notebook_format_keeps_them():
     picture = {"data": {"image/png": b"\x89PNG", "text/plain": "picture"}, "metadata": {}, "transient": {}}
     [cell] = recorded(("display_data", "a", picture))
     assert cell.outputs[0]["data"] == {"image/png": "iVBORw==", "text/plain": "picture"}
+
+
+class Session:
+    """What of a kernel's session the recording stands at: it sends what it is given."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, _, what, content=None, *__, **___):
+        message = what if isinstance(what, dict) else {"header": {"msg_type": what}, "content": content}
+        self.sent.append(message["content"])
+        return message | {"parent_header": {"msg_id": "a"}}
+
+
+class Shell:
+    def __init__(self, session):
+        self.display_pub = type("Publisher", (), {"session": session})
+
+    def get_parent(self):
+        return {"header": {"msg_id": "a"}}
+
+
+def test_what_leaves_the_kernel_is_rewritten_in_both_forms_that_kernels_send_and_recorded_so():
+    session = Session()
+    recording = Recording([], lambda kind, content: {**content, "text": f"{kind}: hidden"})
+    recording.start(Shell(session), "show()", 1)
+    session.send(None, "stream", {"name": "stdout", "text": "payroll"}, {}, ident=b"x")
+    session.send(None, {"header": {"msg_type": "stream"}, "content": {"name": "stderr", "text": "payroll"}}, ident=b"x")
+    session.send(None, "status")
+    recording.stop()
+    session.send(None, "stream", {"name": "stdout", "text": "payroll"})
+    assert [content and content["text"] for content in session.sent] == [
+        "stream: hidden",
+        "stream: hidden",
+        None,
+        "payroll",
+    ]
+    assert [output["text"] for output in recording.cells[0].outputs] == ["stream: hidden", "stream: hidden"]

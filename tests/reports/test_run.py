@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ecs_runbook.errors import NotOk, WorkspaceError
 from ecs_runbook.reports import run as module
+from ecs_runbook.reports.pseudonyms import Pseudonyms
 from ecs_runbook.reports.run import begin
 from ecs_runbook.verdicts.verdict import Check
 from ecs_runbook.verdicts.verdict import Verdict as RealVerdict
@@ -195,3 +196,42 @@ def test_a_verdict_as_the_checks_come_to_it_fits_the_schema():
 def test_the_schema_refuses_what_is_not_a_verdict(change):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**Verdict("OK").to_dict(), **change}, SCHEMA)
+
+
+def test_a_page_that_was_published_changes_nothing_and_one_that_was_not_is_ng():
+    run, taken = begin("40_prove"), []
+    run.finish(Verdict("OK"), publish=taken.append)
+    assert taken == [run.folder / "verdict.json"]
+    assert verdict_of(run.folder)["status"] == "OK"
+
+    def refuse(_):
+        raise WorkspaceError("SNS said no.", hint="Ask for sns:Publish.")
+
+    run = begin("40_prove")
+    with pytest.raises(NotOk, match=r"published, verdict.json: SNS said no\. .* Next: Ask for sns:Publish"):
+        run.finish(Verdict("OK"), publish=refuse)
+    assert [(one["id"], one["status"]) for one in verdict_of(run.folder)["checks"]] == [
+        ("check-0", "OK"),
+        ("published", "NG"),
+    ]
+
+
+def test_with_pseudonyms_files_keep_their_form_and_tell_no_name():
+    run = begin("40_prove")
+    run.pseudonyms = Pseudonyms(b"a key of some length", ["payroll"])
+    name = run.pseudonyms.name("payroll")
+    table = pd.DataFrame({"name": ["payroll", "=payroll"], "count": [1, None]})
+    assert run.save("x.csv", table).read_text() == f"name,count\n{name},1.0\n'={name},\n"
+    assert json.loads(run.save("x.json", {"at": NOON, "of": ["payroll"]}).read_text())["of"] == [name]
+    assert run.save("x.txt", "of payroll").read_text() == f"of {name}"
+
+
+def test_with_pseudonyms_the_verdict_has_the_shape_of_its_schema():
+    run = begin("40_prove")
+    run.pseudonyms = Pseudonyms(b"a key of some length", ["rule", "check-0", "aws"])
+    with pytest.raises(NotOk):
+        run.finish(Verdict("NG"))
+    verdict = verdict_of(run.folder)
+    assert verdict["account"] == run.pseudonyms.account("123456789012")
+    assert verdict["checks"][0]["id"] == "check-0"
+    assert verdict["where"] == "aws"

@@ -189,3 +189,82 @@ def test_a_run_leaves_the_kernel_as_it_found_it(lab):
         "assert not [hook for hook in get_ipython().events.callbacks['post_run_cell'] if '_after_cell' in repr(hook)]"
     )
     assert lab.run(state)["status"] == "ok"
+
+
+REDACTED = 'where: str = "local"\nrule: str = ""\nredact: bool = False'
+PASSED = '# Parameters\nrule = "payroll"\nredact = True'
+
+
+def everything(lab):
+    """Return all that the latest run left, as one text."""
+    folder = (lab.root / "runs" / "latest").resolve()
+    return "\n".join(path.read_text() for path in sorted(folder.iterdir()))
+
+
+def said(lab, *cells):
+    """Return all that leaves the kernel while *cells* run, but for the sources, which are the front end's own."""
+    told = []
+    for cell in cells:
+        reply = lab.client.execute_interactive(cell, timeout=60, output_hook=told.append, allow_stdin=False)
+        told.append(reply)
+    return str([one["content"] for one in told if one["msg_type"] != "execute_input"])
+
+
+def test_with_redact_no_name_and_no_account_leaves_the_kernel_or_stands_in_any_file(lab):
+    told = said(
+        lab,
+        REDACTED,
+        PASSED,
+        BEGIN,
+        "print('payroll in 123456789012'); run.save('x.json', {'of': 'payroll', 'account': '123456789012'})\n"
+        "from IPython.display import HTML, display\n"
+        "display(HTML('<b title=\"payroll\">arn:aws:sqs:eu-west-2:123456789012:wages</b>'))",
+        "class Verdict:\n"
+        "    def to_dict(self):\n"
+        "        check = {'id': 'c', 'subject': 'payroll', 'status': 'OK', 'because': 'of 123456789012', 'next': ''}\n"
+        "        facts = {'notebook': '40_prove', 'where': where, 'account': '123456789012', 'region': 'us-east-1'}\n"
+        "        return {**facts, 'at': '2026-11-24T12:00:00Z', 'status': 'OK', 'checks': [check]}\n"
+        "run.finish(Verdict(), receipt={'arn': 'arn:aws:sqs:eu-west-2:123456789012:wages'})",
+    )
+    for text in (told, everything(lab)):
+        assert "name-" in text
+        for secret in ("payroll", "123456789012", "wages"):
+            assert secret not in text
+
+
+def test_with_redact_an_error_may_say_nothing_until_the_names_are_known(lab):
+    told = said(lab, REDACTED, PASSED, BEGIN, "raise LookupError('there is payroll-2, and bo' 'nus')")
+    withheld = "What it says may hold names. Run the notebook without redact, and read it there."
+    assert withheld in told
+    verdict, _ = lab.latest()
+    assert verdict["checks"][0]["because"].endswith("raised LookupError.")
+    assert verdict["checks"][0]["next"] == withheld
+    for text in (told, everything(lab)):
+        assert "bonus" not in text
+
+
+def test_with_redact_an_error_that_comes_later_is_told_with_pseudonyms(lab):
+    told = said(
+        lab,
+        REDACTED,
+        PASSED,
+        BEGIN,
+        "from ecs_runbook.inventory.model import Inventory; run.listed(Inventory()); run.pseudonyms.learn('bonus')",
+        "raise LookupError('there is payroll, and bonus')",
+    )
+    assert "there is name-" in told
+    for text in (told, everything(lab)):
+        assert "bonus'" not in text.replace("learn('bonus')", "")
+        assert "payroll" not in text
+
+
+def test_redact_holds_though_another_parameter_is_misspelt(lab):
+    told = said(lab, REDACTED, '# Parameters\nrul = "payroll"\nredact = True', BEGIN)
+    assert 'There is no parameter "rul"; did you mean "rule"?' in told.replace("\\", "")
+    for text in (told, everything(lab)):
+        assert "payroll" not in text
+
+
+def test_without_redact_names_are_told_as_they_are(lab):
+    lab.run(REDACTED, '# Parameters\nrule = "payroll"', BEGIN, "print('payroll')", "1 / 0")
+    assert "payroll" in everything(lab)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ecs_runbook.inventory.model import Inventory, Place
+from ecs_runbook.inventory.model import Facts, Inventory, Place
 from ecs_runbook.lint.registry import SEVERITIES, Severity, Sure
 from ecs_runbook.verdicts.verdict import STATUSES, Status
 
@@ -106,11 +106,14 @@ class Checked:
     findings
         Each check of each row that it applies to; the gaps of the inventory are SKIP findings among them.
     runs
-        The runs of the window, columns ``RUN_COLUMNS`` with ``account`` and ``region`` before them.
+        The runs of the window, columns ``RUN_COLUMNS`` with ``account``, ``region`` and ``subject`` before them, and
+        after them ``started_at`` and ``seconds``, how long a task took; NaT and NaN where that is not known.
     calls
         Every call that was made, by operation.
     off
         Checks that the settings file turned off, with its reasons.
+    facts
+        What AWS says of what the rows name, by place.
     """
 
     inventory: Inventory
@@ -118,6 +121,7 @@ class Checked:
     runs: pd.DataFrame
     calls: Mapping[str, int] = field(default_factory=dict)
     off: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[Place, Facts] = field(default_factory=dict, repr=False)
 
     @property
     def table(self) -> pd.DataFrame:

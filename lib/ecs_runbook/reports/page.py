@@ -1,8 +1,9 @@
 """
 The executed notebook, and its page to read in a browser.
 
-The notebook is the committed one, with what ran and what it showed; the page is prose first, code second. The page
-loads nothing from anywhere, and no script in it can run: a Content-Security-Policy of its own says so to the browser.
+The notebook is the committed one, with what ran and what it showed; the page is prose first, code second. Cells that
+are tagged ``report`` stand first, without their code. The page loads nothing from anywhere, and no script in it can run
+but our own, known by its hash: a Content-Security-Policy of its own says so to the browser.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from ecs_runbook.reports.recording import Executed
+from ecs_runbook.reports.tables import script, script_hash
 
+FIRST = "report"
+"""The tag of the cells that a reader wants first."""
+_WITHOUT_CODE = "without-code"
+MOST_CHECKS = 12
+"""As many checks stand in the banner; of more, the worst do, and the rest is folded away."""
+_OF_THE_RUN = ("notebook-ran", "published")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _NOTEBOOK_LINK = re.compile(r'href="([\w.-]+\.ipynb)(#[^"]*)?"')
 _FROM_RUN_TO_NOTEBOOKS = "../../notebooks/"
@@ -132,15 +140,30 @@ def page(notebook: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
 
     Nothing in it is loaded from elsewhere. Takes 0.05 s, and 0.9 s more the first time, for the imports (measured).
     """
-    body = _NOTEBOOK_LINK.sub(rf'href="{_FROM_RUN_TO_NOTEBOOKS}\1\2"', _body(notebook))
+    report, rest = _report_and_rest(notebook)
+    body = _NOTEBOOK_LINK.sub(rf'href="{_FROM_RUN_TO_NOTEBOOKS}\1\2"', _body({**notebook, "cells": [*report, *rest]}))
+    reported = any(cell.get("outputs") for cell in report)
+    policy = f"{_POLICY}; script-src '{script_hash()}'" if script() in body else _POLICY
     title = html.escape(f"{verdict['notebook']}: {verdict['status']}")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>\n{_highlighting()}\n{_STYLE}</style>\n</head>\n"
-        f"<body>\n{_banner(verdict)}\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<body>\n{_banner(verdict, brief=reported)}\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
+
+
+def _report_and_rest(notebook: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return the cells that are tagged as report, and the others with a heading."""
+    cells: list[Any] = notebook["cells"]
+    report = [cell for cell in cells if FIRST in cell.get("metadata", {}).get("tags", [])]
+    if not report:
+        return [], cells
+    heading = {"cell_type": "markdown", "id": "how", "metadata": {}, "source": "## How this came about"}
+    rest = [heading, *(cell for cell in cells if cell not in report)]
+    bare = {"tags": [_WITHOUT_CODE]}
+    return [{**cell, "metadata": bare} if cell["cell_type"] == "code" else cell for cell in report], rest
 
 
 def _body(notebook: Mapping[str, Any]) -> str:
@@ -159,10 +182,17 @@ def _exporter() -> Any:
     log = logging.Logger("page", logging.ERROR)  # its warning, a picture without a description, is no news
     shown = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain", "text/latex"]
     options = {"exclude_anchor_links": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
+    hidden = {"enabled": True, "remove_input_tags": {_WITHOUT_CODE}}
     return HTMLExporter(
         log=log,
         template_name="basic",  # the cells alone: no style, script or font from elsewhere
-        config=Config({"NbConvertBase": {"display_data_priority": shown}, "HTMLExporter": options}),
+        config=Config(
+            {
+                "NbConvertBase": {"display_data_priority": shown},
+                "HTMLExporter": options,
+                "TagRemovePreprocessor": hidden,
+            }
+        ),
     )
 
 
@@ -173,16 +203,18 @@ def _highlighting() -> str:
     return str(HtmlFormatter(style="default").get_style_defs(".highlight"))
 
 
-def _banner(verdict: Mapping[str, Any]) -> str:
+def _banner(verdict: Mapping[str, Any], *, brief: bool = False) -> str:
+    """Return the verdict; *brief* where a report below says it better: then its checks are folded away."""
     facts = [verdict["where"] and f"where: {verdict['where']}", verdict["account"], verdict["region"], verdict["at"]]
     line = " · ".join(html.escape(str(fact)) for fact in facts if fact)
-    columns = ("status", "id", "subject", "because", "next")
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(check[column]))}</td>" for column in columns) + "</tr>"
-        for check in verdict["checks"]
-    )
-    heads = "".join(f"<th>{column}</th>" for column in ("", "check", "subject", "because", "next"))
-    table = f'<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>' if rows else ""
+    checks = verdict["checks"]
+    shown = [check for check in checks if check["id"] in _OF_THE_RUN] if brief else checks[:MOST_CHECKS]
+    folded = [check for check in checks if check not in shown] if brief else checks[MOST_CHECKS:]
+    table = _table(shown) if shown else ""
+    if folded:
+        table += (
+            f"<details><summary>{len(folded):,} checks {'' if brief else 'more'}</summary>{_table(folded)}</details>"
+        )
     status = html.escape(str(verdict["status"]))
     return (
         f'<header class="{status}"><p><strong>{status}</strong> <span>{html.escape(str(verdict["notebook"]))}</span> '
@@ -190,8 +222,19 @@ def _banner(verdict: Mapping[str, Any]) -> str:
     )
 
 
+def _table(checks: Sequence[Mapping[str, Any]]) -> str:
+    columns = ("status", "id", "subject", "because", "next")
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(check[column]))}</td>" for column in columns) + "</tr>"
+        for check in checks
+    )
+    heads = "".join(f"<th>{column}</th>" for column in ("", "check", "subject", "because", "next"))
+    return f'<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>'
+
+
 _STYLE = """
 :root { color-scheme: light; }
+details > summary { cursor: pointer; color: #57606a; }
 body { margin: 0; background: #fff; color: #1c2024; font: 17px/1.6 system-ui, -apple-system, "Segoe UI", sans-serif; }
 header, main { box-sizing: border-box; max-width: 1200px; margin: 0 auto; padding: 0 32px; }
 header { margin-top: 24px; padding: 12px 20px; border-left: 8px solid #57606a; background: #f6f8fa; }
@@ -215,6 +258,7 @@ img, svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: 14px; line-height: 1.4; }
 th, td { padding: 4px 10px; text-align: left; vertical-align: top; border: 0; border-bottom: 1px solid #d0d7de; }
 th { font-weight: 600; white-space: nowrap; }
+header td { overflow-wrap: anywhere; }
 header td:nth-child(-n + 2) { white-space: nowrap; }
 table.dataframe { border: 0; font-size: 12px; overflow-wrap: break-word; }
 table.dataframe th, table.dataframe td { padding: 4px 6px; }

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+Rewrite = Callable[[str, dict[str, Any]], dict[str, Any]]
+
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n])")
 
 
@@ -43,6 +45,8 @@ class Recording:
     ----------
     earlier
         Cells that ran before; their outputs went unheard.
+    rewrite
+        From a message's kind and content to the content that leaves the kernel instead; None: all as it is.
 
     Examples
     --------
@@ -54,8 +58,9 @@ class Recording:
     [Executed(source='print(1)', count=7, outputs=[{'output_type': 'stream', 'name': 'stdout', 'text': '1\n'}])]
     """
 
-    def __init__(self, earlier: list[Executed]) -> None:
+    def __init__(self, earlier: list[Executed], rewrite: Rewrite | None = None) -> None:
         self.cells = list(earlier)
+        self.rewrite = rewrite
         self._by_request: dict[str, Executed] = {}
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._to_clear: set[str] = set()
@@ -84,8 +89,12 @@ class Recording:
                 stream.flush()
 
     def _overheard(self, send: Callable[..., Any]) -> Callable[..., Any]:
-        def overheard(*args: Any, **kwargs: Any) -> Any:
-            message = send(*args, **kwargs)
+        def overheard(stream: Any, what: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
+            if self.rewrite is not None and isinstance(what, dict):
+                what = {**what, "content": self.rewrite(what["header"]["msg_type"], what["content"])}
+            elif self.rewrite is not None and isinstance(content, dict):
+                content = self.rewrite(what, content)
+            message = send(stream, what, content, *args, **kwargs)
             with contextlib.suppress(Exception):  # a message that is not understood must not cost the kernel its voice
                 parent = message["parent_header"].get("msg_id", "")
                 self.take(message["header"]["msg_type"], parent, message["content"])

@@ -10,6 +10,9 @@ A run of a notebook leaves evidence: its folder, its verdict, its receipt, the e
         40_prove.html     the same to read, without anything from elsewhere
     runs/latest           the run that began last
 
+A notebook with a parameter ``redact`` that is on leaves pseudonyms in place of account ids, ARNs, names and
+environments: in every file, and in whatever its cells show, since that passes the recording's door.
+
 A run that has not reached its end is NG from its first moment: nobody who reads the verdict of a killed notebook may
 find the one before it, or none. A cell that raises ends the run with the error as its because, and the report is there
 all the same.
@@ -22,20 +25,32 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ecs_runbook import parameters, workspace
-from ecs_runbook.errors import NotOk, ParameterError, RunbookError, WorkspaceError
+from ecs_runbook.errors import NotOk, ParameterError, RunbookError, SessionError, WorkspaceError
 from ecs_runbook.progress import Progress
+from ecs_runbook.reports import pseudonyms
 from ecs_runbook.reports.page import executed_notebook, page
+from ecs_runbook.reports.pseudonyms import Pseudonyms, names_in
 from ecs_runbook.reports.recording import Executed, Recording
-from ecs_runbook.reports.writing import as_json, redacted, write
+from ecs_runbook.reports.writing import as_csv, as_json, plain, redacted, write
+
+if TYPE_CHECKING:
+    from ecs_runbook.inventory.model import Facts, Inventory
 
 LATEST = "latest"
+REDACT = "redact"
+"""The parameter that turns pseudonyms on."""
+WITHHELD = "What it says may hold names. Run the notebook without redact, and read it there."
 _PLACES = ("local", "aws")
+_NO_NAMES = frozenset({"where", "region", "regions", "timezone", "fail_on", "checks"})
+"""Parameters whose values are nobody's names."""
+_OF_PARAMETERS = (ParameterError, SessionError, WorkspaceError, NotOk, KeyboardInterrupt)
+"""Errors that speak of what was passed in, whose names are known from the first."""
 _current: Run | None = None
 
 
@@ -115,12 +130,19 @@ class Run:
         Where everything of this run is written.
     aws
         The AWS that the run is about, once :meth:`connected` said so.
+    parameters
+        The notebook's parameters by name; empty outside a notebook.
+    pseudonyms
+        What hides names, if the notebook's parameter ``redact`` is on; else None.
     """
 
     def __init__(self, notebook: str, folder: Path, variables: dict[str, Any]) -> None:
         self.notebook = notebook
         self.folder = folder
         self.aws: Connected | None = None
+        self.parameters: dict[str, Any] = {}
+        self.pseudonyms: Pseudonyms | None = None
+        self._names_known = False
         self._variables = variables
         self._shell: Any = None
         self._recording: Recording | None = None
@@ -133,6 +155,18 @@ class Run:
         """Note which AWS this run is about, and hand it on: ``aws = run.connected(connect(where, …))``."""
         self.aws = aws
         return aws
+
+    def listed(self, found: Inventory, facts: Iterable[Facts] = ()) -> Inventory:
+        """Note which names there are, so that they can be hidden, and hand the inventory on."""
+        self._names_known = True
+        if self.pseudonyms is not None:
+            self.pseudonyms.learn(*names_in(found, facts))
+        return found
+
+    def hide(self, value: Any) -> Any:
+        """Return *value*, whatever JSON can say, as it may be told: without secrets, and with pseudonyms if wanted."""
+        told = redacted(value)
+        return told if self.pseudonyms is None else self.pseudonyms.value(told)
 
     def progress(self, title: str, total: int | None = None) -> Progress:
         """Return progress bars under *title*; *total* rows are expected."""
@@ -158,9 +192,14 @@ class Run:
             raise WorkspaceError(
                 f"{name!r} is not a file's name.", hint="Give a name without a folder, such as runs.csv."
             )
-        return write(self.folder / name, _content(name, data))
+        return write(self.folder / name, _content(name, data, self.pseudonyms))
 
-    def finish(self, verdict: Judged, receipt: Mapping[str, Any] | None = None) -> None:
+    def finish(
+        self,
+        verdict: Judged,
+        receipt: Mapping[str, Any] | None = None,
+        publish: Callable[[Path], None] | None = None,
+    ) -> None:
         """
         Save the report; then fail, unless the verdict is OK.
 
@@ -172,11 +211,13 @@ class Run:
             OK, NG or SKIP with its checks.
         receipt
             The raw records that the verdict rests on: whatever JSON can say.
+        publish
+            Takes the saved page somewhere. If that fails, the report says so, and is NG.
 
         Raises
         ------
         NotOk
-            If the verdict is not OK. The report is saved already.
+            If the verdict is not OK, or was not published. The report is saved already.
         WorkspaceError
             If the report cannot be written.
         """
@@ -187,10 +228,14 @@ class Run:
         self._say_where(report)
         self._write_page(body)
         self._write_verdict(body)
+        if publish is not None and (failed := _published(publish, report)):
+            body = {**body, "status": "NG", "checks": [*body["checks"], failed]}
+            self._write_page(body)
+            self._write_verdict(body)
         self._finished = True
         self._leave()
         if body["status"] != "OK":
-            raise _not_ok(body, report)
+            raise _not_ok(self._hidden(body), report)
 
     def _listen(self, shell: Any) -> None:
         sources = [str(source) for source in shell.history_manager.input_hist_raw][1:]
@@ -200,10 +245,32 @@ class Run:
         first = len(sources) - 1 if begun is None else begun
         earlier = [Executed(source, count) for count, source in enumerate(sources[first:-1], start=first + 1)]
         self._shell, self._recording = shell, Recording(earlier)
+        if self._variables.get(REDACT):  # also where it is no True or False: then the check below will say so
+            self._hide_names(parameters.declared(sources[first]), sources)
         self._recording.start(shell, sources[-1], len(sources))
         shell.events.register("post_run_cell", self._after_cell)
-        parameters.check(self._variables, sources)
+        self.parameters = parameters.check(self._variables, sources)
         _show_whole_texts()
+
+    def _hide_names(self, declared: Mapping[str, str], sources: list[str]) -> None:
+        given = {name: self._variables.get(name) for name in declared if name not in _NO_NAMES}
+        passed = [name for source in sources for name in parameters.injected(source)]
+        misspelt = {name: self._variables.get(name) for name in passed if name not in declared}
+        self.pseudonyms = Pseudonyms(pseudonyms.key(), _texts([*given.values(), *misspelt.values()]))
+        if self._recording is not None:
+            self._recording.rewrite = self._rewrite
+
+    def _rewrite(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of a message as it may leave the kernel."""
+        if kind not in _SHOWN or self.pseudonyms is None:
+            return content
+        if "ename" in content and not self._may_say(str(content["ename"])):
+            content = {**content, "evalue": WITHHELD, "traceback": [f"{content['ename']}: {WITHHELD}"]}
+        return self.pseudonyms.output(content)
+
+    def _may_say(self, error: str) -> bool:
+        known = {kind.__name__ for base in _OF_PARAMETERS for kind in (base, *base.__subclasses__())}
+        return self.pseudonyms is None or self._names_known or error in known
 
     def _leave(self) -> None:
         """Hear no more of the kernel."""
@@ -224,6 +291,8 @@ class Run:
         if error is None and cell.error is None:
             return
         because, mend = _because(error, cell)
+        if error is not None and not self._may_say(type(error).__name__):
+            because, mend = f"Cell [{cell.count}] raised {type(error).__name__}.", WITHHELD
         body = self._unfinished(because, mend)
         with contextlib.suppress(WorkspaceError):  # nobody is left to tell: the cell's own error stands on the screen
             self._write_verdict(body)
@@ -248,16 +317,62 @@ class Run:
         sys.stdout.write(f"Report: {_from_root(report)}\n")
 
     def _write_verdict(self, body: Mapping[str, Any]) -> None:
-        write(self.folder / "verdict.json", as_json(body))
+        write(self.folder / "verdict.json", as_json(self._hidden(body)))
+
+    def _hidden(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a verdict as it may be told; its own words, such as a check's id, are nobody's names."""
+        told = ("account", "checks", "subject", "because", "next")
+        checks = [{key: self.hide(one[key]) if key in told else one[key] for key in one} for one in body["checks"]]
+        return {**body, "account": self.hide(body["account"]), "checks": checks}
 
     def _write_page(self, body: Mapping[str, Any]) -> None:
         if self._recording is None:
             return
         self._recording.settle()
         notebook = redacted(executed_notebook(_template(self.notebook), self._recording.cells))
+        if self.pseudonyms is not None:
+            notebook["cells"] = [_hidden_cell(cell, self.pseudonyms) for cell in notebook["cells"]]
         text = json.dumps(notebook, indent=1, ensure_ascii=False, default=str)
         write(self.folder / f"{self.notebook}.ipynb", text + "\n")
-        write(self.folder / f"{self.notebook}.html", page(notebook, redacted(dict(body))))
+        write(self.folder / f"{self.notebook}.html", page(notebook, redacted(self._hidden(body))))
+
+
+_SHOWN = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error", "execute_reply"})
+
+
+def _hidden_cell(cell: dict[str, Any], hidden: Pseudonyms) -> dict[str, Any]:
+    """Return a cell with pseudonyms in its literals, as parameters are, and in what it showed before they were on."""
+    if cell["cell_type"] != "code":
+        return cell
+    outputs = [hidden.output(output) for output in cell["outputs"]]
+    return {**cell, "source": hidden.source(cell["source"]), "outputs": outputs}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in *value*, at any depth; the value of a tag, ``team=payroll``, stands for itself as well."""
+    if isinstance(value, str):
+        yield value
+        yield from value.split("=")
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+
+
+def _published(publish: Callable[[Path], None], report: Path) -> dict[str, Any] | None:
+    """Publish, and return the check that says why not, if that failed."""
+    try:
+        publish(report)
+    except RunbookError as error:
+        return {
+            "id": "published",
+            "subject": report.name,
+            "status": "NG",
+            "because": error.message,
+            "next": error.hint or "Mend that, or leave the publish parameters empty.",
+        }
+    return None
 
 
 def _show_whole_texts() -> None:
@@ -361,15 +476,27 @@ def _not_ok(body: Mapping[str, Any], report: Path) -> NotOk:
     )
 
 
-def _content(name: str, data: Any) -> str | bytes:
+def _content(name: str, data: Any, hidden: Pseudonyms | None) -> str | bytes:
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
-        return str(redacted(data))
+        return str(redacted(data if hidden is None else hidden.text(data)))
     if hasattr(data, "savefig"):
         picture = io.BytesIO()
         data.savefig(picture, format=Path(name).suffix.lstrip(".") or "png", bbox_inches="tight")
         return picture.getvalue()
     if hasattr(data, "to_csv") and not name.endswith(".json"):
-        return str(redacted(data.to_csv(index=False)))
-    return as_json(data)
+        return as_csv(data if hidden is None else _hidden_table(data, hidden))
+    return as_json(data if hidden is None else hidden.value(plain(data)))
+
+
+def _hidden_table(table: Any, hidden: Pseudonyms) -> Any:
+    """Return a table with pseudonyms in its texts, each different text looked at once."""
+    told = table.copy(deep=False)
+    for column in told.columns:
+        if told[column].dtype.kind not in "biufcmM":
+            texts = {text: hidden.text(text) for text in told[column].unique() if isinstance(text, str)}
+            told[column] = told[column].map(
+                lambda value, texts=texts: texts.get(value, value) if isinstance(value, str) else value
+            )
+    return told

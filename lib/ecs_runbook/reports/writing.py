@@ -24,6 +24,7 @@ from typing import Any
 from ecs_runbook.errors import WorkspaceError
 
 BLANK = "***"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SECRET_NAME = r"(?:secret[_-]?access[_-]?key|session[_-]?token|security[_-]?token)"  # noqa: S105 - a name, no secret
 _QUOTES = r"(?:[\"'\\]|&quot;|&#39;|&#x27;)*"
 # Source: AWS docs, IAM identifiers: AKIA is a long-term access key, ASIA a temporary one, each 20 characters
@@ -105,6 +106,31 @@ def _plain_object(value: Any) -> Any:
 def as_json(value: Any) -> str:
     """Return *value* as indented JSON without secrets, ending in a newline."""
     return json.dumps(redacted(plain(value)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_csv(table: Any) -> str:
+    """
+    Return a table of pandas as CSV without secrets, in which no cell is a formula when a spreadsheet opens it.
+
+    A text that a spreadsheet would take for one gets an apostrophe before it, as OWASP advises.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(as_csv(pd.DataFrame({"name": ["=1+1", "nightly"], "count": [-1, 2]})), end="")
+    name,count
+    '=1+1,-1
+    nightly,2
+    """
+    told = table.copy(deep=False)
+    for column in told.columns:
+        if told[column].dtype.kind not in "biufcmM":
+            told[column] = told[column].map(_no_formula)
+    return str(redacted(told.to_csv(index=False, lineterminator="\n")))
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write(path: Path, content: str | bytes) -> Path:

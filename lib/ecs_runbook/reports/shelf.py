@@ -1,0 +1,152 @@
+"""Where the files of a history are: a folder, or S3. Files are put there whole, under a name of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from ecs_runbook import workspace
+from ecs_runbook.errors import WorkspaceError
+from ecs_runbook.session import translated
+
+_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
+
+
+class Shelf(Protocol):
+    """A place that files are put to, and read from."""
+
+    def names(self) -> list[str]:
+        """Return the names of its files."""
+
+    def reading(self, names: Sequence[str]) -> AbstractContextManager[list[Path]]:
+        """Give the files *names* as files on this machine."""
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """Give a path; what lies there in the end gets the name *name*, whole or not at all."""
+
+
+class Folder:
+    """A folder on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = workspace.writable(folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def names(self) -> list[str]:
+        """Return the names of its files."""
+        return [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+
+    @contextmanager
+    def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
+        """Give the files *names*; one that has gone in the meantime is left out."""
+        yield [path for name in names if (path := self.folder / name).is_file()]
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Give a path beside, and then move what lies there."""
+        handle, beside = tempfile.mkstemp(prefix=f".{name}-", suffix=".part", dir=self.folder)
+        os.close(handle)
+        path = Path(beside)
+        try:
+            yield path
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
+            path.chmod(0o644)
+            path.replace(self.folder / name)
+        except OSError as error:
+            raise WorkspaceError(
+                f"{self.folder / name} cannot be written: {error.strerror or error}.",
+                hint="Give yourself write access and free space.",
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+
+class Bucket:
+    """A prefix in S3, where a file is there whole or not at all by S3's own promise."""
+
+    def __init__(self, bucket: str, prefix: str, s3: Any) -> None:
+        self.bucket = bucket
+        self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._s3 = s3
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    def names(self) -> list[str]:
+        """Return the names of its files. Needs ``s3:ListBucket``."""
+        with translated("s3:ListBucket", hint=_hint(str(self), "s3:ListBucket")):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
+            keys = [str(one["Key"]) for page in pages for one in page.get("Contents", [])]
+        return [key.removeprefix(self.prefix) for key in keys]
+
+    @contextmanager
+    def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
+        """Fetch the files *names*. Needs ``s3:GetObject``."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in names:
+                with translated("s3:GetObject", hint=_hint(str(self), "s3:GetObject")):
+                    self._s3.download_file(self.bucket, self.prefix + name, str(Path(folder, name)))
+            yield [Path(folder, name) for name in names]
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Send what lies at the path in the end. Needs ``s3:PutObject``."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            yield path
+            put(self._s3, self.bucket, self.prefix + name, path.read_bytes(), "application/vnd.apache.parquet")
+
+
+def put(s3: Any, bucket: str, key: str, content: bytes, kind: str) -> None:
+    """
+    Write one object. Needs ``s3:PutObject``.
+
+    Raises
+    ------
+    AwsError
+        If S3 refuses.
+    """
+    with translated("s3:PutObject", hint=_hint(f"s3://{bucket}/{key}", "s3:PutObject")):
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
+
+
+def bucket_and_prefix(place: str) -> tuple[str, str] | None:
+    """
+    Return bucket and prefix of ``s3://bucket/prefix``; None if it is something else.
+
+    Examples
+    --------
+    >>> bucket_and_prefix("s3://reports/ecs/daily"), bucket_and_prefix("reports/ecs")
+    (('reports', 'ecs/daily'), None)
+    """
+    found = _S3.fullmatch(place)
+    return (found.group(1), found.group(2) or "") if found else None
+
+
+def shelf_at(place: str, aws: Any) -> Folder | Bucket:
+    """
+    Return the shelf at *place*, a folder or ``s3://bucket/prefix``.
+
+    Raises
+    ------
+    WorkspaceError
+        If it is neither, or the folder cannot be written to.
+    """
+    if found := bucket_and_prefix(place):
+        return Bucket(*found, aws.client("s3"))
+    if "://" in place:
+        raise WorkspaceError(f"{place!r} is no place for files.", hint="Name a folder, or s3://bucket/prefix.")
+    folder = Path(place).expanduser()
+    return Folder(folder if folder.is_absolute() else workspace.root() / folder)
+
+
+def _hint(where: str, action: str) -> str:
+    return f"Look whether {where} is there, and whether the caller has {action}."
