@@ -1,0 +1,64 @@
+"""Each finding that is not OK, with because and the mend: a table to search and to sort."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+
+from ecs_runbook.checks.findings import Checked, Finding, gravity
+from ecs_runbook.reports.history import News
+from ecs_runbook.reports.standing import GRADES, grade
+from ecs_runbook.reports.tables import Cell, Shown, framed, searchable
+
+MOST_ROWS = 1000
+"""The executed notebook stays small enough to be opened and handed on; all findings are in the CSV file."""
+_WIDTHS = ("9%", "22%", "17%", "41%", "11%")
+
+
+def details(checked: Checked, news: News | None = None, *, zone: tzinfo = UTC) -> Shown:
+    """
+    Return the findings that are not OK, the worst first, at most :data:`MOST_ROWS` of them.
+
+    Parameters
+    ----------
+    checked
+        From the check.
+    news
+        Since when each is known, from :meth:`~ecs_runbook.reports.history.History.compare`.
+    zone
+        The zone that days are told in.
+    """
+    bad = sorted((one for one in checked.findings if one.status != "OK"), key=gravity)
+    fine = len(checked.findings) - len(bad)
+    if not bad:
+        words = f"Nothing: {fine:,} checks, all OK."
+        return Shown(framed(f"<p>{words}</p>"), words)
+    many_places = len({one.place for one in checked.findings}) > 1
+    rows = [_row(one, news, zone, many_places) for one in bad[:MOST_ROWS]]
+    table = searchable(("status", "schedule", "check", "because, and the mend", "since"), rows, widths=_WIDTHS)
+    note = _note(len(bad), fine)
+    return Shown(framed(f"<p>{note}</p>{table}", lively=True), f"{len(bad):,} findings are not OK. {note}")
+
+
+def _note(bad: int, fine: int) -> str:
+    cut = f"The worst {MOST_ROWS:,} of {bad:,} findings that are not OK" if bad > MOST_ROWS else f"{bad:,} not OK"
+    return f"{cut}; {fine:,} are OK. All of them are in <code>findings.csv</code>."
+
+
+def _row(one: Finding, news: News | None, zone: tzinfo, many_places: bool) -> Sequence[Cell]:
+    order = GRADES.index(grade(one))
+    word = "SKIP" if one.status == "SKIP" else one.severity
+    place = f"<br><small>{html.escape(str(one.place))}</small>" if many_places else ""
+    link = f' <a href="{html.escape(one.notebook)}.ipynb">{html.escape(one.notebook)}</a>' if one.notebook else ""
+    mend = f'<br><span class="mend">{html.escape(one.mend)}</span>{link}' if one.mend or link else ""
+    first = news.first.get(one) if news else None
+    since = "" if first is None else f"{first.astimezone(zone):%d %b %Y}"
+    new = "<b>new</b>" if news is not None and news.is_new(one) else since
+    return (
+        Cell(f'<b class="{word}">{word}</b>', str(order)),
+        Cell(html.escape(one.subject or str(one.place)) + place),
+        Cell(html.escape(one.check)),
+        Cell(html.escape(one.because) + mend),
+        Cell(new, "9999" if new.startswith("<b>") else "" if first is None else first.isoformat()),
+    )
