@@ -129,6 +129,18 @@ def test_a_helper_that_ran_out_of_memory_may_leave_a_good_run_and_that_is_said()
     assert explain(seen).because == "the exit codes differ: main=0, proxy=137"
 
 
+def test_what_it_could_also_be_is_told_by_its_title():
+    cut = Sighting("CloudTrail", None, "ClusterNotFoundException", "The referenced cluster was inac")
+    told = explain(cut)
+    assert (told.cause, told.also) == ("cluster-inactive", ())
+    vague = Sighting("ECS", None, "EssentialContainerExited", "OutOfMemoryError: CannotPullContainerError: x",
+                     {"container_reasons": ("CannotPullContainerError: x",)})  # fmt: skip
+    told = explain(vague)
+    assert (told.cause, told.also) == ("out-of-memory", ("cannot-pull-image",))
+    assert "It could also be: The image cannot be pulled (cannot-pull-image)" in str(told)
+    assert "The image cannot be pulled (cannot-pull-image)" in told._repr_html_()
+
+
 def test_all_are_explained_in_their_order():
     assert [one.cause for one in explain_all([PUBLIC_IP, denied(f"{FAMILY}:9"), Sighting("ECS", None, "x", "y")])] == [
         "public-ip-needs-fargate",

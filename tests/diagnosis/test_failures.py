@@ -3,12 +3,13 @@
 # ruff: noqa: N803 - the fake takes what AWS's API takes, by its names
 
 import json
-import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ecs_runbook.diagnosis import merging
 from ecs_runbook.diagnosis.failures import ASKED_COLUMNS, EACH_COLUMNS, FAILURE_COLUMNS, failures
 from ecs_runbook.diagnosis.merging import merge
 from ecs_runbook.errors import AwsError, EvidenceError, ParameterError
@@ -624,16 +625,23 @@ def test_the_page_shows_what_aws_said_as_text():
     assert "&lt;script&gt;" in found._repr_html_()
 
 
-def test_twice_as_many_failures_take_no_more_than_a_little_more_than_twice_as_long():
-    def seconds(number):
+def test_the_work_of_merging_grows_with_the_number_of_failures_and_not_faster(monkeypatch):
+    done = Counter()
+    for name in ("explain", "_same"):
+        whole = getattr(merging, name)
+        monkeypatch.setattr(
+            merging, name, lambda *some, whole=whole, name=name, **more: done.update([name]) or whole(*some, **more)
+        )
+
+    def work(number):
+        done.clear()
         calls, letters = [], []
         for place in range(number):
             at = FIVE + timedelta(minutes=place)
             calls.append((read(a_call(at, error="AccessDenied", message=denied("nightly"))), "nightly"))
             letters.append((read_letter(a_letter(at, message=denied("nightly"))), "nightly"))
-        begun = time.perf_counter()
         assert len(merge([], calls, letters)) == number
-        return time.perf_counter() - begun
+        return dict(done)
 
-    seconds(50)
-    assert seconds(2000) < 8 * seconds(500)
+    assert work(100) == {"explain": 200, "_same": 100}
+    assert work(400) == {"explain": 800, "_same": 400}

@@ -414,7 +414,7 @@ def test_a_task_is_read_in_every_form(told):
     assert (seen.code, seen.message) == ("TaskFailedToStart", "AGENT")
 
 
-def test_what_sns_and_a_log_group_hand_on_is_read():
+def test_what_sns_a_queue_and_a_log_group_hand_on_is_read():
     event = {"detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": task("TaskFailedToStart", "AGENT")}
     text = json.dumps(event, default=str)
     notified = {"Type": "Notification", "Message": text}

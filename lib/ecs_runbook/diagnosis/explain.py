@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 
-from ecs_runbook.diagnosis.catalogue import Row, Verified
+from ecs_runbook.diagnosis.catalogue import Row, Verified, catalogue
 from ecs_runbook.diagnosis.policies import ALLOWED, NOTHING, SAYS
 from ecs_runbook.diagnosis.recognise import Fit, recognise
 from ecs_runbook.diagnosis.sighting import Sighting
@@ -40,7 +40,8 @@ class Explanation:
     source, verified
         Where it is known from, and how well.
     also
-        Ids of the other rows that fit, best first; without those that this one is a special case of.
+        Ids of the other rows that fit, best first; without those that this one is a special case of, and, where AWS's
+        words are known, without those that know a code alone.
     seen
         What was explained.
     mistake
@@ -80,7 +81,7 @@ class Explanation:
         lines += [f"  Mend: {self.remedy}"] if self.remedy else []
         lines += [f"    {line}".rstrip() for line in self.diff.splitlines()]
         lines += [f"  Mended when: {self.check}"] if self.check else []
-        lines += [f"  It could also be: {', '.join(self.also)}"] if self.also else []
+        lines += [f"  It could also be: {self._others}"] if self.also else []
         lines += [f"  Source: {self.source} ({self.verified})"] if self.known else []
         return "\n".join(lines)
 
@@ -95,9 +96,14 @@ class Explanation:
         parts += [f"<p><b>Mend:</b> {_esc(self.remedy)}</p>"] if self.remedy else []
         parts += [lines_of_code(self.diff.splitlines())] if self.diff else []
         parts += [f"<p><b>Mended when:</b> {_esc(self.check)}</p>"] if self.check else []
-        parts += [f"<p>It could also be: {_esc(', '.join(self.also))}</p>"] if self.also else []
+        parts += [f"<p>It could also be: {_esc(self._others)}</p>"] if self.also else []
         parts += [f"<p><small>Source: {_esc(self.source)} ({_esc(self.verified)})</small></p>"] if self.known else []
         return f"<div>{''.join(parts)}</div>"
+
+    @property
+    def _others(self) -> str:
+        titles = {row.id: fill(row.title, {}) for row in catalogue()} if self.also else {}
+        return "; ".join(f"{titles[one]} ({one})" for one in self.also)
 
     @property
     def _told(self) -> str:
@@ -155,7 +161,7 @@ def explain_all(seen: Iterable[Sighting]) -> list[Explanation]:
 
 
 def _of(best: Fit, others: Iterable[Fit], facts: Mapping[str, Any], seen: Sighting) -> Explanation:
-    row: Row = best.row
+    row, words = best.row, bool(best.score.words)
     values = for_text({**best.holes, **facts})
     return Explanation(
         cause=row.id,
@@ -169,7 +175,7 @@ def _of(best: Fit, others: Iterable[Fit], facts: Mapping[str, Any], seen: Sighti
         check=fill(row.check, values),
         source=row.source,
         verified=row.verified,
-        also=tuple(fit.row.id for fit in others if fit.row.id not in row.general),
+        also=tuple(fit.row.id for fit in others if fit.row.id not in row.general and bool(fit.score.words) >= words),
         seen=seen,
         mistake=row.mistake,
     )

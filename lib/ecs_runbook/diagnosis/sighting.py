@@ -155,8 +155,8 @@ def _read_mapping(told: Mapping[str, Any], reader: _Reader, depth: int) -> Itera
         yield from _of_dead_letter(told, attributes)
     elif told.get("Type") == "Notification" and isinstance(told.get("Message"), str):
         yield from _read(told["Message"], reader, depth)
-    elif "messageId" in told or "MessageId" in told:
-        yield from _read(told.get("Body") or told.get("body"), reader, depth)
+    elif body := told.get("Body") or told.get("body"):
+        yield from _read(body, reader, depth)
     elif isinstance(told.get("message"), str) and "timestamp" in told:
         yield from _read(told["message"], reader, depth)
     else:
