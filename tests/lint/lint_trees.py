@@ -2,7 +2,8 @@
 Trees of Terraform for the tests of lint.
 
 What is expected stands in the file itself: a comment ``#! pinned-revision`` ends the line at which that rule, and no
-other, is to be found. So a tree says what it is for, and a finding too many fails as one too few does.
+other, is to be found; in the JSON of a heredoc a text ends so. So a tree says what it is for, and a finding too many
+fails as one too few does.
 """
 
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from ecs_runbook.lint.check import lint_terraform
 
-MARK = re.compile(r"#! (?P<rules>[a-z0-9 ,-]+)$")
+MARK = re.compile(r"#! (?P<rules>[a-z0-9 ,-]+)\"?$")
 
 GOOD = """\
 data "aws_ecs_cluster" "this" {

@@ -61,3 +61,138 @@ def test_a_folder_without_terraform_is_one_error(files, tmp_path):
     with pytest.raises(TerraformError) as refusal:
         lint_terraform(tmp_path)
     assert refusal.value.message == f"{tmp_path} holds no Terraform."
+
+
+# ---------------------------------------------------------------- what HCL takes and python-hcl2 does not
+
+REFACTORED = """
+moved {
+  from = aws_vpc.a
+  to   = aws_vpc.b
+}
+import {
+  to = aws_vpc.b
+  id = "vpc-0a1b2c3d"
+}
+check "up" {
+  assert {
+    condition     = true
+    error_message = "no"
+  }
+}
+removed {
+  from = aws_vpc.c
+  lifecycle {
+    destroy = false
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "locals {\n  a = <<EOT\nx\nEOT  \n}\nlocals {\n  b = <<EOT\ny\nEOT\n}\n",
+        "locals {\n  a = (\n    local.b\n    .c\n    .d\n  )\n}\n",
+        "locals {\n  a = { for one in [1] :\n    (one)\n  => 2 }\n}\n",
+        "locals {\n  日本 = 1\n  größe = local.日本\n}\n",
+        "\ufefflocals {\n  a = 1\n}\n",
+        "locals {\r\n  a = <<EOT\r\nx\r\nEOT\r\n}\r\n",
+        "",
+        "\n\n",
+        "# nothing but a comment",
+        REFACTORED,
+        'locals {\n  a = provider::time::rfc3339_parse("x").year\n}\n',
+    ],
+)
+def test_what_terraform_takes_is_read(text, tmp_path):
+    report = linted(tmp_path, {"main.tf": PINNED, "other.tf": text})
+    assert seen(report) == {("pinned-revision", "main.tf", 27): 1}, report.text()
+
+
+def test_lines_stay_right_where_line_ends_and_marks_are_not_as_usual(tmp_path):
+    text = "locals {\n  a = <<EOT\nx\nEOT \n  b = (\n    local.a\n    .c\n  )\n}\n"
+    before = text.count("\n")
+    files = {"main.tf": "\ufeff" + (text + PINNED).replace("\n", "\r\n")}
+    assert seen(linted(tmp_path, files)) == {("pinned-revision", "main.tf", before + 27): 1}
+
+
+def test_names_in_any_script_are_followed(tmp_path):
+    text = PINNED.replace('"aws_ecs_task_definition" "this"', '"aws_ecs_task_definition" "夜間"')
+    text = text.replace("aws_ecs_task_definition.this", "aws_ecs_task_definition.夜間")
+    (one,) = linted(tmp_path, text).open
+    assert (one.rule, one.place.line) == ("pinned-revision", 27)
+    assert "aws_ecs_task_definition.夜間.arn_without_revision" in one.mend
+
+
+# ---------------------------------------------------------------- strange folders
+
+
+def test_folders_that_terraform_does_not_read_are_left_out(tmp_path):
+    broken = "resource {{"
+    files = {"main.tf": GOOD, ".terraform/modules/x/main.tf": broken, ".git/main.tf": broken, "empty/.keep": ""}
+    report = linted(tmp_path, {**files, "main.tf~": broken, "notes.txt": broken, ".hidden.tf": broken})
+    assert report.files == ["main.tf"]
+    assert report.findings == []
+
+
+def test_links_in_a_circle_end(tmp_path):
+    written(tmp_path, {"main.tf": PINNED, "below/main.tf": "locals {}\n"})
+    (tmp_path / "below" / "up").symlink_to(tmp_path)
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    (tmp_path / "gone.tf").symlink_to(tmp_path / "nowhere.tf")
+    report = lint_terraform(tmp_path)
+    assert seen(report)["pinned-revision", "main.tf", 27] == 1
+    assert [str(one.place) for one in report.broken] == ["gone.tf:0"]
+    assert report.broken[0].because.startswith("it cannot be read")
+
+
+def test_a_folder_named_like_a_file_is_walked_into(tmp_path):
+    report = linted(tmp_path, {"main.tf": GOOD, "x.tf/main.tf": PINNED})
+    assert seen(report) == {("pinned-revision", "x.tf/main.tf", 27): 1}
+
+
+def test_modules_that_call_each_other_end(tmp_path):
+    files = {
+        "a/main.tf": 'module "b" {\n  source = "../b"\n}\n',
+        "b/main.tf": 'module "a" {\n  source = "../a"\n}\nmodule "self" {\n  source = "./."\n}\n' + PINNED,
+    }
+    report = linted(tmp_path, files)
+    assert seen(report) == {("pinned-revision", "b/main.tf", 33): 1}
+    assert {"../a leads back to a module that calls it", "./. leads back to a module that calls it"} == {
+        one.because for one in report.unresolved
+    }
+
+
+def test_locals_that_refer_to_each_other_end(tmp_path):
+    text = "locals {\n  a = local.b\n  b = local.a\n}\n" + PINNED.replace(
+        "= aws_ecs_task_definition.this.arn\n", "= local.a\n"
+    )
+    report = linted(tmp_path, text)
+    assert report.open == []
+    assert [one.because for one in report.unresolved if one.what == "task_definition_arn"] == [
+        "local.a refers to itself"
+    ]
+
+
+@pytest.mark.parametrize("deep", [60, 3_000])
+def test_deep_nesting_is_read_or_said_to_be_too_deep(deep, tmp_path):
+    files = {"main.tf": PINNED, "deep.tf": f"locals {{\n  a = {'[' * deep}{']' * deep}\n}}\n"}
+    files["deep.tf.json"] = f'{{"locals": {{"b": {"[" * deep}{"]" * deep}}}}}'
+    report = linted(tmp_path, files)
+    assert seen(report)["pinned-revision", "main.tf", 27] == 1
+    assert {one.because for one in report.broken} <= {"it is nested too deeply to be read"}
+
+
+def test_a_huge_file_is_named_and_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("ecs_runbook.lint.files.LARGEST_BYTES", 5_000_000)
+    report = linted(tmp_path, {"main.tf": PINNED, "huge.tf": b"#" * 5_000_001})
+    assert seen(report) == {("unreadable-file", "huge.tf", 0): 1, ("pinned-revision", "main.tf", 27): 1}
+    assert report.broken[0].because == "it is larger than 5 MB and was not read"
+
+
+def test_one_file_may_be_asked_for_and_its_folder_is_read_for_what_it_needs(tmp_path):
+    target = PINNED.index('resource "aws_cloudwatch_event_target"')
+    written(tmp_path, {"target.tf": PINNED[target:], "other.tf": PINNED[:target]})
+    report = lint_terraform(tmp_path / "target.tf")
+    assert {one.rule for one in report.open} == {"pinned-revision"}

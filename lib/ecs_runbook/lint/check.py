@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_runbook.errors import TerraformError
+from ecs_runbook.lint.addresses import plain
 from ecs_runbook.lint.findings import Finding, Report, Unresolved, in_order
 from ecs_runbook.lint.model import Broken, Configuration
 from ecs_runbook.lint.plan import configuration_of
@@ -91,7 +92,7 @@ def judge(configurations: Iterable[Configuration], *, of: str = "files") -> Repo
         said = [one for rule in _RULES for one in rule(view)]
         findings += silenced((one for one in said if isinstance(one, Finding)), configuration, fine)
         doubts += [one for one in said if isinstance(one, Unresolved)]
-        doubts += [Unresolved(one.place, "", "a module", one.because) for one in configuration.unresolved]
+        doubts += [Unresolved(one.place, one.address, "a module", one.because) for one in configuration.missing]
     broken = list(dict.fromkeys(one for configuration in configurations for one in configuration.broken))
     findings += [*wrong, *map(_unreadable, broken)]
     files = sorted({file for configuration in configurations for file in configuration.files})
@@ -143,5 +144,5 @@ def both(found: Report, planned: Report) -> Report:
 
 def _still(found: Report, planned: Report) -> Iterator[Unresolved]:
     """Yield what the files left open and the plan does not speak of."""
-    spoken = {block.address for one in planned.configurations for block in one.blocks}
-    yield from (one for one in found.unresolved if one.address not in spoken)
+    spoken = {plain(block.address) for one in planned.configurations for block in one.blocks}
+    yield from (one for one in found.unresolved if plain(one.address) not in spoken)

@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from ecs_runbook.lint import syntax
-from ecs_runbook.lint.functions import Set, call, type_name
+from ecs_runbook.lint.addresses import keyed, type_of
+from ecs_runbook.lint.functions import Set, call, never_empty, type_name
 from ecs_runbook.lint.known import Wrong, doubt, json_text, text_of, to_bool, to_number, top_doubt, unified
 from ecs_runbook.lint.known import joined as join_parts
 from ecs_runbook.lint.model import Json, Reference, Text, Unknown, Value
@@ -57,16 +58,20 @@ class Resource:
         Without an index.
     keys
         Of its instances: None if it has neither ``count`` nor ``for_each``, Unknown if they are not known.
+    alike
+        Whether its instances differ in nothing: then none of them has an address of its own.
     """
 
-    def __init__(self, address: str, keys: list[str] | list[int] | Unknown | None) -> None:
+    def __init__(
+        self, address: str, keys: list[str] | list[int] | Unknown | None = None, *, alike: bool = False
+    ) -> None:
         self.address = address
         self.keys = keys
+        self.alike = alike
 
     def attribute(self, name: str) -> Value:
         """Return an attribute; a task definition's ARN in its two parts."""
-        own = self.address.rsplit(".", 2)[-2]
-        if name == "arn" and own == "aws_ecs_task_definition":
+        if name == "arn" and type_of(self.address) == "aws_ecs_task_definition":
             return Text((Reference(self.address, "arn_without_revision"), ":", Reference(self.address, "revision")))
         return Reference(self.address, name)
 
@@ -75,9 +80,16 @@ class Resource:
         keys = self.keys
         if keys is None:
             raise Wrong(f"{self.address} has no instances to choose from")
-        if not isinstance(keys, Unknown) and not isinstance(key, (Unknown, Reference, Text)) and key not in keys:
-            raise Wrong(f"{self.address} has no instance {key!r}")
-        return Resource(self.address, None)
+        if isinstance(key, (Unknown, Reference, Text)):
+            return Resource(self.address)
+        if not isinstance(keys, Unknown):
+            key = to_number(key) if keys and isinstance(keys[0], int) else text_of(key)
+            if key not in keys:
+                raise Wrong(f"{self.address} has no instance {key!r}")
+        return self._one(key)
+
+    def _one(self, key: str | int) -> Resource:
+        return Resource(self.address if self.alike else keyed(self.address, key))
 
     def instances(self) -> Value:
         """Return all instances: a list or an object of them; Unknown if they are not known."""
@@ -86,8 +98,8 @@ class Resource:
         if isinstance(self.keys, Unknown):
             return self.keys
         if all(isinstance(key, int) for key in self.keys):
-            return [Resource(self.address, None) for _ in self.keys]
-        return {str(key): Resource(self.address, None) for key in self.keys}
+            return [self._one(key) for key in self.keys]
+        return {str(key): self._one(key) for key in self.keys}
 
     def whole(self) -> Reference:
         """Return it as the model has it."""
@@ -299,7 +311,7 @@ def _splat(node: syntax.Splat, scope: Scope, bound: Bound) -> Value:
 
     if isinstance(of, Resource):
         if isinstance(of.keys, Unknown):
-            return joined_instances(steps(Resource(of.address, None)), of.keys)
+            return joined_instances(steps(Resource(of.address)), of.keys)
         of = of.instances()
     if isinstance(of, Instances):
         return joined_instances(steps(of.one), of.why)
@@ -476,6 +488,8 @@ def equal(left: Value, right: Value) -> bool | Unknown:
     for one, other in ((left, right), (right, left)):
         if one is None and (other is None or not isinstance(other, (Unknown, Reference))):
             return other is None
+        if other in ("", None) and never_empty(one):
+            return False
     if isinstance(left, (Text, Json)) and isinstance(right, str) and _never(left, right):
         return False
     if isinstance(right, (Text, Json)) and isinstance(left, str) and _never(right, left):
@@ -539,7 +553,7 @@ def _for(node: syntax.For, scope: Scope, bound: Bound) -> Value:
     over = _value(node.over, scope, bound)
     if isinstance(over, Resource):
         if isinstance(over.keys, Unknown) and node.made_key is None and node.condition is None and not node.key:
-            made = _value(node.made, scope, {**bound, node.value: Resource(over.address, None)})
+            made = _value(node.made, scope, {**bound, node.value: Resource(over.address)})
             return joined_instances(made, over.keys)
         over = over.instances()
     if isinstance(over, Instances):

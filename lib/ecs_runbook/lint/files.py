@@ -49,6 +49,9 @@ _OPERATORS = {
     "GEQ": ">=", "PLUS": "+", "MINUS": "-", "ASTERISK": "*", "SLASH": "/", "PERCENT": "%",
 }  # fmt: skip
 _LITERALS = {"true": True, "false": False, "null": None}
+_GOES_ON = frozenset({"DOT", "ATTR_SPLAT", "FOR_OBJECT_ARROW"})
+_ENCODED = re.compile(r"Zq([0-9a-f]{2,6})qZ")
+_HEREDOC = re.compile(r"<<-?([a-zA-Z][a-zA-Z0-9._-]*)\r?$", re.MULTILINE)
 _COMMENT = re.compile(r"#[^\n]*|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:([nrt"\\])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.?))', re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
@@ -138,20 +141,86 @@ def _parser() -> Any:
     try:
         whole.save(saved)
         saved.seek(0)
-        return Lark.__new__(Lark)._load(saved, propagate_positions=False, postlex=PostLexer())
+        return Lark.__new__(Lark)._load(saved, propagate_positions=False, postlex=_Continued(PostLexer()))
     except (AttributeError, TypeError, KeyError, LarkError):
         # another lark than the one that this was tried with: slower, and the same trees
         return whole
 
 
+class _Continued:
+    """What stands between lexer and parser: python-hcl2's own, and :func:`_without_breaks` after it."""
+
+    always_accept = ()
+
+    def __init__(self, own: Any) -> None:
+        self.own = own
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        """Change the stream of tokens."""
+        return _without_breaks(self.own.process(stream))
+
+
+def _without_breaks(stream: Iterator[Token]) -> Iterator[Token]:
+    """Yield tokens without the new lines before ``.name`` and ``=>``, which only go on with what stands before them."""
+    breaks: list[Token] = []
+    for token in stream:
+        if token.type == "NL_OR_COMMENT":
+            breaks.append(token)
+            continue
+        if token.type not in _GOES_ON:
+            yield from breaks
+        breaks = []
+        yield token
+    yield from breaks
+
+
 def _tree(text: str) -> Tree[Token]:
+    spelled = _spelled_for_parser(text)
     try:
-        tree: Tree[Token] = _parser().parse(text + "\n")
+        return _parsed(spelled)
     except UnexpectedInput as error:
-        raise _fault(error, text) from None
+        if not text.isascii() and _ENCODED.search(text) is None:
+            try:
+                return _decoded(_parsed(_in_ascii(spelled)))
+            except LarkError:
+                pass
+        raise _fault(error, spelled) from None
     except LarkError as error:
         raise Fault(1, f"python-hcl2 cannot read it: {error}") from None
+
+
+def _parsed(text: str) -> Tree[Token]:
+    tree: Tree[Token] = _parser().parse(text + "\n")
     return tree
+
+
+def _in_ascii(text: str) -> str:
+    """Return a text in which every letter is one of ASCII: HCL takes names in any script, python-hcl2 does not."""
+    return "".join(f"Zq{ord(char):x}qZ" if not char.isascii() and f"a{char}".isidentifier() else char for char in text)
+
+
+def _decoded(tree: Tree[Token]) -> Tree[Token]:
+    for one in tree.iter_subtrees():
+        one.children[:] = [
+            child.update(value=_ENCODED.sub(lambda found: chr(int(found[1], 16)), child))
+            if isinstance(child, Token)
+            else child
+            for child in one.children
+        ]
+    return tree
+
+
+def _spelled_for_parser(text: str) -> str:
+    """
+    Return a text with what HCL takes and python-hcl2 does not spelled otherwise, on the same lines.
+
+    A heredoc's closing mark may be followed by blanks; python-hcl2 would look for the next such mark.
+    """
+    if "<<" not in text:
+        return text
+    for mark in set(_HEREDOC.findall(text)):
+        text = re.sub(rf"^([ \t]*{re.escape(mark)})[ \t]+(?=\r?$)", r"\1", text, flags=re.MULTILINE)
+    return text
 
 
 def _fault(error: UnexpectedInput, text: str) -> Fault:
@@ -430,7 +499,8 @@ def _heredoc_template(text: str, *, trims: bool, line: int) -> Node:
     _trim(flat)
     if trims:
         _unindent(flat)
-    return assembled(flat, line)
+    made = assembled(flat, line)
+    return Template(made.parts if isinstance(made, Template) else (made,), line)
 
 
 def _lines(part: Any) -> list[Any]:
@@ -470,8 +540,8 @@ def template(text: str, line: int) -> Node:
 
     Examples
     --------
-    >>> template("a-${var.b}", 1)
-    Template(parts=(Literal(value='a-'), Attribute(of=Name(name='var'), name='b')))
+    >>> template("a-${var.b}", 1).parts
+    (Literal(value='a-'), Attribute(of=Name(name='var'), name='b'))
     """
     flat = list(_flat(text, line))
     _trim(flat)

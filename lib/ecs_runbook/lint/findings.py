@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ecs_runbook.lint.addresses import plain
 from ecs_runbook.lint.model import Block, Broken, Configuration, Place
 from ecs_runbook.lint.registry import RULES, SEVERITIES, Severity
 
@@ -179,10 +180,15 @@ def unresolved(block: Block, path: Sequence[str | int], what: str, because: str)
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Return each finding once, by file and line, the graver first; the same one at the same place is one."""
+    """
+    Return each finding once, by file and line, the graver first.
+
+    The same one at the same place is one, though a ``for_each`` or a module that is called twice makes several of it.
+    """
     first: dict[tuple[object, ...], Finding] = {}
     for one in findings:
-        key = (one.rule, one.place, one.because) if one.place.file else (one.rule, one.address, one.because)
+        where = one.place if one.place.file else plain(one.address)
+        key = (one.rule, where, plain(one.because))
         kept = first.setdefault(key, one)
         if one.silenced and not kept.silenced:
             first[key] = replace(kept, silenced=one.silenced)

@@ -62,10 +62,19 @@ def text(report: Report) -> str:
         lines.append(
             f"{_plain(str(silent.place) or silent.address)}: silenced: {silent.rule}: {_plain(silent.silenced)}"
         )
-    for open_one in report.unresolved:
-        where = " ".join(filter(None, [str(open_one.place), open_one.address]))
-        lines.append(f"not known: {_plain(where)}: {_plain(open_one.what)}: {_plain(open_one.because)}")
+    for (what, because), places in _by_reason(report).items():
+        more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+        lines.append(f"not known: {_plain(places[0])}: {_plain(what)}: {_plain(because)}{more}")
     return "\n".join([*lines, summary(report)])
+
+
+def _by_reason(report: Report) -> dict[tuple[str, str], list[str]]:
+    """Return where something is not known, by what it is and why."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in report.unresolved:
+        where = " ".join(filter(None, [str(one.place), one.address]))
+        places.setdefault((one.what, one.because), []).append(where)
+    return places
 
 
 def _plain(told: str) -> str:
@@ -210,14 +219,15 @@ def _location(place: Place, address: str) -> dict[str, Any]:
 
 
 def html(report: Report) -> str:
-    """Return what a notebook shows: one row a finding, and below it what could not be looked into."""
-    rows = "".join(_row(one) for one in report.findings)
+    """Return what a notebook shows: one row a finding, the gravest first, and below what could not be looked into."""
+    first = sorted(report.findings, key=lambda one: (bool(one.silenced), SEVERITIES.index(one.severity)))
+    rows = "".join(map(_row, first))
     head = "".join(f'<th style="{_LEFT}">{word}</th>' for word in ("severity", "rule", "where", "because and mend"))
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
     doubts = "".join(
-        f"<li><code>{markup.escape(' '.join(filter(None, [str(one.place), one.address])))}</code> "
-        f"{markup.escape(f'{one.what}: {one.because}')}</li>"
-        for one in report.unresolved
+        f"<li>{', '.join(f'<code>{markup.escape(place)}</code>' for place in places)} "
+        f"{markup.escape(f'{what}: {because}')}</li>"
+        for (what, because), places in _by_reason(report).items()
     )
     more = f"<details><summary>not known, so not judged</summary><ul>{doubts}</ul></details>" if doubts else ""
     return f"<p><b>{markup.escape(summary(report))}</b></p>{table}{more}"
@@ -227,7 +237,8 @@ def _row(one: Finding) -> str:
     colour = "#666666" if one.silenced else _COLOURS[one.severity]
     word = f"silenced {one.severity}" if one.silenced else one.severity
     change = f'<pre style="{_LEFT}">{markup.escape(one.diff)}</pre>' if one.diff else ""
-    said = markup.escape(one.because) + "<br>" + markup.escape(one.silenced or one.mend) + change
+    then = f"kept: {one.silenced}" if one.silenced else f"mend: {one.mend}"
+    said = f"{markup.escape(one.because)}<br>{markup.escape(then)}{change}"
     where = markup.escape(str(one.place) or one.address)
     cells = (f'<b style="color:{colour}">{word}</b>', markup.escape(one.rule), f"<code>{where}</code>", said)
     return "<tr>" + "".join(f'<td style="{_LEFT}">{cell}</td>' for cell in cells) + "</tr>"

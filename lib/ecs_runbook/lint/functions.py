@@ -17,9 +17,11 @@ import re._parser as _regexes  # type: ignore[import-not-found]
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
+from itertools import accumulate, product
 from typing import Any
-from urllib.parse import quote_plus
 
+from ecs_runbook.lint.addresses import is_data, speaks_of
 from ecs_runbook.lint.known import (
     SENSITIVE,
     Wrong,
@@ -35,18 +37,12 @@ from ecs_runbook.lint.known import (
 )
 from ecs_runbook.lint.model import Json, Reference, Text, Unknown, Value
 from ecs_runbook.lint.numbers import exactly, is_number, number, written
+from ecs_runbook.lint.samples import sampled
 
 _LONGEST_LIST = 10_000
 _LONGEST_SEARCHED = 2_000
 _OPEN = frozenset({"Unknown", "Reference"})
 _NEVER_EMPTY = frozenset({"arn", "id", "arn_without_revision"})
-
-# What cuts a revision off an ARN: digits, or all that is no colon, after the last colon.
-_CUTS_REVISION = frozenset(
-    f"/{start}{digits}{end}/"
-    for digits in (r"\d+", r"\d*", "[0-9]+", "[0-9]*", "[[:digit:]]+", r"[\d]+", "[^:]+", "[^:]*")
-    for start, end in ((":", "$"), ("(:", ")$"), (r"\:", "$"), (":(", ")$"), ("[:]", "$"))
-)
 
 
 def _string(value: Value) -> str:
@@ -81,17 +77,17 @@ def _object(value: Value) -> dict[str, Value]:
 
 
 # what RE2 and Python read differently, or only one of them reads
-_NOT_COMMON = re.compile(r"\[\[:|\\[pPQECAzZ0-9xkKRX]|\(\?(?!:|P<|<[A-Za-z]|i\))|\{,|[*+?}]\+")
+_POSIX = {"alnum": "0-9A-Za-z", "alpha": "A-Za-z", "digit": "0-9", "lower": "a-z", "upper": "A-Z"}
+_CLASS = re.compile(r"\[:(alnum|alpha|digit|lower|upper):\]")
+_NOT_COMMON = re.compile(
+    r"\[:(?!(?:alnum|alpha|digit|lower|upper):)\w+:\]|\\[pPQECAzZ0-9xkKRX]|\(\?(?!:|P<|<[A-Za-z]|i\))|\{,"
+)
 
 
 def _regex(pattern: str, text: str) -> re.Pattern[str] | Unknown:
     """Return a pattern of RE2 as Python's, where both mean the same and it cannot take long."""
     doubtful = Unknown(f"the regular expression {pattern!r} is not understood here")
-    if len(text) > _LONGEST_SEARCHED or re.search(
-        r"\[\[:|\\[pPQECAzZ]|\(\?(?!:|P<|<[A-Za-z]|i\))|\{,|\\[0-9xkKRX]", pattern
-    ):
-        if re.search(r"\\[zA]", pattern) is None:
-            return doubtful
+    if len(text) > _LONGEST_SEARCHED or _NOT_COMMON.search(pattern):
         return doubtful
     if "(?i)" in pattern and (not pattern.startswith("(?i)") or not (pattern + text).isascii()):
         return doubtful
@@ -124,6 +120,10 @@ def _translated(pattern: str) -> str:
             first = re.compile(r"\[\^?\]?").match(pattern, at)
             told.append(first.group() if first else "[")
             at = first.end() if first else at + 1
+            continue
+        if in_class and (named := _CLASS.match(pattern, at)):
+            told.append(_POSIX[named[1]])
+            at = named.end()
             continue
         if char == "]":
             in_class = False
@@ -207,24 +207,6 @@ def _replace(text: Value, what: Value, by: Value) -> Value:
         return _EXPANSION.sub(expanded, by)
 
     return compiled.sub(one, text)
-
-
-def replace(text: Value, what: Value, by: Value) -> Value:
-    """``replace``: of a task definition's ARN too, where it cuts the revision off."""
-    if doubt([text, what, by]) is None:
-        return _replace(text, what, by)
-    if (
-        isinstance(what, str)
-        and what in _CUTS_REVISION
-        and isinstance(by, (str, Text, Reference))
-        and "$" not in str(by)
-    ):
-        parts = text.parts if isinstance(text, Text) else ()
-        if len(parts) > 2 and parts[-2] == ":" and _is_revision(parts[-1]):
-            return joined([*parts[:-2], by])
-        if isinstance(text, Reference) and text.attribute == "arn_without_revision":
-            return text
-    return doubt([text, what, by])
 
 
 def _is_revision(part: Any) -> bool:
@@ -365,6 +347,8 @@ def _substr(text: Value, offset: Value, length: Value) -> Value:
     if not text.isascii():
         return Unknown("substr of letters that are not ASCII")
     if start < 0:
+        if count == 0:
+            return Unknown("no letters from the end on")
         start = max(len(text) + start, 0)
     return text[start:] if count < 0 else text[start : start + count]
 
@@ -374,41 +358,6 @@ def _title(text: Value) -> Value:
     if not told.isascii():
         return Unknown("title of letters that are not ASCII")
     return re.sub(r"(?<![A-Za-z0-9_])[a-z]", lambda found: found.group().upper(), told)
-
-
-def trim_suffix(text: Value, end: Value) -> Value:
-    """``trimsuffix``: of a text with references too, where it ends in the very same."""
-    if doubt([text, end]) is None:
-        return _string(text).removesuffix(_string(end))
-    if not isinstance(text, (Text, Reference)) or isinstance(end, Unknown):
-        return doubt([text, end])
-    parts = list(text.parts) if isinstance(text, Text) else [text]
-    ends = list(end.parts) if isinstance(end, Text) else [end]
-    if len(parts) >= len(ends) and not any(isinstance(one, Unknown) for one in ends):
-        first = ends[0]
-        rest = parts[len(parts) - len(ends) + 1 :]
-        at = parts[len(parts) - len(ends)]
-        if rest == ends[1:]:
-            if at == first:
-                return joined(parts[: len(parts) - len(ends)])
-            if isinstance(at, str) and isinstance(first, str) and at.endswith(first):
-                return joined([*parts[: len(parts) - len(ends)], at.removesuffix(first)])
-    if isinstance(parts[-1], str) and isinstance(end, str) and len(end) <= len(parts[-1]):
-        return text  # it ends in another text
-    return doubt([text, end])
-
-
-def trim_prefix(text: Value, start: Value) -> Value:
-    """``trimprefix``: of a text whose beginning is known too."""
-    if isinstance(start, str) and isinstance(text, Text) and isinstance(text.parts[0], str):
-        if text.parts[0].startswith(start):
-            return joined([text.parts[0].removeprefix(start), *text.parts[1:]])
-        return text if len(text.parts[0]) >= len(start) else doubt(text)
-    return doubt([text, start]) or _string(text).removeprefix(_string(start))
-
-
-def _indent(spaces: Value, text: Value) -> Value:
-    return _string(text).replace("\n", "\n" + " " * min(_whole(spaces), 1000))
 
 
 def _chomp(text: Value) -> Value:
@@ -425,16 +374,6 @@ def _case(way: Callable[[str], str]) -> Callable[[Value], Value]:
 
 def _trim(text: Value, chars: Value) -> Value:
     return _string(text).strip(_string(chars) or None) if _string(chars) else _string(text)
-
-
-def _parseint(text: Value, base: Value) -> Value:
-    told, radix = _string(text), _whole(base)
-    if not 2 <= radix <= 36 or re.fullmatch("-?[0-9A-Za-z]{1,300}", told) is None:
-        raise Wrong("this is no whole number")
-    try:
-        return int(told, radix)
-    except ValueError:
-        raise Wrong("this is no whole number") from None
 
 
 # ---------------------------------------------------------------------------------------------------------- numbers
@@ -463,13 +402,6 @@ def _number(value: Value) -> Any:
     return told
 
 
-def _pow(base: Value, exponent: Value) -> Value:
-    power = _number(exponent)
-    if not isinstance(power, int) or not 0 <= power <= 1000:
-        return Unknown("a power that is not worked out here")
-    return number(exactly(_number(base)) ** power)
-
-
 # ------------------------------------------------------------------------------------------------------ collections
 
 
@@ -487,7 +419,8 @@ def _are_two(one: Value, other: Value) -> bool:
     return (
         isinstance(one, Reference)
         and isinstance(other, Reference)
-        and one.address != other.address
+        and speaks_of(one.address, other.address) is False
+        and speaks_of(other.address, one.address) is False
         and {one.attribute, other.attribute} <= _NEVER_EMPTY
         and not _is_data(one)
         and not _is_data(other)
@@ -495,7 +428,7 @@ def _are_two(one: Value, other: Value) -> bool:
 
 
 def _is_data(reference: Reference) -> bool:
-    return ".data." in f".{reference.address}"
+    return is_data(reference.address)
 
 
 def type_name(value: Value) -> str:
@@ -580,10 +513,12 @@ def _element(values: Value, at: Value) -> Value:
         raise Wrong("element of an empty list")
     if isinstance(at, (Unknown, Reference, Text)):
         return doubt(at)
-    where = to_number(at)
-    if not is_number(where):
-        raise Wrong("element needs a number")
-    return told[math.floor(where) % len(told)]
+    where = _whole(at)
+    if isinstance(values, Set):
+        raise Wrong("a set has no order")
+    if where < 0:
+        return Unknown("an element from the end, which not every Terraform takes")
+    return told[where % len(told)]
 
 
 def _lookup(values: Value, key: Value, *default: Value) -> Value:
@@ -614,8 +549,12 @@ def _coalesce(*values: Value) -> Value:
             kinds = {type_name(other) for other in values if other is not None} - _OPEN
             if len(kinds) > 1 and None in values:
                 return Unknown("coalesce of several types and null")
-            return text_of(one) if len(kinds) > 1 else one  # all get one type
+            return one if len(kinds) == 1 else text_of(one) if "string" in kinds else _no_type()  # all get one type
     raise Wrong("coalesce finds nothing that is not empty")
+
+
+def _no_type() -> Value:
+    raise Wrong("these values have no type in common")
 
 
 def _coalescelist(*lists: Value) -> Value:
@@ -645,6 +584,8 @@ def _length(value: Value) -> Value:
         return len(value)
     if isinstance(value, Text):
         return doubt(value)
+    if not isinstance(value, (str, Json)):
+        raise Wrong("length takes a text, a list or an object")
     told = _string(value)
     return len(told) if told.isascii() else Unknown("the length of a text that is not ASCII")
 
@@ -668,7 +609,7 @@ def _index(values: Value, what: Value) -> Value:
 
 
 def _one(values: Value) -> Value:
-    if values is None or values == []:
+    if values == []:
         return None
     if len(_list(values)) > 1:
         raise Wrong("one() of a list with more than one element")
@@ -719,27 +660,20 @@ def _sort(values: Value) -> Value:
 def _setproduct(*lists: Value) -> Value:
     if math.prod(len(_list(one)) for one in lists) > _LONGEST_LIST:
         return Unknown(f"more than {_LONGEST_LIST} combinations")
-    told: list[list[Value]] = [[]]
-    for one in lists:
-        told = [[*before, item] for before in told for item in one]
-    return told
+    if any(isinstance(one, Set) for one in lists):
+        return Unknown("the order of combinations of sets")
+    return [list(one) for one in product(*map(alike, lists))]
 
 
 def _sets(way: Callable[[list[Value], list[Value]], list[Value]]) -> Callable[..., Value]:
     def of(first: Value, *others: Value) -> Value:
-        told = _list(first)
-        for other in others:
-            told = way(told, _list(other))
-        return to_set(told)
+        told = alike([item for one in (first, *others) for item in _list(one)])
+        lengths = [len(one) for one in (first, *others)]
+        ends = list(accumulate(lengths))
+        shares = [told[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+        return to_set(reduce(way, shares))
 
     return of
-
-
-def _chunklist(values: Value, size: Value) -> Value:
-    step = _whole(size)
-    if step < 1:
-        return [values] if step == 0 else Unknown("chunklist of a negative size")
-    return [_list(values)[at : at + step] for at in range(0, len(values), step)]
 
 
 def _switch(values: Value, *, every: bool) -> Value:
@@ -801,37 +735,30 @@ def _bytes(text: Value) -> bytes:
 Function = Callable[..., Value]
 
 OF_KNOWN: Mapping[str, Function] = {
-    "abs": lambda value: number(abs(exactly(_number(value)))),
     "base64decode": _base64decode,
     "base64encode": lambda text: base64.b64encode(_bytes(text)).decode(),
-    "ceil": lambda value: math.ceil(exactly(_number(value))),
     "chomp": _chomp,
     "endswith": lambda text, end: _string(text).endswith(_string(end)),
-    "floor": lambda value: math.floor(exactly(_number(value))),
-    "indent": _indent,
     "lower": _case(str.lower),
     "md5": _digest("md5"),
-    "parseint": _parseint,
-    "pow": _pow,
     "range": _range,
     "regex": _regex_first,
     "regexall": _regex_all,
+    "replace": _replace,
     "sha1": _digest("sha1"),
     "sha256": _digest("sha256"),
-    "sha512": _digest("sha512"),
-    "signum": lambda value: (exactly(_number(value)) > 0) - (exactly(_number(value)) < 0),
     "sort": _sort,
     "split": _split,
     "startswith": lambda text, start: _string(text).startswith(_string(start)),
     "strcontains": lambda text, inside: _string(inside) in _string(text),
-    "strrev": lambda text: _string(text)[::-1] if _string(text).isascii() else Unknown("strrev of what is not ASCII"),
     "substr": _substr,
     "sum": _sum,
     "title": _title,
     "trim": _trim,
+    "trimprefix": lambda text, start: _string(text).removeprefix(_string(start)),
+    "trimsuffix": lambda text, end: _string(text).removesuffix(_string(end)),
     "trimspace": lambda text: _string(text).strip(),
     "upper": _case(str.upper),
-    "urlencode": lambda text: quote_plus(_string(text), safe="~"),
     "setintersection": _sets(lambda one, other: [item for item in one if item in other]),
     "setsubtract": _sets(lambda one, other: [item for item in one if item not in other]),
 }
@@ -839,7 +766,6 @@ OF_KNOWN: Mapping[str, Function] = {
 OF_SHAPES: Mapping[str, Function] = {
     "alltrue": lambda values: _switch(values, every=True),
     "anytrue": lambda values: _switch(values, every=False),
-    "chunklist": _chunklist,
     "coalesce": _coalesce,
     "coalescelist": _coalescelist,
     "compact": _compact,
@@ -856,14 +782,12 @@ OF_SHAPES: Mapping[str, Function] = {
     "jsonencode": Json,
     "keys": _keys,
     "length": _length,
-    "list": lambda *values: list(values),
     "lookup": _lookup,
     "max": _most(max),
     "merge": _merge,
     "min": _most(min),
     "nonsensitive": lambda value: value,
     "one": _one,
-    "replace": replace,
     "reverse": _reverse,
     "sensitive": lambda _: SENSITIVE,
     "setproduct": _setproduct,
@@ -875,16 +799,20 @@ OF_SHAPES: Mapping[str, Function] = {
     "tonumber": to_number,
     "toset": to_set,
     "tostring": to_string,
-    "trimprefix": trim_prefix,
-    "trimsuffix": trim_suffix,
     "values": _values,
     "zipmap": _zipmap,
 }
 
+# Those that may be asked of an ARN which is not known yet, and which argument is looked for in another.
+_LOOKS_FOR: Mapping[str, int] = {
+    "chomp": 1, "endswith": 1, "regex": 0, "regexall": 0, "replace": 1, "split": 0, "startswith": 1, "strcontains": 1,
+    "trim": 1, "trimprefix": 1, "trimspace": 1, "trimsuffix": 1,
+}  # fmt: skip
+
 # These look at the first value's shape themselves, or take what is not known as it is.
 _TAKES_ANYTHING = frozenset(
-    {"coalesce", "coalescelist", "concat", "format", "formatlist", "join", "jsonencode", "list", "max", "merge", "min",
-     "nonsensitive", "replace", "sensitive", "tonumber", "tostring", "trimprefix", "trimsuffix"}
+    {"coalesce", "coalescelist", "concat", "format", "formatlist", "join", "jsonencode", "max", "merge", "min",
+     "nonsensitive", "sensitive", "tonumber", "tostring"}
 )  # fmt: skip
 
 
@@ -903,10 +831,13 @@ def call(name: str, arguments: list[Value]) -> Value:
     ('b', Unknown(because='aws_vpc.a.id is known only after apply'))
     """
     if name in OF_KNOWN:
+        way = OF_KNOWN[name]
         unknown = doubt(arguments)
         if unknown is not None:
-            return unknown
-        way = OF_KNOWN[name]
+            pattern = _LOOKS_FOR.get(name)
+            looked_for = [] if pattern is None else arguments[pattern : pattern + 1]
+            told = None if pattern is None else sampled(way, arguments, looked_for)
+            return unknown if told is None else told
     elif name in OF_SHAPES:
         way = OF_SHAPES[name]
         if name not in _TAKES_ANYTHING:

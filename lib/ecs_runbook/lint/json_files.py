@@ -64,6 +64,31 @@ def json_body(text: str, file: str, template: ReadTemplate) -> tuple[Body, list[
     return body, comments
 
 
+def json_lines(text: str, first: int) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    r"""
+    Yield the path and the line of everything in a JSON text whose first line is line *first*; nothing if it is none.
+
+    Examples
+    --------
+    >>> list(json_lines('{\n "a": [\n 1]}', 10))
+    [(('a',), 11), (('a', 0), 12)]
+    """
+    try:
+        waiting: list[tuple[tuple[str | int, ...], Json]] = [((), _Reader(text).whole())]
+    except (JsonFault, RecursionError):
+        return
+    while waiting:
+        path, one = waiting.pop()
+        inside: list[tuple[str | int, int, Json]] = []
+        if isinstance(one.value, tuple):
+            inside = list(one.value)
+        elif isinstance(one.value, list):
+            inside = [(at, value.line, value) for at, value in enumerate(one.value)]
+        for key, line, value in inside:
+            yield (*path, key), first + line - 1
+            waiting.append(((*path, key), value))
+
+
 class _Writer:
     def __init__(self, file: str, template: ReadTemplate, comments: list[tuple[int, str]]) -> None:
         self.file = file

@@ -95,21 +95,24 @@ def text_of(value: Value) -> str | Text | Reference | Unknown:
 
 
 def json_text(value: Value) -> str:
-    """Return what Terraform's ``jsonencode`` makes of a known value: keys in order, no space, ``<>&`` escaped."""
-    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    r"""
+    Return what Terraform's ``jsonencode`` makes of a known value: keys in order, no space, ``<>&`` escaped.
+
+    Examples
+    --------
+    >>> json_text({"b": 1e-7, "a": [None, "<"]})
+    '{"a":[null,"\\u003c"],"b":0.0000001}'
+    """
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json_text(key)}:{json_text(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(json_text, value)) + "]"
+    if is_number(value):
+        return written(value) or repr(float(value))
+    text = json.dumps(json_text(value.value) if isinstance(value, Json) else value, ensure_ascii=False)
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
-
-
-def _plain(value: Value) -> Any:
-    if isinstance(value, Json):
-        return json_text(value.value)
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return float(value) if isinstance(value, Fraction) else value
 
 
 def joined(pieces: Sequence[Any]) -> Value:
@@ -143,6 +146,8 @@ def to_number(value: Value) -> Value:
     """Convert to a number as ``tonumber`` does."""
     if value is None or is_number(value) or isinstance(value, (Unknown, Reference)):
         return value
+    if isinstance(value, Json):
+        return doubt(value.value) or to_number(json_text(value.value))
     if isinstance(value, str):
         if _NUMBER.fullmatch(value) is None:
             raise Wrong(f"{value!r} is no number")
@@ -158,8 +163,8 @@ def to_bool(value: Value) -> Value:
         return value
     if isinstance(value, Reference):
         return later(value)
-    if value in ("true", "false"):
-        return value == "true"
+    if isinstance(value, str) and value in ("true", "false", "1", "0"):
+        return value in ("true", "1")
     if isinstance(value, Text):
         return doubt(value)
     raise Wrong("this is neither true nor false")
@@ -196,11 +201,13 @@ def _alike(values: list[Value], others: list[Value]) -> list[Value]:
     kinds = {_kind(one) for one in [*values, *others] if _is_plain(one)}
     if len(kinds) < 2:
         return values
+    if kinds == {"bool", "number"}:
+        raise Wrong("a number and true or false have no type in common")
     return [text_of(one) if _is_plain(one) else one for one in values]
 
 
 def _is_plain(value: Value) -> bool:
-    return isinstance(value, (str, bool, int, float, Fraction, Text))
+    return isinstance(value, (str, bool, int, float, Fraction, Text, Json))
 
 
 def _kind(value: Value) -> str:

@@ -31,8 +31,8 @@ class Reference:
     Attributes
     ----------
     address
-        Of the block, its modules before it and without an index: ``module.job.aws_ecs_task_definition.this``; a data
-        source begins with ``data.`` after its modules.
+        Of the block, its modules before it, and the key of an instance where it is known:
+        ``module.job["nightly"].aws_ecs_task_definition.this``; a data source begins with ``data.`` after its modules.
     attribute
         Dots between the steps; an index is a step.
     """
@@ -81,7 +81,8 @@ class Block:
     mode, type, name
         ``managed`` or ``data``; ``aws_cloudwatch_event_target``; ``this``.
     address
-        With its modules, without an index.
+        With its modules, and with the key of an instance; without one it stands for all instances, which differ in
+        nothing, or of which nothing is known.
     values
         Its attributes; a nested block is a list of mappings under its type's name, as in a plan. What is not written
         is not there. ``lifecycle`` is one of them: ``ignore_changes`` is a list of what it names, as it is written
@@ -129,6 +130,15 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Missing:
+    """A module that could not be looked into: where it is called, its address, and why."""
+
+    place: Place
+    address: str
+    because: str
+
+
+@dataclass(frozen=True)
 class Configuration:
     """
     All that one root module says, with the modules that it calls.
@@ -140,8 +150,8 @@ class Configuration:
         ``for_each`` is known to be empty are left out.
     comments, broken
         Of all its files.
-    unresolved
-        What could not be looked into at all: a module from a registry, with its place and why.
+    missing
+        Modules that could not be looked into at all, as those from a registry that are not here.
     files
         The files that were read.
     asked
@@ -151,7 +161,7 @@ class Configuration:
     blocks: Sequence[Block] = ()
     comments: Sequence[Comment] = ()
     broken: Sequence[Broken] = ()
-    unresolved: Sequence[Broken] = ()
+    missing: Sequence[Missing] = ()
     files: Sequence[str] = ()
     asked: str = ""
 

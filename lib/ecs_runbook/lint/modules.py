@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
 from ecs_runbook.lint import syntax
+from ecs_runbook.lint.addresses import keyed
 from ecs_runbook.lint.evaluate import Instances, Lazy, Resource, told
 from ecs_runbook.lint.folders import Folder
 from ecs_runbook.lint.functions import Set
+from ecs_runbook.lint.json_files import json_lines
 from ecs_runbook.lint.known import SENSITIVE, Wrong, doubt, exported, to_number, top_doubt
-from ecs_runbook.lint.model import Block, Broken, Place, Unknown, Value
+from ecs_runbook.lint.model import Block, Missing, Place, Unknown, Value
 from ecs_runbook.lint.syntax import Body, RawBlock, Written
 from ecs_runbook.lint.types import typed
 
@@ -44,18 +46,39 @@ class Root:
     path: Path
     base: Path
     sources: Sources
-    unresolved: dict[Place, Broken] = field(default_factory=dict)
+    missing: dict[Place, Missing] = field(default_factory=dict)
     folders: dict[Path, Folder] = field(default_factory=dict)
     modules: int = 0
 
 
 @dataclass
 class Keys:
-    """The instances that ``count`` or ``for_each`` make: what is bound in each; *why* they are not known, if so."""
+    """
+    The instances that ``count`` or ``for_each`` make.
+
+    Attributes
+    ----------
+    bound
+        What is bound in each.
+    keys
+        Of the instances; None if there is neither.
+    why
+        Why they are not known, if so.
+    alike
+        Whether they differ in nothing.
+    """
 
     bound: list[Mapping[str, Value]]
     keys: list[str] | list[int] | None = None
     why: Unknown | None = None
+    alike: bool = False
+
+    def each(self, address: str) -> list[tuple[str, Mapping[str, Value]]]:
+        """Return the address of each instance and what is bound in it; those that differ in nothing are one."""
+        if self.keys is None or self.alike:
+            return [(address, bound) for bound in self.bound[:1]]
+        names = [keyed(address, key) for key in self.keys]
+        return list(zip(names, self.bound, strict=True))
 
 
 class Module:
@@ -135,7 +158,7 @@ class Module:
         keys = self._once(("instances of", address), lambda: self.keys(block.body))
         if isinstance(keys, Unknown):
             return Resource(address, keys)
-        return Resource(address, keys.why or keys.keys)
+        return Resource(address, keys.why or keys.keys, alike=keys.alike)
 
     def path(self, name: str) -> Value:
         """Return ``path.<name>``."""
@@ -184,13 +207,14 @@ class Module:
 
     def keys(self, body: Body) -> Keys:
         """Return the instances that a block's ``count`` or ``for_each`` make."""
-        written = body.attributes.get("count")
-        if written is not None:
-            return self._counted(self._open(written.value, lambda value: to_number(value) == 0))
-        written = body.attributes.get("for_each")
-        if written is not None:
-            return self._each(self._open(written.value, lambda value: value in ([], {})))
-        return Keys([{}])
+        count, for_each = body.attributes.get("count"), body.attributes.get("for_each")
+        if count is not None:
+            keys = self._counted(self._open(count.value, lambda value: to_number(value) == 0))
+        elif for_each is not None:
+            keys = self._each(self._open(for_each.value, lambda value: value in ([], {})))
+        else:
+            return Keys([{}])
+        return replace(keys, alike=not syntax.mentions(body, _OF_INSTANCES))
 
     def _open(self, node: syntax.Node, is_none: Callable[[Value], bool]) -> Value:
         """
@@ -254,9 +278,10 @@ class Module:
         if isinstance(found, Unknown):
             source = call.body.attributes.get("source")
             place = Place(source.file, source.line) if source else Place(call.file, call.line)
-            self.root.unresolved.setdefault(place, Broken(place, f"{address} was not looked into: {found.because}"))
+            self.root.missing.setdefault(place, Missing(place, address, found.because))
             return Unknown(f"{address} was not looked into: {found.because}")
-        return [self._instance(call, found, address, bound) for bound in keys.bound]
+        made = [self._instance(call, found, one, bound) for one, bound in keys.each(address)]
+        return made * len(keys.bound) if keys.alike else made
 
     def _folder_of(self, call: RawBlock, address: str) -> Folder | Unknown:
         source = call.body.attributes.get("source")
@@ -320,8 +345,7 @@ class Module:
             keys, modules = self.instances_of(call)
             if isinstance(modules, Unknown) or not modules:
                 continue
-            # instances that differ in nothing say the same
-            for module in modules if syntax.mentions(call.body, _OF_INSTANCES) and keys.keys else modules[:1]:
+            for module in modules[:1] if keys.alike else modules:
                 yield from module.blocks()
 
     def _blocks(self, raw: RawBlock) -> Iterator[Block]:
@@ -331,10 +355,10 @@ class Module:
         keys = self._once(("instances of", address), lambda: self.keys(raw.body))
         if isinstance(keys, Unknown):
             keys = Keys([{}], why=keys)
-        for bound in keys.bound if syntax.mentions(raw.body, _OF_INSTANCES) else keys.bound[:1]:
+        for own, bound in keys.each(address):
             lines: Lines = {}
             values = self._values(raw.body, bound, (), lines)
-            yield Block(mode, kind, name, address, values, Place(raw.file, raw.line), lines, raw.end)
+            yield Block(mode, kind, name, own, values, Place(raw.file, raw.line), lines, raw.end)
 
     def _values(
         self, body: Body, bound: Mapping[str, Value], path: tuple[str | int, ...], lines: Lines
@@ -420,6 +444,11 @@ def _lines_within(node: syntax.Node, path: tuple[str | int, ...], file: str, lin
         one, here = waiting.pop()
         if isinstance(one, syntax.Call) and one.name == "jsonencode" and len(one.arguments) == 1:
             waiting.append((one.arguments[0], here))
+        elif isinstance(one, syntax.Template) and one.line:
+            # what is open stands inside of a text, or is a value of its own: null is fit for both
+            text = "".join(str(part.value) if isinstance(part, syntax.Literal) else "null" for part in one.parts)
+            for inside, line in json_lines(text, one.line):
+                lines[(*here, *inside)] = Place(file, line)
         elif isinstance(one, (syntax.List, syntax.Object)):
             for at, item in enumerate(one.items):
                 key = at if item.key is None else getattr(item.key, "value", None)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ecs_runbook.errors import TerraformError
+from ecs_runbook.lint.addresses import module_of, plain, speaks_of
 from ecs_runbook.lint.model import Block, Comment, Configuration, Place, Reference, Unknown, Value
 from ecs_runbook.lint.values import doubt
 
 _HINT = "Make it with `terraform plan -out tfplan`, then `terraform show -json tfplan > plan.json`."
-_INDEX = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 _LATER = "it is known only after apply"
 # An attribute that names another thing: what it refers to is that thing, if it refers to one only.
 _NAMES = frozenset(
@@ -106,22 +105,21 @@ class _Known:
         self._expressions = _Expressions(_map(_map(plan.get("configuration")).get("root_module")))
         self._written: dict[str, list[Block]] = defaultdict(list)
         for block in written:
-            self._written[block.address].append(block)
+            self._written[plain(block.address)].append(block)
 
     def block(self, told: Mapping[str, Any]) -> Block | None:
         kind, name, address = told.get("type"), told.get("name"), told.get("address")
         if not (isinstance(kind, str) and isinstance(name, str) and isinstance(address, str)):
             return None
-        plain = _INDEX.sub("", address)
         change = self._changes.get(address, {})
-        in_files = self._written.get(plain, [])
+        in_files = [one for one in self._written.get(plain(address), []) if speaks_of(address, one.address)]
         beside = in_files[0] if in_files else None
         values = self._filled(
             _map(told.get("values")),
             change.get("after_unknown"),
-            self._expressions.of(plain),
+            self._expressions.of(plain(address)),
             beside.values if beside is not None and len(in_files) == 1 else {},
-            plain,
+            address,
         )
         kept = {one: value for one, value in values.items() if value is not None and value != []}
         if kind == "aws_ecs_task_definition" and told.get("mode") == "managed":
@@ -132,7 +130,7 @@ class _Known:
             "data" if told.get("mode") == "data" else "managed",
             kind,
             name,
-            plain,
+            address,
             kept,
             beside.place if beside is not None else Place(),
             beside.lines if beside is not None else {},
@@ -242,11 +240,7 @@ class _Expressions:
 
     def references(self, expression: Any, address: str) -> list[Value]:
         """Return the attributes that an expression of the block at *address* refers to; Unknown for anything else."""
-        steps = address.split(".")
-        at = 0
-        while at + 1 < len(steps) and steps[at] == "module":
-            at += 2
-        return self._of(expression, ".".join(steps[:at]), 0)
+        return self._of(expression, plain(module_of(address)), 0)
 
     def _of(self, expression: Any, module: str, depth: int) -> list[Value]:
         if depth > 20:
@@ -254,7 +248,7 @@ class _Expressions:
         raw = _map(expression).get("references")
         if raw is None:
             return [Unknown(_LATER)]
-        names = [_INDEX.sub("", str(one)) for one in _list(raw)]
+        names = [plain(str(one)) for one in _list(raw)]
         longest = [
             one
             for one in dict.fromkeys(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecs_runbook.lint.model import Block, Place, Reference, Unknown, Value
@@ -37,6 +37,8 @@ class Statement:
         Type (``Service``, ``AWS``, ``*``) and who.
     block, path
         Where it is written.
+    own
+        The policy of AWS's own that it stands in; empty as a rule.
     """
 
     effect: Value
@@ -49,6 +51,7 @@ class Statement:
     block: Block
     path: tuple[str | int, ...]
     sid: str = ""
+    own: str = ""
 
     @property
     def key(self) -> tuple[Place, str, tuple[str | int, ...]]:
@@ -148,10 +151,42 @@ def _referred(block: Block, attribute: str, find: Find, depth: int) -> Document 
     if block.mode == "data" and block.type == "aws_iam_policy_document" and attribute in ("json", "minified_json"):
         return of_data(block, find, depth + 1)
     if block.type in ("aws_iam_policy", "aws_iam_role_policy") and attribute == "policy":
-        return document(block.values.get("policy"), block, ("policy",), find, depth + 1)
+        name = str(block.values.get("arn") or block.values.get("name")).rpartition("/")[2]
+        own = of_aws(name, block, ("arn",)) if block.mode == "data" else None
+        return own or document(block.values.get("policy"), block, ("policy",), find, depth + 1)
     if block.type == "aws_iam_role" and attribute == "assume_role_policy":
         return document(block.values.get(attribute), block, (attribute,), find, depth + 1)
     return None
+
+
+EVENTS_ROLE = "AmazonEC2ContainerServiceEventsRole"
+_OF_AWS: Mapping[str, Value] = {
+    EVENTS_ROLE: [
+        {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": "*",
+            "Condition": {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "ecs:TagResource",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"ecs:CreateAction": "RunTask"}},
+        },
+    ],
+    "AdministratorAccess": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+"""What policies of AWS's own allow, by name. Source: ECS developer guide, EventBridge IAM role; IAM user guide."""
+
+
+def of_aws(name: str, block: Block, path: tuple[str | int, ...]) -> Document | None:
+    """Return what a policy of AWS's own allows, placed where it is named; None if that is not known here."""
+    if name not in _OF_AWS:
+        return None
+    read = _statements(_OF_AWS[name], block, path)
+    return Document([replace(one, own=name) for one in read.statements])
 
 
 def _all(documents: Sequence[Document]) -> Document:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_runbook.errors import TerraformError
+from ecs_runbook.lint.addresses import steps_of
 from ecs_runbook.lint.evaluate import told
 from ecs_runbook.lint.files import packed
 from ecs_runbook.lint.folders import Folder, folder_of, found_folders, is_configuration, is_values, names_in
@@ -193,7 +194,7 @@ class _Reader:
 
     def _installed(self, source: str, address: str) -> Path | None:
         """Return where ``terraform init`` has put a module: its list names modules by their way from the root."""
-        key = ".".join(address.split(".")[1::2])
+        key = ".".join(name for name, _ in steps_of(address)[1::2])
         if self.root not in self.installed:
             self.installed[self.root] = _modules_json(self.root)
         known = self.installed[self.root].get(key)
@@ -246,7 +247,7 @@ class _Reader:
             blocks=blocks,
             comments=[one for each in folders for one in each.comments],
             broken=[*wrong, *(one for each in folders for one in each.broken)],
-            unresolved=list(root.unresolved.values()),
+            missing=list(root.missing.values()),
             files=[one for each in folders for one in each.files],
             asked=asked,
         )

@@ -106,9 +106,10 @@ class For(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A string with something in it: its parts, one after another."""
+    """A string with something in it: its parts, one after another; of a heredoc, the line that its text begins in."""
 
     parts: tuple[Node, ...]
+    line: int = 0
 
 
 class TemplateIf(NamedTuple):

@@ -129,17 +129,6 @@ def has_marks(text: str) -> bool:
     return _OPEN in text
 
 
-def mark(address: str, attribute: str) -> str:
-    """Return the mark of a reference."""
-    return f"{_OPEN}{address}.{attribute}{_CLOSE}"
-
-
-def whole_mark(text: str) -> str:
-    """Return ``address.attribute`` where *text* is nothing but one mark, else an empty text."""
-    found = _MARKED.fullmatch(text)
-    return found.group(1) if found else ""
-
-
 def unmarked(text: str) -> str:
     """Return a marked text for a person: ``${aws_vpc.a.id}``."""
     return _MARKED.sub(r"${\1}", text)
@@ -204,22 +193,6 @@ def _arn_again(pieces: Sequence[Part]) -> list[Part]:
         else:
             told.append(piece)
     return told
-
-
-def module_of(address: str) -> str:
-    """
-    Return the modules of an address.
-
-    Examples
-    --------
-    >>> module_of("module.a.module.b.data.aws_vpc.x"), module_of("aws_vpc.x")
-    ('module.a.module.b', '')
-    """
-    steps = address.split(".")
-    at = 0
-    while at + 1 < len(steps) and steps[at] == "module":
-        at += 2
-    return ".".join(steps[:at])
 
 
 def json_of(value: Value) -> Value:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ecs_runbook.lint.model import Block, Configuration, Json, Reference, Unknown, Value
-from ecs_runbook.lint.policies import Document, Statement, document
+from ecs_runbook.lint.addresses import is_data, module_of, plain, speaks_of, type_of
+from ecs_runbook.lint.model import Block, Configuration, Json, Reference, Text, Unknown, Value
+from ecs_runbook.lint.policies import Document, Statement, document, of_aws
 from ecs_runbook.lint.values import (
     Part,
     as_list,
@@ -18,14 +19,20 @@ from ecs_runbook.lint.values import (
     inner,
     json_of,
     marked,
-    module_of,
     parts,
+    unmarked,
 )
 
 Path = tuple[str | int, ...]
-MANAGED_FOR_EVENTS = "AmazonEC2ContainerServiceEventsRole"
+_OF_AWS = re.compile(r"arn:([\w-]+|\ue000[^\ue001]*\ue001):iam::aws:policy/")
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 _UNIVERSAL = re.compile(r"arn:[\w-]+:scheduler:::aws-sdk:ecs:runTask")
+_ATTACHMENTS = (
+    "aws_iam_role_policy_attachment",
+    "aws_iam_policy_attachment",
+    "aws_iam_user_policy_attachment",
+    "aws_iam_group_policy_attachment",
+)
 _ECS_FIELDS = {
     "TaskDefinition": "task_definition_arn",
     "LaunchType": "launch_type",
@@ -138,7 +145,6 @@ class Grants:
     role: Block
     statements: Sequence[Statement]
     doubts: Sequence[str]
-    everything: bool = False
 
 
 class View:
@@ -156,13 +162,26 @@ class View:
         self._by_address: dict[str, list[Block]] = defaultdict(list)
         self._by_type: dict[str, list[Block]] = defaultdict(list)
         for block in configuration.blocks:
-            self._by_address[block.address].append(block)
+            self._by_address[plain(block.address)].append(block)
             self._by_type[f"data.{block.type}" if block.mode == "data" else block.type].append(block)
         self._grants: dict[int, Grants] = {}
 
     def find(self, address: str) -> Sequence[Block]:
-        """Return the blocks of an address; several where a module or a ``for_each`` makes several."""
-        return self._by_address.get(address, ())
+        """
+        Return the blocks that an address means; none if it means one of several, and which one is not known.
+
+        Several where one name was given twice, or a plan makes one block of each instance.
+        """
+        blocks = self._by_address.get(plain(address), [])
+        meant = [(block, speaks_of(address, block.address)) for block in blocks]
+        if len(blocks) > 1 and any(said is None for _, said in meant):
+            return ()
+        return [block for block, said in meant if said is not False]
+
+    def one_of(self, address: str) -> Sequence[Block]:
+        """Return the blocks of which an address may mean any."""
+        blocks = self._by_address.get(plain(address), [])
+        return [block for block in blocks if speaks_of(address, block.address) is not False]
 
     def of(self, *types: str) -> list[Block]:
         """Return the blocks of these types; a data source's begins with ``data.``."""
@@ -181,7 +200,7 @@ class View:
         """Return the task definitions that a target may run, as far as they are in sight."""
         value = target.get("task_definition_arn")
         for piece in parts(value):
-            if isinstance(piece, Reference) and _is_definition(piece.address):
+            if isinstance(piece, Reference) and type_of(piece.address) == "aws_ecs_task_definition":
                 return self.find(piece.address)
         family = self.family(target)
         if family is None:
@@ -213,9 +232,9 @@ class View:
 
     def _opened(self, reference: Reference, depth: int) -> Sequence[Part]:
         address, attribute = reference.address, reference.attribute
-        kind = address.removeprefix(f"{module_of(address)}.").removeprefix("data.").split(".")[0]
+        kind = type_of(address)
         if kind == "aws_ecs_task_definition":
-            if attribute in ("family", "id"):
+            if attribute == "family" or (attribute == "id" and not is_data(address)):
                 return self._attribute(address, "family", depth)
             if attribute in ("arn_without_revision", "arn"):
                 head = ("arn:aws:ecs:::task-definition/", *self._attribute(address, "family", depth))
@@ -224,13 +243,24 @@ class View:
             return self._role_arn(address, depth)
         if kind == "aws_ecs_cluster" and attribute in ("arn", "id"):
             return ("arn:aws:ecs:::cluster/", Reference(address, "name"))
-        return (reference,)
+        followed = self.followed(reference)
+        return (reference,) if followed == reference else self._expand(followed, depth + 1)
+
+    def followed(self, value: Value) -> Value:
+        """Return what is written where *value* refers to: a target's role may be that which its rule names."""
+        for _ in range(8):
+            if not isinstance(value, Reference):
+                break
+            written = [block.values.get(value.attribute) for block in self.find(value.address)]
+            if len(written) != 1 or not isinstance(written[0], (str, Reference, Text)):
+                break
+            value = written[0]
+        return value
 
     def _attribute(self, address: str, name: str, depth: int) -> Sequence[Part]:
         """Return what the configuration says of an attribute, or its reference where it says nothing certain."""
         blocks = self.find(address)
-        own = address.removeprefix(f"{module_of(address)}.")
-        if own.startswith("data.aws_ecs_task_definition."):
+        if is_data(address) and type_of(address) == "aws_ecs_task_definition":
             name = "task_definition"
         values = [block.values.get(name) for block in blocks]
         reference = (Reference(address, "family" if name == "task_definition" else name),)
@@ -257,7 +287,7 @@ class View:
 
     def roles(self, value: Value) -> Sequence[Block]:
         """Return the roles that an ARN or a name may speak of, as far as they are made here."""
-        pieces = [piece for piece in parts(value) if piece != ""]
+        pieces = [piece for piece in parts(self.followed(value)) if piece != ""]
         if len(pieces) == 1 and isinstance(pieces[0], Reference):
             address = pieces[0].address
             return [block for block in self.find(address) if block.mode == "managed" and block.type == "aws_iam_role"]
@@ -298,19 +328,13 @@ class View:
             take(document(field_of(policy, "policy"), role, path, self.find))
         for block in self._of_role("aws_iam_role_policy", "role", role, doubts):
             take(document(block.values.get("policy"), block, ("policy",), self.find))
-        arns = as_list(role.values.get("managed_policy_arns"))
+        for at, arn in enumerate(as_list(role.values.get("managed_policy_arns"))):
+            take(self._managed(arn, role, ("managed_policy_arns", at)))
         for block in self._of_role("aws_iam_role_policy_attachment", "role", role, doubts):
-            arns.append(block.values.get("policy_arn"))
+            take(self._managed(block.values.get("policy_arn"), block, ("policy_arn",)))
         for block in self._of_role("aws_iam_policy_attachment", "roles", role, doubts):
-            arns.append(block.values.get("policy_arn"))
-        everything = False
-        for arn in arns:
-            read = self._managed(arn)
-            if read is None:
-                everything = True
-            else:
-                take(read)
-        return Grants(role, statements, doubts, everything)
+            take(self._managed(block.values.get("policy_arn"), block, ("policy_arn",)))
+        return Grants(role, statements, doubts)
 
     def _of_role(self, kind: str, name: str, role: Block, doubts: list[str]) -> list[Block]:
         mine = []
@@ -324,9 +348,8 @@ class View:
 
     def _speaks_of(self, value: Value, role: Block) -> bool | None:
         if isinstance(value, Reference):
-            if value.address == role.address:
-                return True
-            return False if self.roles(value) else None
+            said = speaks_of(value.address, role.address)
+            return said if said is not False else False if self.one_of(value.address) else None
         told = marked(self.expand(value))
         if told is None:
             return None
@@ -338,33 +361,23 @@ class View:
         name = marked(self.expand(written))
         return None if name is None else told.rpartition("/")[2] == name
 
-    def _managed(self, arn: Value) -> Document | None:
-        """Return a managed policy's document; None for AWS's own for EventBridge, which allows all that is needed."""
+    def _managed(self, arn: Value, attachment: Block, path: Path) -> Document:
+        """Return the document of a managed policy that is attached at *path*."""
         if isinstance(arn, Reference):
-            blocks = self.find(arn.address)
-            if blocks and all(block.type == "aws_iam_policy" for block in blocks):
-                return self._policies(blocks)
-            return Document((), (f"{arn.address}.{arn.attribute} is not in sight",))
+            blocks = [block for block in self.find(arn.address) if block.type == "aws_iam_policy"]
+            # a policy of AWS's own has no line but that at which it is attached
+            names = [str(block.values.get("arn") or block.values.get("name")) for block in blocks]
+            own = of_aws(names[0].rpartition("/")[2], attachment, path) if blocks and blocks[0].mode == "data" else None
+            return own or document(Reference(arn.address, "policy"), attachment, path, self.find)
         told = marked(self.expand(arn))
         if told is None:
             return Document((), (doubt(arn) or "a policy that is attached to it is not known",))
-        if told.endswith((f"/{MANAGED_FOR_EVENTS}", ":policy/AdministratorAccess")):
-            return None
-        blocks = [
-            block for block in self.of("aws_iam_policy", "data.aws_iam_policy") if block.values.get("arn") == told
-        ]
-        if blocks:
-            return self._policies(blocks)
-        return Document((), (f"the policy {told} is not in sight",))
-
-    def _policies(self, blocks: Sequence[Block]) -> Document | None:
-        for block in blocks:
-            if block.mode == "data" and block.values.get("name") == MANAGED_FOR_EVENTS:
-                return None
-        read = [document(block.values.get("policy"), block, ("policy",), self.find) for block in blocks]
-        return Document(
-            [one for some in read for one in some.statements], [why for some in read for why in some.doubts]
-        )
+        if _OF_AWS.match(told) and (own := of_aws(told.rpartition("/")[2], attachment, path)):
+            return own
+        for block in self.of("aws_iam_policy", "data.aws_iam_policy"):
+            if block.values.get("arn") == told:
+                return document(Reference(block.address, "policy"), block, ("policy",), self.find)
+        return Document((), (f"the policy {unmarked(told)} is not in sight",))
 
     @cached_property
     def documents(self) -> list[tuple[Document, Block, Sequence[Block] | None]]:
@@ -388,17 +401,14 @@ class View:
         if policy.type == "aws_iam_role_policy":
             return self.roles(policy.values.get("role")) or None
         roles: list[Block] = []
-        for block in self.of("aws_iam_role_policy_attachment", "aws_iam_policy_attachment"):
+        is_of_others = False
+        for block in self.of(*_ATTACHMENTS):
             arn = block.values.get("policy_arn")
-            if isinstance(arn, Reference) and arn.address == policy.address:
-                for one in as_list(block.values.get("role")) + as_list(block.values.get("roles")):
-                    roles += self.roles(one)
-        return roles or None
-
-
-def _is_definition(address: str) -> bool:
-    own = address.removeprefix(f"{module_of(address)}.").removeprefix("data.")
-    return own.startswith("aws_ecs_task_definition.")
+            if isinstance(arn, Reference) and speaks_of(arn.address, policy.address):
+                whose = [self.roles(one) for name in ("role", "roles") for one in as_list(block.values.get(name))]
+                is_of_others = is_of_others or not whose
+                roles += [role for some in whose for role in some]
+        return roles or ([] if is_of_others else None)
 
 
 def _of_rule(block: Block) -> list[Target]:

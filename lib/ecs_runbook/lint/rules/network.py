@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from ecs_runbook.lint.addresses import is_data, module_of, speaks_of, type_of
 from ecs_runbook.lint.findings import Said, found
 from ecs_runbook.lint.model import Block, Reference, Value
-from ecs_runbook.lint.values import as_list, boolean, field_of, inner, module_of, shown
+from ecs_runbook.lint.values import as_list, boolean, field_of, inner, shown
 from ecs_runbook.lint.view import Target, View
 
-_MADE = ("aws_vpc.", "aws_default_vpc.")
+_MADE = ("aws_vpc", "aws_default_vpc")
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 Way = Literal["internet gateway", "other", "none", "unknown"]
 
@@ -78,13 +79,15 @@ def _differ(one: Value, other: Value) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one != other
     if isinstance(one, Reference) and isinstance(other, Reference):
-        return one.address != other.address and _is_made(one) and _is_made(other)
-    return isinstance(one, Reference) and other is None and _is_made(one) and "aws_default_vpc." not in one.address
+        said = {speaks_of(one.address, other.address), speaks_of(other.address, one.address)}
+        return said == {False} and _is_made(one) and _is_made(other)
+    if not isinstance(one, Reference) or other is not None:
+        return False
+    return _is_made(one) and type_of(one.address) != "aws_default_vpc"
 
 
 def _is_made(vpc: Reference) -> bool:
-    own = vpc.address.removeprefix(f"{module_of(vpc.address)}.")
-    return own.startswith(_MADE) and vpc.attribute == "id"
+    return type_of(vpc.address) in _MADE and not is_data(vpc.address) and vpc.attribute == "id"
 
 
 def ways_out(view: View) -> Iterator[Said]:
@@ -140,7 +143,7 @@ def _tables(view: View, subnet: Block) -> list[Block]:
 
 def _is(value: Value, block: Block) -> bool:
     if isinstance(value, Reference):
-        return value.address == block.address and value.attribute in ("id", "arn", "route_table_id")
+        return speaks_of(value.address, block.address) is True and value.attribute in ("id", "arn", "route_table_id")
     return isinstance(value, str) and value == block.values.get("id")
 
 
@@ -175,7 +178,7 @@ def _by(gateway: Value) -> Way:
     if isinstance(gateway, str):
         return "internet gateway" if gateway.startswith("igw-") else "other"
     if isinstance(gateway, Reference):
-        return "internet gateway" if "aws_internet_gateway." in gateway.address else "other"
+        return "internet gateway" if type_of(gateway.address) == "aws_internet_gateway" else "other"
     return "unknown"
 
 

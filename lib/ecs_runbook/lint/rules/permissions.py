@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from ecs_runbook.lint.addresses import module_of
 from ecs_runbook.lint.findings import Said, found, unresolved
 from ecs_runbook.lint.model import Block, Place, Reference, Unknown, Value
-from ecs_runbook.lint.policies import Covers, Match, Statement, covers, on_tasks, passes, trusted, trusts
+from ecs_runbook.lint.policies import (
+    EVENTS_ROLE,
+    Covers,
+    Match,
+    Statement,
+    covers,
+    on_tasks,
+    passes,
+    trusted,
+    trusts,
+)
 from ecs_runbook.lint.registry import Severity
 from ecs_runbook.lint.rules.targets import without_revision
-from ecs_runbook.lint.values import doubt, field_of, joined, marked, module_of, parts, shown, unmarked
+from ecs_runbook.lint.values import doubt, field_of, joined, marked, parts, shown, unmarked
 from ecs_runbook.lint.view import Grants, Target, View
 
 TASKS = "ecs-tasks.amazonaws.com"
@@ -27,10 +38,9 @@ def roles(view: View) -> Iterator[Said]:
             grants = view.grants(role)
             judged |= {statement.key for statement in grants.statements}
             yield from _trust(view, role, target.service, f"{target.block.address} needs")
-            if not grants.everything:
-                yield from _run_task(view, target, grants)
-                yield from _pass_role(view, target, grants)
-                yield from _tag_resource(view, target, grants)
+            yield from _run_task(view, target, grants)
+            yield from _pass_role(view, target, grants)
+            yield from _tag_resource(view, target, grants)
             for statement in grants.statements:
                 yield from _too_wide(view, statement)
     yield from _of_definitions(view)
@@ -109,23 +119,24 @@ def _run_task(view: View, target: Target, grants: Grants) -> Iterator[Said]:
     if grants.doubts:
         yield unresolved(grants.role, (), f"whether it may run {unmarked(family)}", grants.doubts[0])
         return
-    others = [shown(one, module_of(grants.role.address)) for kind, _, one in met if kind == "other"]
+    module = module_of(grants.role.address)
+    others = [shown(one, module) for kind, _, one in met if kind == "other"]
     may = f"it allows ecs:RunTask on {', '.join(others)} alone" if others else "no policy of it allows ecs:RunTask"
     yield found(
         "run-task-missing",
         grants.role,
         (),
         f"{may}, and {target.block.address} runs {unmarked(family)}",
-        f"Allow ecs:RunTask on every revision of that family: {_every(view, target)}.",
-        diff=f'+ Action   = "ecs:RunTask"\n+ Resource = {_every(view, target)}',
+        f"Allow ecs:RunTask on every revision of that family: {_every(target, module)}.",
+        diff=f'+ Action   = "ecs:RunTask"\n+ Resource = {_every(target, module)}',
     )
 
 
-def _every(view: View, target: Target) -> str:
+def _every(target: Target, module: str) -> str:
+    """Return every revision of what a target runs, as one writes it inside of *module*."""
     value = target.get("task_definition_arn")
     family = without_revision(value)
-    told: Value = joined((*parts(value if family is None else family), ":*"))
-    return shown(told, target.module) if view.targets else ""
+    return shown(joined((*parts(value if family is None else family), ":*")), module)
 
 
 def _narrow(kind: str, statement: Statement, resource: Value, *, pinned: bool = False) -> Said:
@@ -287,6 +298,10 @@ def _tag_resource(view: View, target: Target, grants: Grants) -> Iterator[Said]:
     answers = {_on_tasks(view, one) for one in tagging}
     if "yes" in answers or (not by and not tagging):
         return
+    if certain is None and not answers:
+        why = next(filter(None, (doubt(target.get(one)) for one in by)), "its tags are known only after apply")
+        yield unresolved(target.block, target.at(by[0]), "whether it tags its tasks, which its role may not", why)
+        return
     makes = f"it sets {', '.join(by)}" if by else "it makes no tags"
     severity: Severity = "error" if certain else "note"
     if tagging and answers == {"no"}:
@@ -355,14 +370,19 @@ def _too_wide(view: View, statement: Statement) -> Iterator[Said]:
             continue
         for one in statement.resources:
             if is_all(marked(view.expand(one))):
-                mend = "the roles of the task definition" if key.startswith("iam") else "one family, with :*"
-                yield found(
-                    "policy-too-wide",
-                    statement.block,
-                    statement.of_resources(),
-                    f"it allows {action} on {shown(one)}, {what}, without a condition on {key}",
-                    f"Name {mend}, or add the condition.",
-                )
+                yield _wide(statement, f"{action} on {shown(one, module_of(statement.block.address))}, {what}", key)
+
+
+def _wide(statement: Statement, allowed: str, key: str) -> Said:
+    names = "the roles of the task definition" if key.startswith("iam") else "one family, with :*"
+    if statement.own:
+        because = f"{statement.own}, a policy of AWS's own, allows {allowed}, without a condition on {key}"
+        mend = f"Write a policy that names {names}."
+    else:
+        because = f"it allows {allowed}, without a condition on {key}"
+        mend = f"Name {names}, or add the condition."
+    severity: Severity | None = "note" if statement.own == EVENTS_ROLE else None
+    return found("policy-too-wide", statement.block, statement.of_resources(), because, mend, severity=severity)
 
 
 def _any_role(resource: str | None) -> bool:
@@ -375,10 +395,10 @@ def _others(view: View, judged: set[_Key]) -> Iterator[Said]:
     """
     Judge the policies that no target in sight is known to use, each document by itself.
 
-    A bare family matches nothing whoever asks. One revision, or all of them, is judged only where a target's role may
-    have the policy: there is a target, and no role that has it is known to be another service's.
+    A bare family matches nothing whoever asks. One revision, or all of them, is judged only where a target's role has
+    the policy: one that EventBridge assumes; or, where nobody is seen to have it, one of a target that is not in sight.
     """
-    may_be_a_targets = bool(view.targets)
+    one_is_not_in_sight = any(not view.roles(target.role) for target in view.targets)
     for read, _, with_it in view.documents:
         run = [one for one in read.statements if one.allows("ecs:RunTask") == "yes" and one.key not in judged]
         about = [one for one in run if one.names("ecs", "ecs:RunTask")]
@@ -388,7 +408,7 @@ def _others(view: View, judged: set[_Key]) -> Iterator[Said]:
             continue
         covered = any(kind == "all" for kind, _, _ in kinds)
         every = {_family(view, value) for kind, _, value in kinds if kind == "every"}
-        ours = may_be_a_targets and (with_it is None or any(_for_a_target(view, role) for role in with_it))
+        ours = one_is_not_in_sight if with_it is None else any(_for_a_target(view, role) for role in with_it)
         for kind, statement, value in kinds:
             if covered or _family(view, value) in every:
                 continue
@@ -412,4 +432,4 @@ def _family(view: View, value: Value) -> str:
 
 def _for_a_target(view: View, role: Block) -> bool:
     read = view.trust(role)
-    return any(trusts(read, one) != "no" for one in ("events.amazonaws.com", "scheduler.amazonaws.com"))
+    return any(trusts(read, one) == "yes" for one in ("events.amazonaws.com", "scheduler.amazonaws.com"))

@@ -14,6 +14,7 @@ from ecs_runbook.lint.values import doubt, field_of, parts, strings
 from ecs_runbook.lint.view import View
 from ecs_runbook.wanted.schedule import Cron, parse, zone_named
 
+_RULE = "aws_cloudwatch_event_rule"
 _AT = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
 _ONE_UNIT = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _CLOCK = re.compile(
@@ -46,7 +47,7 @@ _ZONES = {
 
 def expressions(view: View) -> Iterator[Said]:
     """``schedule-expression``: what AWS would refuse."""
-    for block in view.of("aws_cloudwatch_event_rule", "aws_scheduler_schedule"):
+    for block in view.of(_RULE, "aws_scheduler_schedule"):
         written = field_of(block.values, "schedule_expression")
         if written is None:
             continue
@@ -75,7 +76,7 @@ def expressions(view: View) -> Iterator[Said]:
                 ("schedule_expression",),
                 f"AWS takes no {written}: {faults}",
                 "Write cron(minutes hours day-of-month month day-of-week year) with ? in one of the day fields, or "
-                "rate(value unit).",
+                + ("rate(value unit)." if block.type == _RULE else "rate(value unit), or at(yyyy-mm-ddThh:mm:ss)."),
                 diff=_mended(written),
             )
 
@@ -105,7 +106,7 @@ def _mended(written: str) -> str:
 
 def zones(view: View) -> Iterator[Said]:
     """``schedule-zone``: a rule whose own words name a clock that its expression shows in UTC."""
-    for block in view.of("aws_cloudwatch_event_rule"):
+    for block in view.of(_RULE):
         written = field_of(block.values, "schedule_expression")
         try:
             schedule = parse(written) if isinstance(written, str) else None

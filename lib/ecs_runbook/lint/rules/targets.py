@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from ecs_runbook.lint.addresses import is_data, speaks_of, type_of
 from ecs_runbook.lint.findings import Said, found, unresolved
 from ecs_runbook.lint.model import Block, Reference, Unknown, Value
 from ecs_runbook.lint.values import as_list, boolean, doubt, field_of, inner, joined, json_of, parts, shown
@@ -12,6 +13,7 @@ from ecs_runbook.lint.view import FARGATE, Target, View
 from ecs_runbook.wanted.rules import FARGATE_SIZES
 
 _PINNED = re.compile(r"(.*):(\d+)", re.DOTALL)
+_FAMILY = ("arn_without_revision", "family")
 _REFUSED_PUBLIC_IP = "Assign public IP is not supported for this launch type."
 
 
@@ -22,7 +24,7 @@ def revision(view: View) -> Iterator[Said]:
         path = target.at("task_definition_arn")
         family = without_revision(value)
         if family is None:
-            if why := doubt(value) or ("" if value is not None else "it is not given"):
+            if why := doubt(value) or ("" if value is not None else "it is not given") or _elsewhere(value):
                 yield unresolved(target.block, path, "task_definition_arn", why)
             continue
         now, then = shown(value, target.module), shown(family, target.module)
@@ -50,6 +52,16 @@ def revision(view: View) -> Iterator[Said]:
         )
 
 
+def _elsewhere(value: Value) -> str:
+    """Return that a value is known only after apply, if it is an attribute of anything but a task definition."""
+    if not isinstance(value, Reference):
+        return ""
+    is_family = value.attribute in _FAMILY or (value.attribute == "id" and not is_data(value.address))
+    if is_family and type_of(value.address) == "aws_ecs_task_definition":
+        return ""
+    return f"{value.address}.{value.attribute} is known only after apply"
+
+
 def without_revision(value: Value) -> Value | None:
     """
     Return a task definition's ARN without the revision that it ends in, None if it ends in none or that is not known.
@@ -67,7 +79,7 @@ def without_revision(value: Value) -> Value | None:
         before = pieces[-2] if len(pieces) > 1 else ""
         if isinstance(before, str) and before.endswith(":"):
             return joined((*pieces[:-2], before[:-1]))
-    if isinstance(last, Reference) and last.attribute == "arn" and "aws_ecs_task_definition." in last.address:
+    if isinstance(last, Reference) and last.attribute == "arn" and type_of(last.address) == "aws_ecs_task_definition":
         return joined((*pieces[:-1], Reference(last.address, "arn_without_revision")))
     if isinstance(last, str) and (cut := _PINNED.fullmatch(last)):
         head = cut[1]
@@ -172,10 +184,10 @@ def _left_out(target: Target) -> Said:
 
 def cluster_has_a_strategy(view: View, target: Target) -> bool | None:
     """Return whether the target's cluster has a default strategy here; None if the cluster is not in sight."""
-    names = {target.cluster.address} if isinstance(target.cluster, Reference) else set()
+    cluster = target.cluster.address if isinstance(target.cluster, Reference) else ""
     for block in view.of("aws_ecs_cluster_capacity_providers"):
         named = block.values.get("cluster_name")
-        same = isinstance(named, Reference) and named.address in names
+        same = isinstance(named, Reference) and speaks_of(named.address, cluster) is not False
         same = same or (
             isinstance(named, str) and isinstance(target.cluster, str) and target.cluster.endswith(f"/{named}")
         )
@@ -203,9 +215,9 @@ def network(view: View) -> Iterator[Said]:
         told = target.network
         subnets = field_of(told, "subnets") if told is not None else None
         if told is not None and subnets != []:
-            if why := doubt(told) if isinstance(told, Unknown) else doubt(subnets):
-                yield unresolved(target.block, target.at("network_configuration"), "network_configuration", why)
-            continue
+            if isinstance(told, Unknown):
+                yield unresolved(target.block, target.at("network_configuration"), "network_configuration", doubt(told))
+            continue  # subnets that are not known are some
         modes = {
             one.values.get("network_mode") for one in view.definitions(target) if not _doubtful(one, "network_mode")
         }
