@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ecs_runbook.errors import AccountMismatch, NotLoopback, SessionError
+from ecs_runbook.errors import AccountMismatch, AwsError, NotLoopback, SessionError
 from ecs_runbook.local_aws import process
 from ecs_runbook.session import connect, require_loopback
 
@@ -164,3 +164,129 @@ def test_time_is_the_local_clocks(tmp_path):
         assert (aws.now() - before).total_seconds() == 86400
     finally:
         process.stop(tmp_path)
+
+
+# -------- other Regions and other accounts
+
+OTHER = "444455556666"
+
+
+@pytest.fixture(scope="module")
+def audit(server):
+    """The ARN of a role in another account of the local AWS, that asks for an external id."""
+    import json
+
+    import boto3
+
+    iam = boto3.client(
+        "iam",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=OTHER,
+        aws_secret_access_key="x",
+    )
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "blue"}},
+    }
+    may = {"Effect": "Allow", "Action": "ecs:ListClusters", "Resource": "*"}
+    role = iam.create_role(RoleName="audit", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+    policy = {"Version": "2012-10-17", "Statement": [may]}
+    iam.put_role_policy(RoleName="audit", PolicyName="read", PolicyDocument=json.dumps(policy))
+    return role["Arn"]
+
+
+def test_elsewhere_is_the_same_account_in_another_region(server):
+    aws = connect("local", endpoint=server.url, region="eu-west-2")
+    there = aws.elsewhere(region="us-east-1")
+    assert (there.account, there.region, there.endpoint) == (aws.account, "us-east-1", server.url)
+    assert ":us-east-1:" in there.client("ecs").list_clusters()["clusterArns"][0]
+    assert ":eu-west-2:" in aws.client("ecs").list_clusters()["clusterArns"][0]
+
+
+def test_elsewhere_is_the_account_of_a_role_that_lets_one_in(server, audit):
+    aws = connect("local", endpoint=server.url)
+    there = aws.elsewhere(region="eu-west-1", role=audit, external_id="blue")
+    assert (there.account, there.region) == (OTHER, "eu-west-1")
+    assert there.caller == f"arn:aws:sts::{OTHER}:assumed-role/audit/ecs-runbook"
+    assert there.client("ecs").list_clusters()["clusterArns"] == [f"arn:aws:ecs:eu-west-1:{OTHER}:cluster/default"]
+    assert aws.client("sts").get_caller_identity()["Account"] == "123456789012"
+
+
+def test_elsewhere_in_the_local_aws_stays_on_this_machine_whatever_the_environment_says(
+    server, audit, elsewhere, monkeypatch
+):
+    address, visits = elsewhere
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ECS", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, address)
+    there = connect("local", endpoint=server.url).elsewhere(role=audit, external_id="blue")
+    there.client("ecs").list_clusters()
+    assert {there.client(service).meta.endpoint_url for service in ("ecs", "sts", "iam")} == {server.url}
+    assert visits == []
+
+
+def test_elsewhere_on_aws_goes_by_the_persons_own_configuration(server, audit, monkeypatch, tmp_path):
+    as_a_real_account(server, monkeypatch, tmp_path)
+    there = connect("aws", account="123456789012").elsewhere(role=audit, external_id="blue")
+    assert (there.where, there.account) == ("aws", OTHER)
+    assert there.client("ecs").meta.endpoint_url == server.url
+
+
+@pytest.mark.parametrize("external_id", ["", "red"])
+def test_a_role_that_does_not_let_one_in_is_told_in_awss_words(server, audit, external_id):
+    with pytest.raises(AwsError) as refused:
+        connect("local", endpoint=server.url).elsewhere(role=audit, external_id=external_id)
+    assert (refused.value.operation, refused.value.code) == ("sts:AssumeRole", "AccessDenied")
+    assert audit in refused.value.words
+
+
+def test_the_account_that_answers_must_be_the_one_in_the_roles_arn(server, audit):
+    aws = connect("local", endpoint=server.url)
+
+    def ask(operation, call, **parameters):
+        answer = call(**parameters)
+        return answer | ({"Account": "999988887777"} if operation == "sts:GetCallerIdentity" else {})
+
+    with pytest.raises(AccountMismatch) as refused:
+        aws.elsewhere(role=audit, external_id="blue", ask=ask)
+    assert f"role = {audit!r} is of account {OTHER}, but 999988887777 answered" in str(refused.value)
+    assert "Nothing was asked of it" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"region": "Frankfurt"}, "region = 'Frankfurt' is not the name of a Region."),
+        ({"role": "audit"}, "role = 'audit' is not the ARN of a role."),
+        ({"role": "arn:aws:iam::444455556666:user/me"}, "is not the ARN of a role."),
+    ],
+)
+def test_what_is_no_region_and_no_role_is_refused_before_anything_is_asked(server, parameters, words):
+    with pytest.raises(SessionError, match=words):
+        connect("local", endpoint=server.url).elsewhere(**parameters)
+
+
+def test_a_session_that_runs_out_is_renewed_by_itself_and_counted(server, audit):
+    from datetime import UTC, datetime, timedelta
+
+    asked = []
+
+    def ask(operation, call, **parameters):
+        asked.append(operation)
+        answer = call(**parameters)
+        if operation == "sts:AssumeRole" and len(asked) == 1:
+            answer["Credentials"]["Expiration"] = datetime.now(UTC) + timedelta(seconds=30)
+        return answer
+
+    there = connect("local", endpoint=server.url).elsewhere(role=audit, external_id="blue", ask=ask)
+    there.client("ecs").list_clusters()
+    assert asked.count("sts:AssumeRole") == 2
+
+
+def test_clients_of_one_who_repeats_calls_himself_try_once_and_do_not_wait_for_long(server):
+    config = connect("local", endpoint=server.url).elsewhere(answer_seconds=7).client("ecs").meta.config
+    assert (config.retries["total_max_attempts"], config.read_timeout, config.connect_timeout) == (1, 7, 5)
