@@ -161,6 +161,18 @@ def test_a_state_machine_a_dead_letter_queue_and_what_is_gone_are_known(world, a
         world.events.delete_rule(Name=name)
 
 
+def test_a_tag_chooses_rules_and_the_groups_of_schedules(world, aws):
+    tags = [{"Key": "team", "Value": "batch"}]
+    world.events.tag_resource(ResourceARN=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/jobs/rule1", Tags=tags)
+    group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/jobs"
+    world.scheduler.tag_resource(ResourceArn=group, Tags=tags)
+    found = take_inventory(fleet(aws), tag="team=batch")
+    assert [row.subject for row in found.rows if row.kind == "event rule"] == ["jobs/rule1"]
+    assert {row.group for row in found.rows} == {"jobs"}
+    assert sum(row.kind == "schedule" for row in found.rows) == SCHEDULES / 2
+    assert take_inventory(fleet(aws), tag="team=web").rows == ()
+
+
 def test_a_name_that_is_not_there_is_told_with_the_nearest(aws):
     with pytest.raises(EvidenceError, match=r"rule = 'rul2': there is no such rule .* Nearest: rule2"):
         take_inventory(fleet(aws), rules=["rul2"])

@@ -23,6 +23,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.iam.models import AccessKey, IAMBackend
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.sts.models import AssumedRole, STSBackend
 
 
@@ -39,6 +40,10 @@ def test_it_is_the_moto_that_was_tried():
         ),
         (STSBackend.get_caller_identity, "self, access_key_id, region"),
         (STSBackend._create_access_key, "self, role"),
+        (
+            ResourceGroupsTaggingAPIBackend._get_resources_generator,
+            "self, tag_filters, resource_type_filters, resource_arn_list",
+        ),
         (BaseResponse.call_action, "self"),
         (BaseResponse.get_current_account, "self"),
         (ActionResult.__init__, "self, result"),

@@ -40,6 +40,7 @@ _ROOMS = (
     "permissions",
     "simulation",
     "account_settings",
+    "tagging",
     "run_task",
     "task_life",
     "delivery",
