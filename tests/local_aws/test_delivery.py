@@ -225,7 +225,7 @@ def test_a_throttled_run_task_is_tried_again_with_pauses_that_grow(aws, firing):
     records = aws.trail("RunTask")[before:]
     assert [record.get("errorCode") for record in records] == ["ThrottlingException"] * 3 + [None]
     assert [record.get("errorMessage") for record in records[:3]] == ["Rate exceeded"] * 3
-    key = f"{one.rule_arn} run"
+    key = f"rule {one.rule_arn}, target run"
     due = [fired + sum((pause(n, key) for n in range(1, m + 1)), timedelta()) for m in range(4)]
     assert [record["eventTime"] for record in records] == [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in due]
     assert len(one.tasks()) == 1
@@ -323,7 +323,7 @@ def test_a_deleted_rule_ends_its_retries_with_a_word(aws, firing):
     aws.advance(60)
     assert (one.tasks(), one.letters()) == ([], [])
     assert len(one.dropped()) == 1
-    assert one.dropped()[0].endswith("dropped after 0 retries: its rule or target is gone")
+    assert one.dropped()[0].endswith("dropped after 0 retries: what fired it, or its target, is gone")
 
 
 def test_a_retry_takes_the_target_as_it_is_then(aws, firing):

@@ -1,34 +1,28 @@
 """
-What becomes of a firing: delivered, tried again, or given up, into the target's dead-letter queue if it has one.
+What becomes of a firing of a rule or schedule: delivered, tried again, or given up, into its dead-letter queue.
 
 Each firing of each target ends in one of three ways: its target took it; a message lies in the dead-letter queue; or
 it is dropped, and the server's log says why. Source: AWS docs, "Retry policy and using dead-letter queues" (verified
 for the limits, the attributes and that missing permissions and a vanished target are not retried).
 
 Not verified, and so this world's own: how the pauses grow, which refusals of ECS count as retriable (a setting, see
-:mod:`~ecs_runbook.local_aws.settings`), and that a deleted rule, or a target that was removed, ends its retries. A
-retry takes the target as it is then, so that RunTask resolves the latest revision of that moment.
+:mod:`~ecs_runbook.local_aws.settings`), and that a deleted rule or schedule, or a target that was removed, ends its
+retries. A retry takes the target as it is then, so that RunTask resolves the latest revision of that moment.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
-from ecs_runbook.local_aws.policy import Policy, Principal, decide_resource
 from ecs_runbook.local_aws.task_life import generation
 from ecs_runbook.local_aws.world import World
 
-if TYPE_CHECKING:
-    from moto.events.models import Rule
-
 _LOG = logging.getLogger(__name__)
-SERVICE = "events.amazonaws.com"
 MOST_RETRIES = 185
 OLDEST = timedelta(seconds=86400)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 480.0  # seconds; 185 of them are just under 24 hours
@@ -45,7 +39,6 @@ _THROTTLING = frozenset(
 _GONE = frozenset({"ClusterNotFoundException", "ResourceNotFoundException"})
 
 Target = Mapping[str, Any]
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,7 @@ class Refusal:
     message
         The target's own words.
     retriable
-        Whether EventBridge tries again.
+        Whether it is tried again.
     """
 
     code: str
@@ -76,13 +69,58 @@ class RetryPolicy:
     age: timedelta = OLDEST
 
 
-@dataclass
-class Delivery:
+class Firing(Protocol):
     """One firing of one target."""
 
-    rule: Rule
-    target_id: str
-    event: Event
+    @property
+    def label(self) -> str:
+        """How the log names it: ``rule arn:…, target 1``."""
+
+    def target(self) -> Target | None:
+        """Return the target as it is now, or None if it or its owner is gone."""
+
+    def invoke(self, target: Target) -> Refusal | None:
+        """Invoke it; return why that could not be."""
+
+    def dead_letter(self, target: Target, given_up: GivenUp) -> Letter:
+        """Return what lies in its dead-letter queue then."""
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """How a firing ended: its last refusal, after how many retries, and which limit was reached if one was."""
+
+    last: Refusal
+    retries: int
+    exhausted: str = ""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """
+    A message for a dead-letter queue.
+
+    Parameters
+    ----------
+    body, attributes
+        The message's.
+    region
+        Where the queue must be.
+    barred
+        Says why the sender may not put it into a queue; nothing if it may.
+    """
+
+    body: str
+    attributes: Mapping[str, str]
+    region: str
+    barred: Callable[[Any], str]
+
+
+@dataclass
+class Delivery:
+    """A firing on its way."""
+
+    firing: Firing
     heir: int
     began: datetime
     retries: int = 0
@@ -176,73 +214,22 @@ def pause(retry: int, key: str) -> timedelta:
     return timedelta(milliseconds=int(whole * jitter * 1000))
 
 
-def letter(delivery: Delivery, target: Target, exhausted: str = "") -> dict[str, str]:
-    """
-    Return a dead letter's message attributes.
-
-    Parameters
-    ----------
-    exhausted
-        ``MaximumRetryAttempts`` or ``MaximumEventAgeInSeconds``; nothing where no retry was worth while.
-
-    Notes
-    -----
-    Source: AWS docs, "Retry policy and using dead-letter queues" (verified); that ERROR_MESSAGE is the API's message
-    alone is not verified.
-    """
-    attributes = {
-        "RULE_ARN": str(delivery.rule.arn),
-        "TARGET_ARN": str(target["Arn"]),
-        "ERROR_CODE": delivery.last.code,
-        "ERROR_MESSAGE": delivery.last.message or delivery.last.code,
-        "RETRY_ATTEMPTS": str(delivery.retries),
-    }
-    return attributes | ({"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {})
-
-
-def body_of(event: Event) -> str:
-    """
-    Return an event as it is sent.
-
-    That a dead letter has the event also where the target has an Input is not verified.
-
-    Examples
-    --------
-    >>> body_of({"source": "me", "time": 1764028800.0, "ingestion-time": 1764028800.0})
-    '{"source": "me", "time": "2025-11-25T00:00:00Z"}'
-    """
-    told = {name: value for name, value in event.items() if name != "ingestion-time"}
-    if isinstance(told.get("time"), int | float):
-        told["time"] = datetime.fromtimestamp(told["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return json.dumps(told, ensure_ascii=False)
-
-
 class Deliveries:
-    """
-    What is on its way to a target.
+    """What is on its way to a target; the world's clock says when to try again."""
 
-    Parameters
-    ----------
-    world
-        Its clock says when to try again.
-    invoke
-        Invokes a rule's target for an event, and returns why it could not.
-    """
-
-    def __init__(self, world: World, invoke: Callable[[Rule, Target, Event], Refusal | None]) -> None:
+    def __init__(self, world: World) -> None:
         self._clock = world.clock
-        self._invoke = invoke
 
-    def begin(self, rule: Rule, target: Target, event: Event, heir: int = 0) -> None:
-        """Invoke *target* for *event*, now, and later again if need be; *heir* is the generation of its tasks."""
-        self._attempt(Delivery(rule, str(target["Id"]), event, heir, self._clock.now()), target)
+    def begin(self, firing: Firing, target: Target, heir: int = 0) -> None:
+        """Invoke *target*, now, and later again if need be; *heir* is the generation of its tasks."""
+        self._attempt(Delivery(firing, heir, self._clock.now()), target)
 
     def _attempt(self, delivery: Delivery, target: Target) -> None:
         before = generation.set(delivery.heir)
         try:
-            refusal = self._invoke(delivery.rule, target, delivery.event)
+            refusal = delivery.firing.invoke(target)
         except Exception:  # noqa: BLE001  a firing is never lost without a word
-            _LOG.exception("rule %s, target %s was not invoked", delivery.rule.arn, delivery.target_id)
+            _LOG.exception("%s was not invoked", delivery.firing.label)
             return
         finally:
             generation.reset(before)
@@ -257,9 +244,9 @@ class Deliveries:
         if delivery.retries >= policy.attempts:
             _give_up(delivery, target, "MaximumRetryAttempts")
             return
-        again = self._clock.now() + pause(delivery.retries + 1, f"{delivery.rule.arn} {delivery.target_id}")
+        again = self._clock.now() + pause(delivery.retries + 1, delivery.firing.label)
         end = delivery.began + policy.age
-        _LOG.info("rule %s, target %s is tried again at %s", delivery.rule.arn, delivery.target_id, again.isoformat())
+        _LOG.info("%s is tried again at %s", delivery.firing.label, again.isoformat())
         if again > end:
             self._clock.at(max(end, self._clock.now()), lambda: self._grew_old(delivery))
         else:
@@ -278,60 +265,47 @@ class Deliveries:
 
 
 def _still_there(delivery: Delivery) -> Target | None:
-    """Return the target as it is now; where it or its rule is gone, drop the firing."""
-    from moto.events.models import events_backends
-
-    old = delivery.rule
-    bus = events_backends[old.account_id][old.region_name].event_buses.get(old.event_bus_name)
-    rule = bus.rules.get(old.name) if bus else None
-    target: Target | None = next((t for t in rule.targets if t["Id"] == delivery.target_id), None) if rule else None
-    if rule is None or target is None:
-        _drop(delivery, "its rule or target is gone")
-        return None
-    delivery.rule = rule
+    target = delivery.firing.target()
+    if target is None:
+        _drop(delivery, "what fired it, or its target, is gone")
     return target
 
 
 def _give_up(delivery: Delivery, target: Target, exhausted: str = "") -> None:
-    _LOG.warning(
-        "rule %s, target %s was not invoked: %s: %s",
-        delivery.rule.arn,
-        delivery.target_id,
-        delivery.last.code,
-        delivery.last.message,
-    )
+    _LOG.warning("%s was not invoked: %s: %s", delivery.firing.label, delivery.last.code, delivery.last.message)
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue_arn:
         _drop(delivery, "it has no dead-letter queue")
-    elif why := _sent(queue_arn, delivery.rule, body_of(delivery.event), letter(delivery, target, exhausted)):
+        return
+    given_up = GivenUp(delivery.last, delivery.retries, exhausted)
+    if why := _sent(str(queue_arn), delivery.firing.dead_letter(target, given_up)):
         _drop(delivery, why)
 
 
 def _drop(delivery: Delivery, why: str) -> None:
     _LOG.warning(
-        "rule %s, target %s: the event of %s is dropped after %d retries: %s",
-        delivery.rule.arn,
-        delivery.target_id,
+        "%s: the event of %s is dropped after %d retries: %s",
+        delivery.firing.label,
         delivery.began.isoformat(timespec="seconds"),
         delivery.retries,
         why,
     )
 
 
-def _sent(queue_arn: str, rule: Rule, body: str, attributes: Mapping[str, str]) -> str:
+def _sent(queue_arn: str, letter: Letter) -> str:
     """Put a message into a dead-letter queue; return why that cannot be, else nothing."""
-    queue = _queue(queue_arn, rule.region_name)
+    queue = _queue(queue_arn, letter.region)
     if queue is None:
-        return f"there is no dead-letter queue {queue_arn} in {rule.region_name}"
+        return f"there is no dead-letter queue {queue_arn} in {letter.region}"
     if queue.fifo_queue:
         return f"the dead-letter queue {queue_arn} is no standard queue"
     from moto.sqs.models import sqs_backends
 
-    told = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    told = {name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()}
     try:
-        if not _may_send(queue, rule):
-            return f"the policy of the dead-letter queue {queue_arn} does not let {SERVICE} send for this rule"
-        sqs_backends[queue.account_id][queue.region].send_message(queue.name, body, message_attributes=told)
+        if why := letter.barred(queue):
+            return why
+        sqs_backends[queue.account_id][queue.region].send_message(queue.name, letter.body, message_attributes=told)
     except Exception as error:  # noqa: BLE001  an unreadable policy, an event too long for the queue
         return f"the dead-letter queue {queue_arn} does not take it: {error}"
     return ""
@@ -345,17 +319,6 @@ def _queue(arn: str, region: str) -> Any | None:
         return None
     found: Any | None = sqs_backends[parts[4]][region].queues.get(parts[5])
     return found
-
-
-def _may_send(queue: Any, rule: Rule) -> bool:
-    """Ask the queue's policy. Source: AWS docs, "Granting permissions to the dead-letter queue" (verified)."""
-    if not queue.policy:
-        return False
-    context = {"aws:SourceArn": str(rule.arn), "aws:SourceAccount": str(rule.account_id), "aws:SecureTransport": "true"}
-    decision = decide_resource(
-        Policy("queue policy", queue.policy), Principal("Service", SERVICE), "sqs:SendMessage", queue.queue_arn, context
-    )
-    return decision.allowed
 
 
 def install(world: World) -> None:

@@ -89,7 +89,7 @@ class Faults:
 
     def hit(self, call: Call) -> str:
         """Return what happens to *call*; nothing for most."""
-        if not self._faults or call.invoked_by:
+        if not self._faults:
             return ""
         name = f"{call.service}:{call.operation}"
         with self._lock:

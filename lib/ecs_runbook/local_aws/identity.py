@@ -73,6 +73,20 @@ def service_of(name: str, account: str) -> Caller:
     return Caller(kind="AWSService", account=account, arn=name, principal_id=name, invoked_by=name)
 
 
+def role_of(arn: str, account: str, session: str = "") -> Caller:
+    """
+    Return a session of the role *arn*, as a service that acts in its name has it.
+
+    Examples
+    --------
+    >>> role_of("arn:aws:iam::111122223333:role/batch/night", "111122223333", "0a1b").arn
+    'arn:aws:sts::111122223333:assumed-role/night/0a1b'
+    """
+    name, partition = arn.rsplit("/", 1)[-1], arn.split(":")[1] if arn.count(":") >= 5 else "aws"
+    session_arn = f"arn:{partition}:sts::{account}:assumed-role/{name}/{session}"
+    return Caller("AssumedRole", account, session_arn, session, role_arn=arn, role_name=name, session_name=session)
+
+
 def caller_of(access_key: str, account: str, partition: str = "aws") -> Caller:
     """
     Return who owns *access_key*.

@@ -13,6 +13,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,19 +26,29 @@ from moto.sqs.exceptions import QueueDoesNotExist
 
 from ecs_runbook.errors import ScheduleError
 from ecs_runbook.local_aws.clock import Entry
-from ecs_runbook.local_aws.delivery import MOST_RETRIES, OLDEST, SERVICE, Deliveries, Refusal, Target, refusal_of
-from ecs_runbook.local_aws.permissions import on_behalf_of
+from ecs_runbook.local_aws.delivery import (
+    MOST_RETRIES,
+    OLDEST,
+    Deliveries,
+    GivenUp,
+    Letter,
+    Refusal,
+    Target,
+    refusal_of,
+)
+from ecs_runbook.local_aws.invoking import Call, Errand, Invoking, NotAnswered, Sender, run_task_parameters
+from ecs_runbook.local_aws.policy import Policy, Principal, decide_resource
 from ecs_runbook.local_aws.task_life import Task, generation, life_of
 from ecs_runbook.local_aws.world import World
 from ecs_runbook.wanted.schedule import parse
 
 _LOG = logging.getLogger(__name__)
-STARTED_BY = 36  # characters in all; seen in eight public values of longer names
+SERVICE = "events.amazonaws.com"
+_SENDER = Sender(SERVICE, user_agent=SERVICE, source_ip=SERVICE, invoked_by=SERVICE)
 _PAGE = 100  # botocore events ListRules, ListTargetsByRule (verified)
 # A rule that runs a task for every task's change feeds itself. AWS would go on, and send the bill.
 _GENERATIONS = 5
 
-Call = Callable[..., tuple[int, dict[str, Any]]]
 Event = dict[str, Any]
 
 
@@ -47,8 +58,8 @@ class Rules:
     def __init__(self, world: World, call: Call) -> None:
         self._clock = world.clock
         self._settings = world.settings
-        self._call = call
-        self._deliveries = Deliveries(world, self._invoke)
+        self._calls = Invoking(call, _SENDER)
+        self._deliveries = Deliveries(world)
         self._entries: dict[str, Entry] = {}
         self._starts: dict[str, tuple[str, datetime]] = {}
 
@@ -152,9 +163,10 @@ class Rules:
 
     def _deliver(self, rule: Rule, targets: list[dict[str, Any]], event: Event, heir: int = 0) -> None:
         for target in targets:
-            self._deliveries.begin(rule, target, event, heir)
+            self._deliveries.begin(RuleFiring(self, rule, str(target["Id"]), event), target, heir)
 
-    def _invoke(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
+    def invoke(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
+        """Invoke a target; return what refused that."""
         return self._run(rule, target, event) if _is_ecs(target) else _by_moto(rule, target, event)
 
     def _run(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
@@ -167,115 +179,98 @@ class Rules:
             overrides = overrides_of(target, event)
         except ValueError as error:
             return Refusal("INVALID_JSON", str(error))
-        session = self._assume(rule, target)
-        if isinstance(session, Refusal):
-            return session
-        asked = run_task_parameters(rule.name, target, overrides)
-        answer = self._asked("ecs", "RunTask", asked, rule, session)
-        return answer if isinstance(answer, Refusal) else None
-
-    def _assume(self, rule: Rule, target: Target) -> dict[str, str] | Refusal:
-        """
-        Assume the target's role on behalf of the rule.
-
-        Notes
-        -----
-        Source: published CloudTrail records of calls made by EventBridge: the session's name is 32 hexadecimal digits
-        (verified). That aws:SourceArn is the rule's ARN is not verified.
-        """
         role = target.get("RoleArn") or rule.role_arn
         if not role:
             return Refusal("NO_PERMISSIONS", "The target has no role.")
-        before = on_behalf_of.set({"aws:SourceArn": rule.arn, "aws:SourceAccount": rule.account_id})
-        try:
-            asked = {"RoleArn": role, "RoleSessionName": uuid.uuid4().hex}
-            answer = self._asked("sts", "AssumeRole", asked, rule)
-        finally:
-            on_behalf_of.reset(before)
-        if isinstance(answer, Refusal):
-            return answer
-        credentials: dict[str, str] = answer["Credentials"]
-        return credentials
+        # That aws:SourceArn is the rule's ARN is not verified.
+        errand = Errand(rule.arn, rule.account_id, rule.region_name)
+        session = self._calls.assume(role, errand)
+        if isinstance(session, NotAnswered):
+            return self._refused(session)
+        asked = run_task_parameters(f"events-rule/{rule.name}", target, overrides)
+        answer = self._calls.asked("ecs", "RunTask", asked, errand, session)
+        return self._refused(answer) if isinstance(answer, NotAnswered) else None
 
-    def _asked(
-        self,
-        service: str,
-        operation: str,
-        params: Mapping[str, Any],
-        rule: Rule,
-        session: Mapping[str, str] | None = None,
-    ) -> dict[str, Any] | Refusal:
-        """Make a call as EventBridge does, in its own name or a session's; return the answer, or what refused it."""
-        status, answer = self._call(
-            service,
-            operation,
-            params,
-            region=rule.region_name,
-            access_key=session["AccessKeyId"] if session else "",
-            session_token=session["SessionToken"] if session else "",
-            user_agent=SERVICE,
-            source_ip=SERVICE,
-            invoked_by=SERVICE,
-            account=rule.account_id,
-        )
-        if status < 300:
-            return answer
-        error = answer.get("Error", {})
-        return refusal_of(
-            status, error.get("Code", ""), error.get("Message", ""), retry_refused=self._settings.retry_refused
-        )
+    def _refused(self, answer: NotAnswered) -> Refusal:
+        return refusal_of(answer.status, answer.code, answer.message, retry_refused=self._settings.retry_refused)
 
 
-def run_task_parameters(
-    rule_name: str, target: Mapping[str, Any], overrides: Mapping[str, Any] | None
-) -> dict[str, Any]:
+@dataclass
+class RuleFiring:
+    """A rule's firing of one of its targets."""
+
+    rules: Rules
+    rule: Rule
+    target_id: str
+    event: Event
+
+    @property
+    def label(self) -> str:
+        """How the log names it."""
+        return f"rule {self.rule.arn}, target {self.target_id}"
+
+    def target(self) -> Target | None:
+        """Return the target as it is now, or None if it or its rule is gone."""
+        old = self.rule
+        bus = events_backends[old.account_id][old.region_name].event_buses.get(old.event_bus_name)
+        rule = bus.rules.get(old.name) if bus else None
+        if rule is None:
+            return None
+        self.rule = rule
+        return next((target for target in rule.targets if target["Id"] == self.target_id), None)
+
+    def invoke(self, target: Target) -> Refusal | None:
+        """Invoke it; return why that could not be."""
+        return self.rules.invoke(self.rule, target, self.event)
+
+    def dead_letter(self, target: Target, given_up: GivenUp) -> Letter:
+        """
+        Return what lies in its dead-letter queue then.
+
+        Notes
+        -----
+        Source: AWS docs, "Retry policy and using dead-letter queues" (verified); that ERROR_MESSAGE is the API's
+        message alone is not verified.
+        """
+        attributes = {
+            "RULE_ARN": str(self.rule.arn),
+            "TARGET_ARN": str(target["Arn"]),
+            "ERROR_CODE": given_up.last.code,
+            "ERROR_MESSAGE": given_up.last.message or given_up.last.code,
+            "RETRY_ATTEMPTS": str(given_up.retries),
+            "EXHAUSTED_RETRY_CONDITION": given_up.exhausted,
+        }
+        told = {name: value for name, value in attributes.items() if value}
+        return Letter(body_of(self.event), told, self.rule.region_name, self._barred)
+
+    def _barred(self, queue: Any) -> str:
+        """Ask the queue's policy. Source: AWS docs, "Granting permissions to the dead-letter queue" (verified)."""
+        context = {
+            "aws:SourceArn": str(self.rule.arn),
+            "aws:SourceAccount": str(self.rule.account_id),
+            "aws:SecureTransport": "true",
+        }
+        policy, sender = Policy("queue policy", queue.policy or {}), Principal("Service", SERVICE)
+        if decide_resource(policy, sender, "sqs:SendMessage", queue.queue_arn, context).allowed:
+            return ""
+        return f"the policy of the dead-letter queue {queue.queue_arn} does not let {SERVICE} send for this rule"
+
+
+def body_of(event: Event) -> str:
     """
-    Return the RunTask that a target stands for.
+    Return an event as it is sent.
 
-    Parameters
-    ----------
-    rule_name
-        Goes into ``startedBy``, cut to 36 characters in all.
-    target
-        As PutTargets took it: its Arn is the cluster's.
-    overrides
-        What its Input says.
-
-    Notes
-    -----
-    Source: botocore events EcsParameters (verified); startedBy and its length: seen in public records.
+    That a dead letter has the event also where the target has an Input is not verified.
 
     Examples
     --------
-    >>> cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/main"
-    >>> target = {"Arn": cluster, "EcsParameters": {"TaskDefinitionArn": "nightly"}}
-    >>> run_task_parameters("a-rule-with-quite-a-long-name", target, None)["startedBy"]
-    'events-rule/a-rule-with-quite-a-long'
+    >>> body_of({"source": "me", "time": 1764028800.0, "ingestion-time": 1764028800.0})
+    '{"source": "me", "time": "2025-11-25T00:00:00Z"}'
     """
-    ecs = target["EcsParameters"]
-    networks = (ecs.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
-    asked = {
-        "cluster": target["Arn"],
-        "taskDefinition": ecs["TaskDefinitionArn"],
-        "count": ecs.get("TaskCount") or 1,
-        "startedBy": f"events-rule/{rule_name}"[:STARTED_BY],
-        "overrides": overrides,
-        "networkConfiguration": {"awsvpcConfiguration": _camel(networks)} if networks else None,
-        "tags": [{"key": tag["Key"], "value": tag["Value"]} for tag in ecs.get("Tags") or []],
-    }
-    same = (
-        "LaunchType",
-        "PlatformVersion",
-        "Group",
-        "CapacityProviderStrategy",
-        "EnableECSManagedTags",
-        "EnableExecuteCommand",
-        "PlacementConstraints",
-        "PlacementStrategy",
-        "PropagateTags",
-        "ReferenceId",
-    )
-    return {key: value for key, value in {**asked, **_camel({n: ecs.get(n) for n in same})}.items() if value}
+    told = {name: value for name, value in event.items() if name != "ingestion-time"}
+    if isinstance(told.get("time"), int | float):
+        told["time"] = _moment(told["time"])
+    return json.dumps(told, ensure_ascii=False)
 
 
 def overrides_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -382,10 +377,6 @@ def _known(value: Any, shape: Any) -> Any:
     if shape.type_name == "list" and isinstance(value, list):
         return [_known(part, shape.member) for part in value]
     return value
-
-
-def _camel(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {name[:1].lower() + name[1:]: value for name, value in members.items()}
 
 
 def _is_ecs(target: Mapping[str, Any]) -> bool:

@@ -45,6 +45,7 @@ _ROOMS = (
     "task_life",
     "delivery",
     "rules",
+    "schedules",
 )
 _INVOKED_BY, _ACCOUNT = "ecs_runbook.invoked_by", "ecs_runbook.account"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_runbook.local_aws import permissions, routes
-from ecs_runbook.local_aws.identity import Caller
+from ecs_runbook.local_aws.identity import role_of
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)")
 _REGISTRY_AUTH = "ResourceInitializationError: unable to pull secrets or registry auth: "
@@ -72,17 +72,10 @@ class Beginning:
         if not self.role:
             return ""
         try:
-            permissions.require(self._caller(), action, resource)
+            permissions.require(role_of(self.role, self.account, self.task_id), action, resource)
         except permissions.AccessDenied as refusal:
             return f"AccessDeniedException: {refusal.message}"
         return ""
-
-    def _caller(self) -> Caller:
-        name, partition = self.role.rsplit("/", 1)[-1], self.role.split(":")[1]
-        session = f"arn:{partition}:sts::{self.account}:assumed-role/{name}/{self.task_id}"
-        return Caller(
-            "AssumedRole", self.account, session, self.task_id, role_arn=self.role, role_name=name, session_name="ecs"
-        )
 
 
 def hindrance(task: Beginning) -> Hindrance | None:
