@@ -1,5 +1,7 @@
 """Whose run was it."""
 
+import json
+
 import pytest
 
 from ecs_runbook.evidence.attribution import of_call, whose
@@ -60,6 +62,37 @@ def test_two_rules_of_one_started_by_are_told_apart_or_called_ambiguous(accepted
     accepted["requestParameters"]["startedBy"] = CUT
     mine, twin = a_rule(LONG), a_rule(TWIN, **other)
     assert answer(accepted, mine, twin) == expected
+
+
+def with_command(name, *command, **raw):
+    overrides = {"containerOverrides": [{"name": "main", "command": list(command)}]}
+    given = {"Input": json.dumps(overrides)} if command else {}
+    target = Target("t", CLUSTER, ROLE, f"{ARN}/nightly", given | {"Id": "t"} | raw)
+    return Rule(name, "", "cron(0 17 * * ? *)", True, (target,))
+
+
+@pytest.mark.parametrize(
+    ("twin", "expected"),
+    [
+        (with_command(TWIN, "report", "weekly"), LONG),
+        (with_command(TWIN), LONG),
+        (with_command(TWIN, "report", "daily"), f"ambiguous: {LONG} or {TWIN}"),
+        (with_command(TWIN, InputPath="$.detail"), f"ambiguous: {LONG} or {TWIN}"),
+        (with_command(TWIN, Input="no JSON"), f"ambiguous: {LONG} or {TWIN}"),
+    ],
+    ids=["another command", "no command", "the same command", "made of each event", "unreadable"],
+)
+def test_two_rules_of_one_started_by_may_be_told_apart_by_what_they_run(accepted, twin, expected):
+    accepted["requestParameters"]["startedBy"] = CUT
+    overrides = accepted["requestParameters"]["overrides"]["containerOverrides"][0]
+    overrides["command"] = ["report", "daily"]
+    assert answer(accepted, with_command(LONG, "report", "daily"), twin) == expected
+
+
+def test_a_record_without_a_command_tells_nothing_apart_by_it(accepted):
+    accepted["requestParameters"]["startedBy"] = CUT
+    twins = with_command(LONG, "report", "daily"), with_command(TWIN, "report", "weekly")
+    assert answer(accepted, *twins) == f"ambiguous: {LONG} or {TWIN}"
 
 
 def test_the_same_collision_seen_from_the_twin_is_not_its_run(accepted):

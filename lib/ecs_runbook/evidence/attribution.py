@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import TypeAlias
 
 from ecs_runbook.errors import ScheduleError
 from ecs_runbook.evidence import schedules
@@ -21,6 +23,10 @@ NOT_OURS = ""
 AMBIGUOUS = "ambiguous: "
 
 
+Commands: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
+"""What containers are told to run instead of what their task definition says: name and command of each."""
+
+
 @dataclass(frozen=True)
 class Traces:
     """What a task or a call shows of who started it. What it does not show is ``""``, None or empty."""
@@ -32,6 +38,7 @@ class Traces:
     requested: Definition | None = None
     executed: Definition | None = None
     by_eventbridge: bool = True
+    commands: Commands | None = None
 
 
 def of_task(task: Task) -> Traces:
@@ -43,6 +50,7 @@ def of_task(task: Task) -> Traces:
         cluster=task.cluster,
         executed=definition(task.definition),
         by_eventbridge=bool(task.started_by),
+        commands=_commands(task.raw.get("overrides")),
     )
 
 
@@ -52,7 +60,11 @@ def of_call(call: Call) -> Traces:
     requested = definition(call.requested) if call.requested else None
     if not requested and not executed:
         executed = next(iter(call.named), None)
-    return Traces(call.started_by, call.time, call.role, call.cluster, requested, executed, call.by_eventbridge)
+    asked = call.raw.get("requestParameters")
+    commands = _commands(asked.get("overrides")) if isinstance(asked, Mapping) else None
+    return Traces(
+        call.started_by, call.time, call.role, call.cluster, requested, executed, call.by_eventbridge, commands
+    )
 
 
 def mark(one: Rule) -> str:
@@ -88,8 +100,8 @@ def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
 
     Notes
     -----
-    startedBy decides, where it is known and not shared; then role, cluster and task definition; then the minute. What
-    that leaves open stays open.
+    startedBy decides, where it is known and not shared; then role, cluster, task definition and the commands that
+    containers are given, where a record shows some; then the minute. What that leaves open stays open.
     """
     if is_drill_of(traces.started_by, mine.name):
         return f"{mine.name} (drill)"
@@ -190,11 +202,48 @@ def fits_target(traces: Traces, target: Target) -> bool:
         return False
     if traces.cluster and short(traces.cluster) != short(target.cluster):
         return False
+    if traces.commands and (given := _commands_of(target)) is not None and given != traces.commands:
+        return False
     if traces.requested:
         return traces.requested == wants
     if traces.executed:
         return traces.executed.family == wants.family and wants.revision in (None, traces.executed.revision)
     return True
+
+
+def _commands_of(target: Target) -> Commands | None:
+    """Return the commands that *target* gives its containers; None if they are made of each event, or unreadable."""
+    if target.raw.get("InputPath") or target.raw.get("InputTransformer"):
+        return None
+    given = target.raw.get("Input")
+    if not given:
+        return frozenset() if target.raw else None
+    try:
+        told = json.loads(given)
+    except (TypeError, ValueError):
+        return None
+    if isinstance(told, Mapping) and isinstance(told.get("Overrides"), Mapping):  # a universal target of Scheduler
+        told = told["Overrides"]
+    return _commands(told) or frozenset()
+
+
+def _commands(overrides: object) -> Commands | None:
+    """
+    Return the commands of a TaskOverride, in the casing of either API; None where none is told.
+
+    Examples
+    --------
+    >>> _commands({"containerOverrides": [{"name": "main", "command": ["report", "daily"]}, {"name": "proxy"}]})
+    frozenset({('main', ('report', 'daily'))})
+    """
+    told = overrides if isinstance(overrides, Mapping) else {}
+    several = told.get("containerOverrides") or told.get("ContainerOverrides")
+    found = set()
+    for one in several if isinstance(several, list) else ():
+        command = (one.get("command") or one.get("Command")) if isinstance(one, Mapping) else None
+        if isinstance(command, list):
+            found.add((str(one.get("name") or one.get("Name")), tuple(str(word) for word in command)))
+    return frozenset(found) or None
 
 
 def occasion(mine: Rule, time: datetime | None) -> str:
