@@ -389,7 +389,9 @@ def _give(firing: Firing, attempt: Attempt) -> None:
 # -------- what may be of several rows
 
 
-def share(doubtful: Iterable[tuple[Attempt, Sequence[Matched]]]) -> None:
+def share(
+    doubtful: Iterable[tuple[Attempt, Sequence[Matched]]], outside: Iterable[tuple[Attempt, Sequence[Matched]]] = ()
+) -> None:
     """
     Give calls that may be of several rows to their firings, where their number leaves no choice.
 
@@ -397,27 +399,39 @@ def share(doubtful: Iterable[tuple[Attempt, Sequence[Matched]]]) -> None:
     ----------
     doubtful
         Each call, with the rows that it can be of.
+    outside
+        Those that can also be of what is no row: their number says nothing.
     """
     groups: dict[tuple[int, ...], list[Attempt]] = defaultdict(list)
     firings: dict[int, Firing] = {}
     rest: list[tuple[Attempt, Sequence[Matched]]] = []
     for attempt, several in doubtful:
-        for matched in several:
-            matched.others.append(attempt)
-        time = attempt.time or _EPOCH
-        wanting = [one for matched in several for one in _around(matched, time)]
+        wanting = _wanting(attempt, several)
+        firings |= {id(one): one for one in wanting}
         if wanting:
-            firings |= {id(one): one for one in wanting}
             groups[tuple(sorted(id(one) for one in wanting))].append(attempt)
         else:
             rest.append((attempt, several))
     for key, attempts in groups.items():
         _share(attempts, [firings[one] for one in key if not firings[one].placed])
+    for attempt, several in outside:
+        wanting = _wanting(attempt, several)
+        for firing in wanting:
+            firing.doubts.append(attempt)
+        if not wanting:
+            rest.append((attempt, several))
     for attempt, several in rest:
         time = attempt.time or _EPOCH
         for matched in several if attempt.placed else ():
             if some := matched.open(time - oldest(matched.row) - matched.reach[1], time):
                 some[-1].doubts.append(attempt)
+
+
+def _wanting(attempt: Attempt, several: Sequence[Matched]) -> list[Firing]:
+    """Return the firings that wait for a call at that time."""
+    for matched in several:
+        matched.others.append(attempt)
+    return [one for matched in several for one in _around(matched, attempt.time or _EPOCH)]
 
 
 def _around(matched: Matched, time: datetime) -> list[Firing]:

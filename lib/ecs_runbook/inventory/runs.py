@@ -48,7 +48,7 @@ from ecs_runbook.inventory.firings import Attempt, History, Matched, Window, add
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
 from ecs_runbook.inventory.gate import at_once, gap_of
 from ecs_runbook.inventory.model import Definition, Facts, Gap, Inventory, Place, Queue, Row
-from ecs_runbook.inventory.whose import Attribution, Whose, clusters_of, is_scheduled
+from ecs_runbook.inventory.whose import Attribution, Whose, clusters_of, is_scheduled, of_rows
 
 FLEET_RUN_COLUMNS = ["account", "region", "subject", *RUN_COLUMNS, "due", "started_at", "seconds"]
 """
@@ -60,6 +60,7 @@ TRAIL, CHANGES, UNREADABLE, REVISIONS = "RunTask", "changes of rules and schedul
 _NO_CLUSTER = frozenset({"ClusterNotFoundException"})
 _TOGETHER = timedelta(seconds=2)
 _MOST_UNLISTED = 3
+_PASSED = re.compile(r"to perform: iam:PassRole on resource: (arn:[\w-]+:iam::\d*:role/[\w+=,.@/-]+)")
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -242,7 +243,7 @@ class _Looking:
 
     def _keep(self, call: Call) -> None:
         """Keep of *call* what the table needs, if it is one of ours: the records of a busy account fill the memory."""
-        whose = self.whose.of(attribution.of_call(call))
+        whose = self._narrowed(self.whose.of(attribution.of_call(call)), call)
         if not whose.rows or (call.event_id and call.event_id in self._seen):
             return
         self._seen.add(call.event_id)
@@ -256,6 +257,27 @@ class _Looking:
                 self._said.add(said)
                 attempt.call = call
         self.own.append((attempt, whose))
+
+    def _narrowed(self, whose: Whose, call: Call) -> Whose:
+        """
+        Return whose a refusal is by the role that it may not pass: it names neither rule nor family.
+
+        Only where all that it can be of have had their latest revision since before, so that its roles are known.
+        """
+        several = len(whose.rows) > 1 and not (whose.outside or call.started_by)
+        named = _PASSED.search(call.error_message) if several else None
+        if named is None:
+            return whose
+        kept = []
+        for row in whose.rows:
+            revision = self.facts.resolved(row)
+            since = revision.registered_at if isinstance(revision, Definition) else None
+            if not isinstance(revision, Definition) or since is None or call.time is None or since > call.time:
+                return whose
+            task, execution = row.request.task_role, row.request.execution_role
+            if named[1] in (task or revision.task_role, execution or revision.execution_role):
+                kept.append(row)
+        return of_rows(kept) if kept else whose
 
     def _rivals(self, owner: Rule) -> Rivals | None:
         if isinstance(owner, Schedule):
@@ -383,7 +405,8 @@ class _Looking:
         """Return what became of each row's firings."""
         told = _Told(gaps=self.gaps, notes=self.notes)
         told.histories = self._histories(())
-        if self.window.told > self.window.since and self._to_be_explained(told.histories):
+        blind = any(gap.subject == TRAIL for gap in self.gaps)
+        if not blind and self._to_be_explained(told.histories):
             told.histories = self._histories(self._changes())
         told.told = [
             (whose.rows[0].subject if whose.certain and not whose.drill else "", attempt) for attempt, whose in self.own
@@ -409,10 +432,10 @@ class _Looking:
             for row in self.rows
         }
         matched = {id(row): match(row, certain[id(row)], spans[id(row)], self.window) for row in self.rows}
+        doubtful = [one for one in self.own if not (one[1].certain or one[1].drill)]
         share(
-            (attempt, [matched[id(row)] for row in whose.rows])
-            for attempt, whose in self.own
-            if not (whose.certain or whose.drill)
+            ((attempt, [matched[id(row)] for row in whose.rows]) for attempt, whose in doubtful if not whose.outside),
+            ((attempt, [matched[id(row)] for row in whose.rows]) for attempt, whose in doubtful if whose.outside),
         )
         self._add_letters(matched)
         found = {}

@@ -33,16 +33,19 @@ class Whose(NamedTuple):
         How a table names it: the rule or schedule, ``ambiguous: …``, ``… (drill)``.
     drill
         Whether it was a drill, which is not the schedule's.
+    outside
+        Whether it can also be of a rule or schedule that is no row.
     """
 
     rows: Sequence[Row] = ()
     label: str = ""
     drill: bool = False
+    outside: bool = False
 
     @property
     def certain(self) -> bool:
         """Whether it is of one row for certain."""
-        return len(self.rows) == 1 and not self.label.startswith(AMBIGUOUS)
+        return len(self.rows) == 1 and not self.outside
 
 
 NOBODYS = Whose()
@@ -84,7 +87,7 @@ class Attribution:
     def of(self, traces: Traces) -> Whose:
         """Return whose it is."""
         if not traces.started_by.startswith((RULE_MARK, SCHEDULE_MARK)) and (own := self._through(traces)):
-            return Whose(own, _label(own))
+            return of_rows(own)
         left = self._everyone.left(traces)
         if left:
             return self._among(traces, left)
@@ -97,10 +100,15 @@ class Attribution:
     def _through(self, traces: Traces) -> list[Row]:
         """Return the rows whose state machine can have made the call; a task shows no role, only that there was one."""
         if traces.role:
-            return [row for row in self._machines.get(traces.role, []) if fits_target(traces, row.target)]
-        if traces.started_by != MACHINE_MARK:
+            several = self._machines.get(traces.role, [])
+        elif traces.started_by == MACHINE_MARK:
+            several = [row for some in self._machines.values() for row in some]
+        else:
+            several = []
+        if not several:
             return []
-        return [row for some in self._machines.values() for row in some if fits_target(traces, row.target)]
+        traces = replace(traces, commands=None)  # the input of the target is the state machine's own
+        return [row for row in several if fits_target(traces, replace(row.target, role=row.role))]
 
     def _among(self, traces: Traces, left: Sequence[Rule]) -> Whose:
         doubt = ""
@@ -109,8 +117,10 @@ class Attribution:
         rows = [row for owner in left for row in self._of_owner(traces, owner)]
         if not rows:
             return NOBODYS
-        if doubt or len(rows) > 1:
-            return Whose(rows, doubt or _label(rows))
+        if doubt:
+            return Whose(rows, doubt, outside=True)
+        if len(rows) > 1:
+            return of_rows(rows)
         occasion = "" if traces.started_by else attribution.occasion(left[0], traces.time)
         return Whose(rows, attribution.label(left[0]) + occasion)
 
@@ -134,6 +144,11 @@ class Attribution:
         if id(owner) not in self._rivals and self._find is not None:
             self._rivals[id(owner)] = self._find(owner)
         return self._rivals[id(owner)]
+
+
+def of_rows(rows: Sequence[Row]) -> Whose:
+    """Return that it is of one of *rows*."""
+    return Whose(rows, _label(rows))
 
 
 def _label(rows: Sequence[Row]) -> str:
