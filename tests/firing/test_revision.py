@@ -4,7 +4,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ecs_runbook.errors import AwsError, EvidenceError
+from ecs_runbook.errors import AwsError, EvidenceError, SpecError
 from ecs_runbook.firing.revision import DEREGISTERED_COLUMNS, deregister, register_again
 
 ARN = "arn:aws:ecs:eu-west-1:111122223333:task-definition"
@@ -130,3 +130,11 @@ def test_a_family_without_revisions_keeps_the_columns(ecs):
     client, stub = ecs
     stub.add_response("list_task_definitions", {"taskDefinitionArns": []})
     assert list(deregister("nightly", ecs=client, owner="nightly").columns) == DEREGISTERED_COLUMNS
+
+
+@pytest.mark.parametrize("image", ["${path.module}", "busybox:1\n", "bus ybox", "-x", "漢字"])
+def test_an_image_that_is_none_is_refused_before_anything_is_registered(ecs, image):
+    client, _ = ecs
+    with pytest.raises(SpecError) as refusal:
+        register_again("nightly", ecs=client, image=image)
+    assert str(refusal.value).startswith(f"Nothing was registered:\n  - image = {image!r}: an image is [registry/]name")

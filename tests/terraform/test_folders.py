@@ -59,3 +59,18 @@ def test_finding_ties_the_folder_to_the_server_that_runs_now(make_spec):
     assert "http://127.0.0.1:1" in before
     assert "http://127.0.0.1:1" not in after
     assert "/state/two/" in after
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [("x" * 500, "File name too long"), ("a\0b", "embedded null byte"), ("~nobody-of-that-name/x", "home directory")],
+)
+def test_what_cannot_be_a_folder_is_named_with_its_reason(make_spec, folder, reason):
+    with pytest.raises(WorkspaceError, match=reason) as refusal:
+        write_terraform(make_spec(), LOCAL, folder=folder)
+    assert str(refusal.value).startswith(f"folder = {folder!r} cannot be a folder: ")
+
+
+def test_what_cannot_be_a_name_is_named_with_its_reason():
+    with pytest.raises(WorkspaceError, match=r"^name = 'a\\x00b' cannot be a folder: embedded null byte"):
+        find_terraform(LOCAL, name="a\0b")

@@ -672,7 +672,7 @@ def test_overrides_that_runtask_takes_are_taken():
         "containerOverrides": [
             {
                 "name": "main",
-                "command": ["true"],
+                "command": ["true", "\\u0000", "\\\\u0000"],
                 "environment": [{"name": "A", "value": "b"}],
                 "cpu": 128,
                 "memory": 256,
@@ -689,6 +689,8 @@ def test_overrides_that_runtask_takes_are_taken():
 @pytest.mark.parametrize(
     ("overrides", "field", "words"),
     [
+        (overriding(command=["a\0b"]), "overrides", "a NUL cannot be sent to AWS"),
+        (overriding(command=["\\\\\0"]), "overrides", "a NUL cannot be sent to AWS"),
         ({"container_overrides": []}, "overrides.container_overrides", "did you mean containerOverrides?"),
         ({"ContainerOverrides": []}, "overrides.ContainerOverrides", "did you mean containerOverrides?"),
         ({"x": 1}, "overrides.x", "there are containerOverrides, cpu"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from ecs_runbook.errors import EvidenceError
+from ecs_runbook.errors import EvidenceError, Fault, SpecError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.names import definition
 
@@ -56,6 +56,8 @@ def register_again(
 
     Raises
     ------
+    SpecError
+        If the image's name is none: a revision with it could not run, and would be the latest all the same.
     EvidenceError
         If the container is not there, or there are several and none was named.
     AwsError
@@ -67,6 +69,8 @@ def register_again(
     ``iam:PassRole`` on its roles. What may be registered is taken from the API's own model, so nothing is lost when
     AWS adds a field.
     """
+    if image:
+        _require_image(image)
     ask = ask or Asking()
     told = ask("ecs:DescribeTaskDefinition", ecs.describe_task_definition, taskDefinition=family, include=["TAGS"])
     shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
@@ -130,6 +134,15 @@ def deregister(family: str, *, ecs: ECSClient, owner: str, ask: Asking | None = 
         because = f"tagged {OWNER_TAG} = {owner}" if ours else f"not tagged {OWNER_TAG} = {owner}: left as it is"
         rows.append([family, definition(arn).revision, arn, ours, because])
     return pd.DataFrame(rows, columns=DEREGISTERED_COLUMNS).astype({"revision": "Int64", "deregistered": bool})
+
+
+def _require_image(image: str) -> None:
+    from ecs_runbook.wanted.spec import image_name
+
+    try:
+        image_name(image)
+    except ValueError as wrong:
+        raise SpecError("Nothing was registered:", faults=[Fault("image", repr(image), str(wrong))]) from None
 
 
 def _container(containers: Sequence[dict[str, Any]], name: str, family: str) -> dict[str, Any]:

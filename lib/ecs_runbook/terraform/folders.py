@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,9 +100,16 @@ def find_terraform(aws: Aws, *, name: str, folder: str = "") -> Files:
 
 
 def _place(aws: Aws, name: str, folder: str) -> Path:
-    if folder:
-        return (workspace.root() / Path(folder).expanduser()).resolve()
-    return workspace.build() / ("local" if aws.where == "local" else aws.account) / name
+    below = workspace.build() / ("local" if aws.where == "local" else aws.account)
+    try:
+        place = (workspace.root() / Path(folder).expanduser()).resolve() if folder else below / name
+        with contextlib.suppress(FileNotFoundError):
+            place.stat()
+    except (OSError, ValueError, RuntimeError) as error:  # too long; a NUL; the home of nobody
+        said = f"folder = {folder!r}" if folder else f"name = {name!r}"
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WorkspaceError(f"{said} cannot be a folder: {reason}.", hint="Name another one.") from None
+    return place
 
 
 def mistakes() -> dict[str, Path]:

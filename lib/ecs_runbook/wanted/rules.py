@@ -290,6 +290,8 @@ def _overrides(spec: Spec) -> Iterator[Fault]:
             "only what JSON knows is allowed: text, numbers, lists, objects, True, False, None",
         )
         return
+    if re.search(r"(?<!\\)(\\\\)*\\u0000", text):  # as JSON writes a NUL
+        yield Fault("overrides", "(not shown)", "a NUL cannot be sent to AWS; leave it out")
     length = len(text) + 5 * len(re.findall("[<>&\u2028\u2029]", text))  # which Terraform writes as < and so on
     if length > MAX_INPUT:
         yield Fault("overrides", "(too long)", f"{length} characters as JSON; at most {MAX_INPUT} are allowed")

@@ -102,7 +102,20 @@ def _text(value: str) -> str:
     return value
 
 
-def _image(value: str) -> str:
+def image_name(value: str) -> str:
+    """
+    Return *value* if ECS takes it as an image's name.
+
+    Raises
+    ------
+    ValueError
+        With what would be right.
+
+    Examples
+    --------
+    >>> image_name("public.ecr.aws/docker/library/busybox:1.36")
+    'public.ecr.aws/docker/library/busybox:1.36'
+    """
     before_digest = re.sub(f"{_DIGEST}$", "", value)
     if len(before_digest) > 255 or not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.:/#-]*", before_digest, re.ASCII):
         mend = "an image is [registry/]name[:tag] or …@sha256:<64 hex>, at most 255 letters, digits and _ - : . / #"
@@ -232,7 +245,7 @@ class Spec(_Strict):
     """
 
     name: Annotated[str, _matching("[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", _NAME_MEND)]
-    image: Annotated[str, AfterValidator(_image)]
+    image: Annotated[str, AfterValidator(image_name)]
     schedule: Annotated[str, AfterValidator(_schedule)]
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     description: Annotated[Text, _matching("(?s:.*)", "at most 512 characters are allowed", at_most=512)] = ""
