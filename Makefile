@@ -1,6 +1,8 @@
 # One entry for people and for CI: `make demo`, `make test`, `make lint`, `make lab`, `make bench`.
 PYTHON ?= python3
 BIN := .venv/bin
+# In a container one is root, and JupyterLab would refuse; it listens on loopback, to who has its token.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 UV_FLAGS = --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 
 .PHONY: help setup demo test lint format lab bench lock
@@ -30,7 +32,10 @@ format: setup ## format code and strip notebooks
 	@$(BIN)/nbstripout notebooks/*.ipynb
 
 lab: setup ## JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+	@mkdir -p .venv/share/jupyter/lab/settings
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+		> .venv/share/jupyter/lab/settings/overrides.json
+	@$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks
 
 bench: setup ## speed, as ratios in one run
 	@$(BIN)/python benchmarks/run.py

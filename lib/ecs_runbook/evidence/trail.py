@@ -90,10 +90,14 @@ def run_task_calls(
             calls.append(kept)
         if progress and call.time and until > since:
             done = (until - call.time) / (until - since)
-            progress.row("CloudTrail", min(max(done, 0.0), 1.0), f"{seen} RunTask calls, back to {call.time:%H:%M:%S}")
+            progress.row("CloudTrail", min(max(done, 0.0), 1.0), f"{_calls(seen)}, back to {call.time:%H:%M:%S}")
     if progress:
-        progress.row("CloudTrail", 1.0, f"{seen} RunTask calls")
+        progress.row("CloudTrail", 1.0, _calls(seen))
     return Trail(tuple(once(calls)), tuple(unreadable))
+
+
+def _calls(count: int) -> str:
+    return f"{count} RunTask {'call' if count == 1 else 'calls'}"
 
 
 def once(calls: Iterable[Call]) -> list[Call]:

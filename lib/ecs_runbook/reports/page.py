@@ -251,7 +251,7 @@ pre { margin: 0; font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, 
 .highlight pre { white-space: pre; }
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: #f6f8fa; padding: .1em .3em; }
 pre code { background: none; padding: 0; }
-.output_subarea, .scroll { padding: 6px 0; overflow-x: auto; }
+.output_subarea, .text_cell_render, .scroll { padding: 6px 0; overflow-x: auto; }
 .output_stderr { background: #fff8c5; padding: 6px 12px; }
 .output_error { background: #ffebe9; border-left: 3px solid #cf222e; padding: 6px 12px; }
 img, svg { max-width: 100%; height: auto; }

@@ -476,9 +476,11 @@ def _table(changes: Iterable[Change]) -> pd.DataFrame:
 
 
 def _page(title: str, changes: Sequence[Change], warnings: Sequence[str]) -> str:
+    left = 'style="text-align:left"'  # JupyterLab puts cells to the right
     rows = "".join(
-        f"<tr><td>{change.action}</td><td><code>{html.escape(change.address)}</code></td></tr>" for change in changes
+        f"<tr><td {left}>{change.action}</td><td {left}><code>{html.escape(change.address)}</code></td></tr>"
+        for change in changes
     )
-    table = f"<table><tr><th>action</th><th>resource</th></tr>{rows}</table>" if rows else ""
+    table = f"<table><tr><th {left}>action</th><th {left}>resource</th></tr>{rows}</table>" if rows else ""
     notes = "".join(f"<p>⚠ {html.escape(warning)}</p>" for warning in warnings)
     return f"<p><b>{html.escape(title)}</b></p>{table}{notes}"
