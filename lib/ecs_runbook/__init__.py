@@ -32,6 +32,7 @@ _HOMES = {
     "both": "lint.check",
     "causes_picture": "reports.causes",
     "check_plan": "lint.check",
+    "check": "checks.check",
     "check_receipt": "reports.check_files",
     "choose_mistakes": "rehearsal.mistakes",
     "connect": "session",

@@ -1,7 +1,9 @@
 """A made-up account of one schedule in which nothing is wrong, to be changed by one thing at a time."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
 
 from ecs_runbook.checks.judge import judge
 from ecs_runbook.evidence.schedules import Schedule
@@ -122,11 +124,17 @@ def facts(row=None, **changes):
     return replace(fine, **changes)
 
 
-def told(row, scene=None, *, now=NOW, zone="UTC", settings=None, lasts=None):
+def ran(row, *lasts):
+    """A table of runs of one row that took so many seconds, a day apart."""
+    began = [NOW - timedelta(days=days) for days in range(len(lasts), 0, -1)]
+    who = {"account": row.place.account, "region": row.place.region, "subject": row.subject}
+    return pd.DataFrame({**who, "started_at": began, "seconds": lasts})
+
+
+def told(row, scene=None, *, now=NOW, zone="UTC", settings=None, lasts=()):
     """Every finding of one row, by its check."""
-    lasts = {(row.place, row.subject): lasts} if lasts else None
-    places = {PLACE: scene or facts(row)}
-    found = judge(Inventory([row], places=[PLACE]), places, now=now, zone=zone, settings=settings, lasts=lasts)
+    places, past = {PLACE: scene or facts(row)}, ran(row, *lasts or ())
+    found = judge(Inventory([row], places=[PLACE]), places, now=now, zone=zone, settings=settings, past=past)
     by_check = {}
     for finding in found:
         assert finding.check not in by_check, f"{finding.check} twice"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ecs_runbook.checks.durations import took
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.saying import listed, ng, ok, skip, skip_at
 from ecs_runbook.diagnosis.explain import Explanation, explain
@@ -104,12 +105,12 @@ def judge_happened(
     SpecError
         If *zone* is not an IANA time zone.
     """
-    reader, took = zone_named(zone), _by_row(past)
+    reader, earlier = zone_named(zone), took(past)
     for row in found.rows:
         history = happened.of(row)
         if history is None:
             continue
-        seen = Seen(history, happened, reader, zone, took.get((row.place, row.subject), ()))
+        seen = Seen(history, happened, reader, zone, earlier.get((row.place, row.subject), ()))
         blind = _OF_THE_TRAIL if happened.gap(row.place, TRAIL) else ()
         for look in LOOKS:
             yield from (one for one in look(row, seen) if one.check not in blind)
@@ -126,20 +127,6 @@ def _not_learnt(happened: Happened) -> Iterator[Finding]:
             yield skip_at("runs-latest", place, place.region, gap)
         elif gap.subject not in (CHANGES, UNREADABLE):
             yield skip_at("runs-succeeded", place, f"cluster {gap.subject}", gap)
-
-
-def _by_row(past: pd.DataFrame | None) -> Mapping[tuple[Place, str], Sequence[tuple[datetime, float]]]:
-    found: dict[tuple[Place, str], list[tuple[datetime, float]]] = {}
-    columns = () if past is None else ("account", "region", "subject", "started_at", "seconds")
-    rows = zip(*(past[name] for name in columns), strict=True) if past is not None else ()
-    for account, region, subject, began, took in rows:
-        if began == began and took == took:  # neither NaT nor NaN is itself
-            found.setdefault((Place(account, region), subject), []).append((_utc(began), float(took)))
-    return {key: sorted(some) for key, some in found.items()}
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 # -------- was every firing answered

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ecs_runbook.checks import networks, permissions, queues, targets, times
+from ecs_runbook.checks.durations import took
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.happened import judge_happened
 from ecs_runbook.checks.saying import Check, Scene, skip_at
@@ -29,12 +30,11 @@ _EVEN_IF_DORMANT = frozenset({"schedule-disabled", "schedule-never-again", "dead
 def judge(
     inventory: Inventory,
     facts: Mapping[Place, Facts],
+    happened: Happened | None = None,
     *,
     now: datetime,
     zone: str = "UTC",
     settings: Settings | None = None,
-    lasts: Mapping[tuple[Place, str], Sequence[float]] | None = None,
-    happened: Happened | None = None,
     past: pd.DataFrame | None = None,
 ) -> list[Finding]:
     """
@@ -46,18 +46,16 @@ def judge(
         What is on a schedule. Its gaps become SKIP findings of the check ``inventory``.
     facts
         What AWS says of what the rows of each place name; a place without any is SKIP.
+    happened
+        What the rows ran; nothing is judged of that if it is left out.
     now
         Aware.
     zone
         IANA name of the reader's time zone.
     settings
         Which checks are off, or of another severity.
-    lasts
-        How many seconds the task of each row took, oldest first, by place and subject.
-    happened
-        What happened to the rows; None if that was not looked at.
     past
-        How long earlier runs took; see :func:`~ecs_runbook.checks.happened.judge_happened`.
+        How long earlier runs took, columns ``account``, ``region``, ``subject``, ``started_at`` and ``seconds``.
 
     Returns
     -------
@@ -75,11 +73,11 @@ def judge(
     rows: dict[Place, list[Row]] = defaultdict(list)
     for row in inventory.rows:
         rows[row.place].append(row)
-    durations: dict[Place, dict[str, Sequence[float]]] = defaultdict(dict)
-    for (place, subject), seconds in (lasts or {}).items():
-        durations[place][subject] = seconds
+    lasts: dict[Place, dict[str, Sequence[float]]] = defaultdict(dict)
+    for (place, subject), runs in took(past, happened.runs if happened else None).items():
+        lasts[place][subject] = [seconds for _, seconds in runs]
     for place, own in rows.items():
-        scene = Scene(facts.get(place, Facts(place)), now, reader, zone, durations[place])
+        scene = Scene(facts.get(place, Facts(place)), now, reader, zone, lasts[place])
         for row in own:
             said = (finding for check in CHECKS for finding in check(row, scene))
             found += _milder(_as_set(said, settings), times.dormant(row, scene))
