@@ -19,7 +19,7 @@ class ScheduledWorld(LocalWorld):
     def __init__(self, server):
         super().__init__(server)
         self.to(BEGIN)
-        self.sqs = self.client("sqs")
+        self.sqs, self.scheduler = self.client("sqs"), self.client("scheduler")
         self.aws = connect("local", endpoint=server.url, region="eu-west-2")
         self.network_of_targets = {"awsvpcConfiguration": {"Subnets": [self.subnet], "SecurityGroups": [self.group]}}
 
@@ -70,6 +70,34 @@ class ScheduledWorld(LocalWorld):
         self.events.put_rule(Name=name, ScheduleExpression=expression, **more)
         assert self.events.put_targets(Rule=name, Targets=list(targets))["FailedEntryCount"] == 0
 
+    def schedule(self, name, expression, role, *, family="", zone="UTC", flexible=0, queue="", **more):
+        """Make a schedule of EventBridge Scheduler that runs a family, of its own name if no other is given."""
+        target = self.target(family or name, role, queue=queue)
+        kept = {key: value for key, value in target.items() if key != "Id"}
+        inner = kept["EcsParameters"]["NetworkConfiguration"]["awsvpcConfiguration"]
+        kept["EcsParameters"] |= {"NetworkConfiguration": {"awsvpcConfiguration": inner}}
+        window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": flexible} if flexible else {"Mode": "OFF"}
+        self.scheduler.create_schedule(
+            Name=name,
+            ScheduleExpression=expression,
+            ScheduleExpressionTimezone=zone,
+            FlexibleTimeWindow=window,
+            Target=more.pop("target", kept),
+            **more,
+        )
+
+    def switch(self, name, *, on):
+        """Enable or disable a schedule."""
+        told = self.scheduler.get_schedule(Name=name)
+        kept = ("Name", "ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target")
+        self.scheduler.update_schedule(**{key: told[key] for key in kept}, State="ENABLED" if on else "DISABLED")
+
+    def simple_schedule(self, name, expression, **more):
+        """Make a schedule that runs a family of its own name, under a role of its own."""
+        self.define(name)
+        role = self.events_role(f"{name}-events", name, trust="scheduler.amazonaws.com")
+        self.schedule(name, expression, role, **more)
+
     def simple(self, name, expression, **more):
         """Make a rule that runs a family of its own name, under a role of its own."""
         self.define(name)
@@ -112,18 +140,55 @@ def sow(world):
     for name in (LONG, TWIN):
         world.rule(name, DAILY, world.target("both", shared))
 
+    sow_schedules(world)
+    world.simple("retried", "cron(20 6 * * ? *)")
+    world.simple("no-capacity", "cron(40 6 * * ? *)")
+
+    world.go(1, 6, 19)
+    process.settings(world.server, throttle={"ecs:RunTask": 3})
+    world.go(1, 6, 39)
+    process.settings(world.server, fargate="no-capacity")
+    world.go(1, 6, 41)
+    process.settings(world.server, fargate="available")
     world.go(1, 12)
     world.define("good")
     world.define("pinned")
     world.events.disable_rule(Name="switched-off")
-    for name in ("broken-role-events", "broken-role-with-queue-events"):
-        world.trust(name, "ecs-tasks.amazonaws.com")
+    world.switch("paused", on=False)
+    for name in ("broken-role", "broken-role-with-queue", "broken"):
+        world.trust(f"{name}-events", "ecs-tasks.amazonaws.com")
     world.go(1, 17, 0, 40)
     world.start_by_hand("twice", "twice")
 
     world.go(2, 12)
     world.simple("new", DAILY)
+    world.simple_schedule("young", DAILY)
     world.events.enable_rule(Name="switched-off")
-    for name in ("broken-role-events", "broken-role-with-queue-events"):
-        world.trust(name)
+    world.switch("paused", on=True)
+    for name in ("broken-role", "broken-role-with-queue"):
+        world.trust(f"{name}-events")
+    world.trust("broken-events", "scheduler.amazonaws.com")
     world.go(3, 18)
+
+
+def sow_schedules(world):
+    """Make schedules of EventBridge Scheduler of every kind."""
+    world.simple_schedule("tokyo", "cron(0 9 * * ? *)", zone="Asia/Tokyo")
+    world.simple_schedule("flexible", DAILY, flexible=30)
+    world.simple_schedule("once", "at(2027-01-05T17:00:00)")
+    world.simple_schedule("every-two", "rate(2 hours)")
+    world.simple_schedule("ends", DAILY, EndDate=world.at(1, 20))
+    world.simple_schedule("starts", DAILY, StartDate=world.at(2, 12))
+    world.simple_schedule("broken", DAILY)
+    world.simple_schedule("paused", DAILY)
+    world.define("universal")
+    role = world.events_role("universal-events", "universal", trust="scheduler.amazonaws.com")
+    inner = {"Subnets": [world.subnet], "SecurityGroups": [world.group]}
+    given = {
+        "Cluster": arn("cluster/default"),
+        "TaskDefinition": arn("task-definition/universal"),
+        "LaunchType": "FARGATE",
+        "NetworkConfiguration": {"AwsvpcConfiguration": inner},
+    }
+    target = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": role, "Input": json.dumps(given)}
+    world.schedule("universal", DAILY, role, target=target)

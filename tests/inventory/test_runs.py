@@ -278,6 +278,25 @@ def test_a_schedule_of_scheduler_is_known_by_its_mark(paper):
     assert calls["cloudtrail:LookupEvents"] == 2
 
 
+def universal(**given):
+    told = {"Cluster": arn("cluster/batch"), "TaskDefinition": arn("task-definition/etl"), **given}
+    role = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
+    return {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": role, "Input": json.dumps(told)}
+
+
+@pytest.mark.parametrize(("given", "started"), [({}, ""), ({"startedBy": "etl-of-the-night"}, "etl-of-the-night")])
+def test_a_universal_target_is_passed_on_as_it_is_written(paper, given, started):
+    paper.define("etl")
+    paper.schedule("etl", universal(**given), ScheduleExpression="cron(0 17 * * ? *)")
+    asked = {"startedBy": started} if started else {}
+    paper.run(DAYS[3], rule=None, family="etl", started=started, by="", asked=asked, code=3)
+    paper.run("23 18:00", rule=None, family="etl", started="somebody", by="", role="person")
+    happened, _ = looked(paper, since=at("23 12:00"))
+    own = of(happened, "etl")
+    assert (own.ran, own.not_due, own.missed) == (1, [], [])
+    assert own.attempts[0].runs[0].exit_code == 3
+
+
 # -------- the latest revision at each moment
 
 

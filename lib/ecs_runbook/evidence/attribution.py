@@ -222,8 +222,8 @@ def _commands_of(target: Target) -> Commands | None:
         told = json.loads(given)
     except (TypeError, ValueError):
         return None
-    if isinstance(told, Mapping) and isinstance(told.get("Overrides"), Mapping):  # a universal target of Scheduler
-        told = told["Overrides"]
+    if isinstance(told, Mapping):  # a universal target of Scheduler has them one deeper
+        told = told.get("Overrides") or told.get("overrides") or told
     return _commands(told) or frozenset()
 
 

@@ -20,6 +20,7 @@ from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence import attribution, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as steps_of
+from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.evidence.revisions import Steps
 from ecs_runbook.evidence.runs import (
@@ -42,7 +43,7 @@ from ecs_runbook.firing.rules import Rule
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.inventory import changes as changed
 from ecs_runbook.inventory.bars import PlaceBars
-from ecs_runbook.inventory.changes import Change
+from ecs_runbook.inventory.changes import Change, Span
 from ecs_runbook.inventory.facts import read_definition
 from ecs_runbook.inventory.firings import Attempt, History, Matched, Window, add_letters, history, match, share
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
@@ -221,7 +222,12 @@ class _Looking:
                     self.tasks[task.arn] = task
 
     def _cluster(self, name: str) -> remembered.Remembered:
-        return remembered.stopped(name, ecs=self.aws.client("ecs"), ask=self.ask, wanted=is_scheduled)
+        marks = self.whose.marks()
+
+        def wanted(started_by: str) -> bool:
+            return is_scheduled(started_by) or started_by in marks
+
+        return remembered.stopped(name, ecs=self.aws.client("ecs"), ask=self.ask, wanted=wanted)
 
     def ask_trail(self) -> None:
         """Learn which RunTask calls there were."""
@@ -425,42 +431,54 @@ class _Looking:
         by_owner: dict[tuple[str, ...], list[Change]] = defaultdict(list)
         for change in known:
             by_owner[change.owner].append(change)
-        spans = {
-            id(row): changed.spans(
-                row, changed.of_row(row, by_owner[changed.owner_of(row)]), self.window.since, self.window.until
-            )
-            for row in self.rows
-        }
-        matched = {id(row): match(row, certain[id(row)], spans[id(row)], self.window) for row in self.rows}
         doubtful = [one for one in self.own if not (one[1].certain or one[1].drill)]
-        share(
-            ((attempt, [matched[id(row)] for row in whose.rows]) for attempt, whose in doubtful if not whose.outside),
-            ((attempt, [matched[id(row)] for row in whose.rows]) for attempt, whose in doubtful if whose.outside),
-        )
-        self._add_letters(matched)
-        found = {}
+        letters = self._letters()
+        together = {id(row) for _, whose in doubtful for row in whose.rows}
+        together |= {id(row) for row in self.rows if row.owner.arn in letters}
+        found: dict[str, History] = {}
+        open_still: dict[int, tuple[Row, Matched, Sequence[Span]]] = {}
         for row in self.rows:
-            found[row.subject] = history(matched[id(row)], spans[id(row)], self.window)
+            changes = changed.of_row(row, by_owner[changed.owner_of(row)])
+            spans = changed.spans(row, changes, self.window.since, self.window.until)
+            matched = match(row, certain[id(row)], spans, self.window)
+            if id(row) in together:
+                open_still[id(row)] = (row, matched, spans)
+            else:  # the firings of most rows are not kept: there may be very many
+                found[row.subject] = history(matched, spans, self.window)
+        self._settle(open_still, doubtful, letters)
+        found |= {row.subject: history(matched, spans, self.window) for row, matched, spans in open_still.values()}
+        for row in self.rows:
             found[row.subject].drills = drills[id(row)]
         return found
 
-    def _add_letters(self, matched: Mapping[int, Matched]) -> None:
+    def _settle(
+        self,
+        rows: Mapping[int, tuple[Row, Matched, Sequence[Span]]],
+        doubtful: Sequence[tuple[Attempt, Whose]],
+        letters: Mapping[str, Sequence[Letter]],
+    ) -> None:
+        """Give to the firings of several rows what can be of each of them."""
+        several = [(attempt, [rows[id(row)][1] for row in whose.rows], whose.outside) for attempt, whose in doubtful]
+        share(
+            ((attempt, some) for attempt, some, outside in several if not outside),
+            ((attempt, some) for attempt, some, outside in several if outside),
+        )
+        for sender, some in letters.items():
+            add_letters([matched for row, matched, _ in rows.values() if row.owner.arn == sender], some)
+
+    def _letters(self) -> dict[str, list[Letter]]:
+        """Return the dead letters of the range by who sent them, each once."""
+        own = {row.owner.arn for row in self.rows}
         letters = {
-            letter.id or id(letter): letter
+            letter.id or str(id(letter)): letter
             for queue in self.facts.queues.values()
-            if isinstance(queue, Queue)
-            for letter in queue.letters
-            if letter.time is not None and self.window.since <= letter.time <= self.window.until
+            for letter in (queue.letters if isinstance(queue, Queue) else ())
+            if letter.sender in own and letter.time and self.window.since <= letter.time <= self.window.until
         }
-        by_sender: dict[str, list[Any]] = defaultdict(list)
+        by_sender: dict[str, list[Letter]] = defaultdict(list)
         for letter in letters.values():
             by_sender[letter.sender].append(letter)
-        by_owner: dict[str, list[Matched]] = defaultdict(list)
-        for row in self.rows:
-            if row.owner.arn in by_sender:
-                by_owner[row.owner.arn].append(matched[id(row)])
-        for sender, several in by_owner.items():
-            add_letters(several, by_sender[sender])
+        return by_sender
 
     def _to_be_explained(self, histories: Mapping[str, History]) -> bool:
         """Say whether changes of the rows are worth looking up."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from ecs_runbook.evidence import attribution
 from ecs_runbook.evidence.attribution import AMBIGUOUS, NOT_OURS, Traces, fits_target
 from ecs_runbook.evidence.owners import Everyone, Rivals
+from ecs_runbook.evidence.schedules import RUN_TASK
 from ecs_runbook.evidence.schedules import STARTED_BY_PREFIX as SCHEDULE_MARK
 from ecs_runbook.firing.names import STARTED_BY_PREFIX as RULE_MARK
 from ecs_runbook.firing.names import short
@@ -67,13 +69,13 @@ class Attribution:
     def __init__(self, rows: Sequence[Row], rivals: Callable[[Rule], Rivals | None] | None = None) -> None:
         self._rows: dict[int, list[Row]] = {}
         self._named: dict[str, list[Row]] = defaultdict(list)
-        self._machines: dict[str, list[Row]] = defaultdict(list)
+        self._free: dict[str, list[Row]] = defaultdict(list)
         self._find, self._rivals = rivals, dict[int, Rivals | None]()
         by_owner: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         for row in rows:
-            if row.through:
-                self._machines[row.role].append(row)
-            else:
+            if row.through or _is_universal(row):
+                self._free[row.role].append(row)
+            if not row.through:
                 by_owner[owner_of(row)].append(row)
         known = []
         for own in by_owner.values():
@@ -86,29 +88,53 @@ class Attribution:
 
     def of(self, traces: Traces) -> Whose:
         """Return whose it is."""
-        if not traces.started_by.startswith((RULE_MARK, SCHEDULE_MARK)) and (own := self._through(traces)):
-            return of_rows(own)
+        marked = traces.started_by.startswith((RULE_MARK, SCHEDULE_MARK))
+        own = [] if marked else self._of_free(traces)
+        if traces.started_by and not marked:
+            return of_rows(own) if own else NOBODYS
         left = self._everyone.left(traces)
         if left:
-            return self._among(traces, left)
+            among = self._among(traces, left)
+            more = [row for row in own if not any(row is one for one in among.rows)]
+            return of_rows([*among.rows, *more]) if more else among
+        if own:
+            return of_rows(own)
         if self._everyone.is_drill(traces):
             label = self._everyone.whose(traces)
             rows = self._named.get(label.removesuffix(" (drill)"), [])
             return Whose(rows, label, drill=True) if rows else NOBODYS
         return NOBODYS
 
-    def _through(self, traces: Traces) -> list[Row]:
-        """Return the rows whose state machine can have made the call; a task shows no role, only that there was one."""
+    def marks(self) -> frozenset[str]:
+        """Return what else than a rule's or schedule's mark its tasks carry as ``startedBy``."""
+        free = [row for some in self._free.values() for row in some]
+        return frozenset(MACHINE_MARK if row.through else _given_mark(row) for row in free)
+
+    def _of_free(self, traces: Traces) -> list[Row]:
+        """
+        Return the rows that can have made a call which carries no rule's or schedule's mark.
+
+        A state machine calls under its own role; a universal target of Scheduler is passed on as it is written. A task
+        shows no role.
+        """
         if traces.role:
-            several = self._machines.get(traces.role, [])
-        elif traces.started_by == MACHINE_MARK:
-            several = [row for some in self._machines.values() for row in some]
+            several = self._free.get(traces.role, [])
+        elif traces.started_by:
+            several = [row for some in self._free.values() for row in some]
         else:
             several = []
         if not several:
             return []
-        traces = replace(traces, commands=None)  # the input of the target is the state machine's own
-        return [row for row in several if fits_target(traces, replace(row.target, role=row.role))]
+        known = []
+        for row in several:
+            mark = MACHINE_MARK if row.through else _given_mark(row)
+            if traces.started_by not in ("", mark) and not (row.through and traces.role):
+                continue
+            # the input of the target is the state machine's own
+            seen = replace(traces, commands=None) if row.through else traces
+            if fits_target(seen, replace(row.target, role=row.role)):
+                known.append(row)
+        return known
 
     def _among(self, traces: Traces, left: Sequence[Rule]) -> Whose:
         doubt = ""
@@ -157,8 +183,22 @@ def _label(rows: Sequence[Row]) -> str:
 
 
 def is_scheduled(started_by: str) -> bool:
-    """Say whether a task with that ``startedBy`` can be of a rule, a schedule or a state machine."""
-    return started_by.startswith((RULE_MARK, SCHEDULE_MARK)) or started_by == MACHINE_MARK
+    """Say whether a task with that ``startedBy`` says that it is of a rule or a schedule."""
+    return started_by.startswith((RULE_MARK, SCHEDULE_MARK))
+
+
+def _is_universal(row: Row) -> bool:
+    return str(row.target.raw.get("Arn", "")).endswith(RUN_TASK)
+
+
+def _given_mark(row: Row) -> str:
+    """Return the ``startedBy`` that the input of a universal target says; ``""`` if it says none."""
+    try:
+        given = json.loads(str(row.target.raw.get("Input") or "{}"))
+    except ValueError:
+        return ""
+    told = {str(name).lower(): value for name, value in given.items()} if isinstance(given, Mapping) else {}
+    return str(told.get("startedby") or "")
 
 
 def clusters_of(rows: Sequence[Row]) -> list[str]:
