@@ -290,3 +290,11 @@ def test_a_session_that_runs_out_is_renewed_by_itself_and_counted(server, audit)
 def test_clients_of_one_who_repeats_calls_himself_try_once_and_do_not_wait_for_long(server):
     config = connect("local", endpoint=server.url).elsewhere(answer_seconds=7).client("ecs").meta.config
     assert (config.retries["total_max_attempts"], config.read_timeout, config.connect_timeout) == (1, 7, 5)
+
+
+def test_a_client_that_was_let_go_is_made_anew(server):
+    aws = connect("local", endpoint=server.url)
+    first = aws.client("ecs")
+    assert aws.client("ecs") is first
+    aws.forget_clients()
+    assert aws.client("ecs") is not first

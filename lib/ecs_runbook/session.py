@@ -105,14 +105,18 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Return the boto3 client of *service*, made once; several threads may use it."""
-        if service not in self._clients:
+        client = self._clients.get(service)
+        if client is None:
             with _MAKING:
-                if service not in self._clients:
-                    endpoint = self._own_endpoint
-                    self._clients[service] = _client(
-                        self._session, service, self.region, endpoint, answer_seconds=self.answer_seconds
-                    )
-        return self._clients[service]
+                client = self._clients.get(service) or _client(
+                    self._session, service, self.region, self._own_endpoint, answer_seconds=self.answer_seconds
+                )
+                self._clients[service] = client
+        return client
+
+    def forget_clients(self) -> None:
+        """Let go of the clients, which are large; the next that is asked for is made anew."""
+        self._clients.clear()
 
     def elsewhere(
         self,

@@ -319,6 +319,9 @@ class PaperAws:
     def client(self, service):
         return _Client(self, service)
 
+    def forget_clients(self):
+        pass
+
     def elsewhere(self, *, region="", role="", external_id="", answer_seconds=None, ask=None):
         if not role:
             return PaperAws(self.paper, self.account, region or self.region, self.partition)

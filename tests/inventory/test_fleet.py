@@ -134,3 +134,17 @@ def test_the_local_aws_has_no_rates_and_aws_has(paper):
     assert fleet(aws).gate.limited
     aws.pace = LOCAL_PACE
     assert not fleet(aws).gate.limited
+
+
+def test_of_many_places_not_all_keep_their_clients(paper, monkeypatch):
+    left = []
+    monkeypatch.setattr(PaperAws, "forget_clients", lambda self: left.append(self.region))
+    few = fleet(PaperAws(paper), regions=["us-east-1", "eu-west-1"])
+    few.leave(few.places[0])
+    assert left == []
+    many = fleet(
+        PaperAws(paper),
+        regions=[f"eu-west-{number}" for number in range(10)] + [f"us-east-{number}" for number in range(10)],
+    )
+    many.leave(many.places[0])
+    assert left == ["eu-west-0"]

@@ -450,6 +450,7 @@ def test_a_page_token_that_repeats_ends_the_list_with_a_gap(paper, operation, ke
     assert gap.subject == subject
     assert "RepeatedPageToken" in gap.because
     assert paper.calls[operation] == 2
+    assert len(found.rows) == 2
 
 
 def test_what_is_deleted_while_it_is_listed_is_simply_not_there(paper):

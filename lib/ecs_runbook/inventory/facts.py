@@ -101,8 +101,13 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
     jobs: dict[Place | str, Callable[[], Any]] = {
         account: partial(_roles, first[account], arns, fleet) for account, arns in roles.items()
     }
-    jobs |= {place: partial(_allowed, rows, known[place], fleet, simulator, bars) for place, rows in by_place.items()}
+    jobs |= {
+        place: partial(_allowed, rows, known[place], first[place.account], fleet, simulator, bars)
+        for place, rows in by_place.items()
+    }
     told = at_once(jobs, most=PLACES_AT_ONCE)
+    for place in first.values():
+        fleet.leave(place)
     return {
         place: replace(one, roles=told[place.account], permits=told[place][0], deeds=told[place][1])
         for place, one in known.items()
@@ -128,13 +133,14 @@ def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) 
     }
     told = at_once(bars.each(place, jobs), most=len(jobs))
     latest, pinned = told.pop("definitions")
+    fleet.leave(place)
     return Facts(place=place, latest=latest, pinned=pinned, **told)
 
 
 def _allowed(
-    rows: Sequence[Row], known: Facts, fleet: Fleet, simulator: Simulator, bars: PlaceBars
+    rows: Sequence[Row], known: Facts, home: Place, fleet: Fleet, simulator: Simulator, bars: PlaceBars
 ) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
-    """Return what IAM says of the requests of *rows*, and of what else their roles must be able to do."""
+    """Return what IAM says, asked in *home*, of the requests of *rows* and of what else their roles must do."""
     passed_on: dict[PermitKey, list[str]] = defaultdict(list)
     for row in rows:
         key, revision = permit_key(row, known), known.resolved(row)
@@ -144,10 +150,8 @@ def _allowed(
     permits: dict[PermitKey, Told[Permit]] = {}
     done: dict[Deed, Told[Answer]] = {}
     if passed_on or wanted:
-        place = known.place
-        permits, done = simulator.ask(
-            passed_on, wanted, iam=fleet.at(place).client("iam"), ask=fleet.ask(place), gate=fleet.gate
-        )
+        iam = fleet.at(home).client("iam")
+        permits, done = simulator.ask(passed_on, wanted, iam=iam, ask=fleet.ask(home), gate=fleet.gate)
     bars.end(known.place, f"{len(rows)} targets")
     return permits, done
 

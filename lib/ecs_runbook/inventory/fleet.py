@@ -59,6 +59,11 @@ class Fleet:
         """Return who makes the calls in *place*, through the gate."""
         return self.gate.ask(place)
 
+    def leave(self, place: Place) -> None:
+        """Nothing is asked in *place* for now: of many places, not all can keep their clients, 3 MB each."""
+        if len(self.places) > PLACES_AT_ONCE:
+            self._entered[place].forget_clients()
+
 
 def fleet(
     aws: Aws,

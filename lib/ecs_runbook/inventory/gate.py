@@ -71,7 +71,7 @@ class Patience:
     longest_pause: float = 20.0
     silent_rounds: int = 2
     broken_calls: int = 20
-    place_seconds: float = 3600.0
+    place_seconds: float = 7200.0
 
 
 class Gate:

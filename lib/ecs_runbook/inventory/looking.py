@@ -52,7 +52,7 @@ class Seen:
     rows: list[Row] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     others: int = 0
-    labels: dict[str, list[str]] = field(default_factory=lambda: {"rule": [], "schedule": []})
+    labels: dict[str, dict[str, None]] = field(default_factory=lambda: {"rule": {}, "schedule": {}})
     unknown: set[tuple[str, str, str]] = field(default_factory=set)
 
 
@@ -80,7 +80,7 @@ class Looking:
 
     def __init__(self, place: Place, fleet: Fleet, chosen: Selection, bars: PlaceBars) -> None:
         self.seen = Seen()
-        self._place, self._gate, self._chosen, self._bars = place, fleet.gate, chosen, bars
+        self._place, self._fleet, self._chosen, self._bars = place, fleet, chosen, bars
         self._aws, self._ask = fleet.at(place), fleet.ask(place)
         self._lock = threading.Lock()
         self._tagged = _Tagged()
@@ -109,9 +109,10 @@ class Looking:
             self._add_schedule(schedule, machines)
         self.seen.gaps = fewer(self.seen.gaps)
         self._bars.end(self._place, f"{len(self.seen.rows)} targets in ECS")
+        self._fleet.leave(self._place)
         return self.seen
 
-    def labels(self, kind: str) -> list[str]:
+    def labels(self, kind: str) -> Iterable[str]:
         """Return the labels of every rule, or of every schedule; what could not be listed is a gap of :attr:`seen`."""
         listed: Iterator[Any] = self._every_rule() if kind == "rule" else self._every_schedule()
         for _ in listed:
@@ -129,18 +130,18 @@ class Looking:
         events, names = self._aws.client("events"), [DEFAULT_BUS]
         try:
             for page in self._ask.pages("events:ListEventBuses", events.list_event_buses, Limit=_AT_ONCE):
-                names += [str(bus["Name"]) for bus in page.get("EventBuses", []) if bus["Name"] != DEFAULT_BUS]
+                names += [str(bus["Name"]) for bus in page.get("EventBuses", [])]
         except AwsError as error:
             self._gap(error, "the buses other than the default one")
-        return names
+        return list(dict.fromkeys(names))
 
     def _rules_of(self, bus: str) -> Iterator[Told]:
         events = self._aws.client("events")
         try:
             for page in self._ask.pages("events:ListRules", events.list_rules, EventBusName=bus, Limit=_AT_ONCE):
                 for rule in page.get("Rules", []):
-                    self.seen.labels["rule"].append(label(bus, str(rule["Name"])))
-                    yield rule
+                    if self._is_new("rule", bus, str(rule["Name"])):
+                        yield rule
         except AwsError as error:
             self._cut_short.add(bus)
             self._gap(error, f"rules of the bus {bus}")
@@ -189,7 +190,7 @@ class Looking:
 
         found: list[tuple[Told, str, list[Told]]] = []
         counted = self._bars.counted(self._place, rules)
-        for (rule, bus), told in self._gate.each("events:ListTargetsByRule", targets, counted):
+        for (rule, bus), told in self._fleet.gate.each("events:ListTargetsByRule", targets, counted):
             if not isinstance(told, AwsError):
                 found.append((rule, bus, told))
             elif told.code != GONE:  # else it was deleted since it was listed
@@ -238,7 +239,8 @@ class Looking:
             for page in self._ask.pages("scheduler:ListSchedules", list_schedules, **parameters):
                 for one in page.get("Schedules", []):
                     own = (str(one.get("GroupName") or DEFAULT_GROUP), str(one["Name"]))
-                    self.seen.labels["schedule"].append(label(*own))
+                    if not self._is_new("schedule", *own):
+                        continue
                     if _may_end_in_ecs(str((one.get("Target") or {}).get("Arn", ""))):
                         yield own
                     else:
@@ -253,7 +255,7 @@ class Looking:
             return
         listed = set(self._every_schedule())
         yield from (one for one in self._chosen.schedules if one in listed)
-        labels = set(self.seen.labels["schedule"])
+        labels = self.seen.labels["schedule"]
         if _SCHEDULES not in self._cut_short:
             self._unknown("schedule", [one for one in self._chosen.schedules if label(*one) not in labels])
 
@@ -269,7 +271,7 @@ class Looking:
 
         found: list[Told] = []
         counted = self._bars.counted(self._place, schedules)
-        for (group, name), told in self._gate.each("scheduler:GetSchedule", described, counted):
+        for (group, name), told in self._fleet.gate.each("scheduler:GetSchedule", described, counted):
             if not isinstance(told, AwsError):
                 found.append({**told, "Name": name, "GroupName": group})
             elif told.code != GONE:
@@ -338,7 +340,7 @@ class Looking:
         def described(arn: str) -> Told:
             return self._ask("states:DescribeStateMachine", describe, stateMachineArn=arn)
 
-        return dict(self._gate.each("states:DescribeStateMachine", described, arns))
+        return dict(self._fleet.gate.each("states:DescribeStateMachine", described, arns))
 
     def _carrying_the_tag(self) -> _Tagged:
         key, value = self._chosen.tag_key, self._chosen.tag_value
@@ -363,6 +365,14 @@ class Looking:
         except AwsError as error:
             self._gap(error, f"what is tagged {key}")
         return _Tagged(rules, groups)
+
+    def _is_new(self, kind: str, of: str, name: str) -> bool:
+        """Note what was listed; a list that changes while it is read, or leads back, may tell one twice."""
+        known, one = self.seen.labels[kind], label(of, name)
+        if one in known:
+            return False
+        known[one] = None
+        return True
 
     def _unknown(self, kind: str, names: Sequence[Name]) -> None:
         if self._chosen.named:  # else it was deleted since it was listed
