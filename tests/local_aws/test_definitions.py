@@ -32,6 +32,13 @@ def test_a_deregistered_revision_can_still_be_described_with_its_date(aws):
     assert round((told["deregisteredAt"] - told["registeredAt"]).total_seconds()) == 60
 
 
+@pytest.mark.parametrize(("mode", "kept"), [("host", "host"), (None, "bridge")])
+def test_a_definition_for_instances_outside_of_aws_is_none_for_fargate(aws, mode, kept):
+    family = aws.register(requiresCompatibilities=["EXTERNAL"], networkMode=mode)["family"]
+    told = aws.ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+    assert (told["compatibilities"], told["networkMode"]) == (["EXTERNAL", "EC2"], kept)
+
+
 @pytest.mark.parametrize("reference", ["nobody", "nobody:1", "nobody:x"])
 def test_an_unknown_revision_cannot_be_described(aws, reference):
     with refused("ClientException", "Unable to describe task definition."):

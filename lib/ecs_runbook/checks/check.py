@@ -71,4 +71,4 @@ def check(
     known = facts(fleet, found, progress=progress)
     happened = runs(fleet, found, since=since, until=until, facts=known, progress=progress)
     findings = judge(found, known, happened, now=until, zone=zone, settings=chosen, past=past)
-    return Checked(found, findings, happened.runs, dict(fleet.gate.counts), chosen.off)
+    return Checked(found, findings, happened.runs, dict(fleet.gate.counts), chosen.off, known)

@@ -1,8 +1,8 @@
 """
 Task definitions: which revision a reference means, and when each was registered and deregistered, by whom.
 
-moto takes the newest revision for the latest, though it be INACTIVE, keeps no dates, and gives a deleted revision's
-number to the next.
+moto takes the newest revision for the latest, though it be INACTIVE, keeps no dates, gives a deleted revision's
+number to the next, and takes a definition for instances outside of AWS for one for Fargate.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def install(world: World) -> None:
         world.clock.now,
     )
     _numbers_are_never_reused()
+    _outside_is_not_fargate()
 
     def describe(self: EC2ContainerServiceBackend, task_definition_str: str) -> TaskDefinition:
         found = resolve(self, task_definition_str)
@@ -135,6 +136,21 @@ def _dates(register: Callable[..., Any], deregister: Callable[..., Any], now: Ca
 
     EC2ContainerServiceBackend.register_task_definition = register_task_definition
     EC2ContainerServiceBackend.deregister_task_definition = deregister_task_definition
+
+
+def _outside_is_not_fargate() -> None:
+    """Keep the mode of a definition for EXTERNAL, which is never awsvpc. Source: AWS docs, ECS Anywhere (verified)."""
+    register = EC2ContainerServiceBackend.register_task_definition
+
+    def register_task_definition(self: EC2ContainerServiceBackend, *args: Any, **kwargs: Any) -> TaskDefinition:
+        definition = register(self, *args, **kwargs)
+        required = definition.requires_compatibilities or []
+        if "EXTERNAL" in required and "FARGATE" not in required:
+            definition.compatibilities = ["EXTERNAL", "EC2"]
+            definition.network_mode = kwargs.get("network_mode") or "bridge"
+        return definition
+
+    EC2ContainerServiceBackend.register_task_definition = register_task_definition
 
 
 def _numbers_are_never_reused() -> None:
