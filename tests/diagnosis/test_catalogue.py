@@ -11,6 +11,7 @@ from ecs_runbook import workspace
 from ecs_runbook.diagnosis.catalogue import DERIVED, FACTS, PLACEHOLDER, catalogue, read_catalogue
 from ecs_runbook.diagnosis.values import fill
 from ecs_runbook.errors import RunbookError
+from ecs_runbook.lint.registry import RULES
 
 ROWS = catalogue()
 NOTEBOOKS = {path.stem for path in (Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb")}
@@ -86,6 +87,17 @@ def test_every_mistake_that_is_named_has_its_folder():
 def test_every_notebook_that_is_named_is_there():
     named = {name for row in ROWS for text in texts(row) for name in re.findall(r"\b\d\d_[a-z_]+", text)}
     assert named <= NOTEBOOKS
+
+
+def test_every_rule_of_lint_that_is_named_is_there():
+    named = {
+        rule
+        for row in ROWS
+        for some in re.findall(r"10_generate (?:does not find|finds neither) ([a-z-]+(?: nor [a-z-]+)?)", row.check)
+        for rule in some.split(" nor ")
+    }
+    assert len(named) > 10
+    assert named <= set(RULES)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
