@@ -226,12 +226,19 @@ class Rehearsed:
         return "\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="text-align:left">{html.escape(name)}</th>' for name in REHEARSED_COLUMNS)
+        head = "".join(_cell("th", name, name) for name in REHEARSED_COLUMNS)
         rows = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(str(cell))}</td>' for cell in row) + "</tr>"
+            "<tr>" + "".join(_cell("td", *one) for one in zip(REHEARSED_COLUMNS, row, strict=True)) + "</tr>"
             for row in self.table.itertuples(index=False, name=None)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(tag: str, column: str, value: object) -> str:
+    # names and ARNs have no place to break, and would push the last columns off the page
+    wide = ";overflow-wrap:anywhere;min-width:18em" if column == "what AWS said" else ""
+    words = html.escape(str(value)).replace("_", "_<wbr>")
+    return f'<{tag} style="text-align:left;vertical-align:top;white-space:normal{wide}">{words}</{tag}>'
 
 
 def _ids(ids: tuple[str, ...]) -> str:
