@@ -225,6 +225,13 @@ def test_an_event_rules_refusal_is_one_too():
     assert found.because.startswith("1 start came to nothing, at 2026-11-21 09:12 UTC: ")
 
 
+def test_an_event_rule_that_started_some_of_its_tasks_fell_short():
+    row = a_row("", pattern="{}", count=2)
+    found = said("runs-refused", unplaced("21 09:12", tasks=1), row=row)
+    assert found.status == "NG"
+    assert "RESOURCE:CPU" in found.because
+
+
 def test_a_refusal_that_may_be_a_drills_is_not_the_schedules():
     stray = refused("21 09:12")
     stray.runs[0].schedule = "nightly (drill or retry)"

@@ -149,12 +149,12 @@ class PaperRuns(Paper):
         return {"RuleNames": [name for name, (_, targets) in known if TargetArn in [one["Arn"] for one in targets]]}
 
 
-def looked(paper, *, regions=(), known=True, since=SINCE, until=UNTIL, **chosen):
+def looked(paper, *, regions=(), known=True, since=SINCE, until=UNTIL, progress=None, **chosen):
     """Return what happened, and the calls that this alone took."""
     gate = Gate(limited=False, sleep=lambda _: None, jitter=lambda: 0.0)
     places = fleet(PaperAws(paper), regions=regions, gate=gate)
     found = take_inventory(places, **chosen)
     told = facts(places, found) if known else None
     before = paper.calls.copy()
-    happened = runs(places, found, since=since, until=until, facts=told)
+    happened = runs(places, found, since=since, until=until, facts=told, progress=progress)
     return happened, dict(paper.calls - before)

@@ -165,6 +165,34 @@ def test_a_task_that_runs_still_says_so(paper):
     assert "ecs:DescribeTasks" not in calls
 
 
+def test_a_task_that_runs_and_that_cloudtrail_is_late_to_tell_of_is_not_missed(paper):
+    paper.rule("morning", ScheduleExpression="cron(30 11 * * ? *)")
+    paper.run("24 11:30:20", "morning", code=0)
+    paper.trail.pop()
+    paper.remember({"taskArn": "svc", "taskDefinitionArn": REVISION, "startedBy": "ecs-svc/1"}, "24 01:00", None)
+    for task in paper.tasks.values():
+        task["lastStatus"] = "RUNNING"
+    happened, calls = looked(paper, since=at("24 11:00"))
+    assert (of(happened, "morning").ran, of(happened, "morning").missed) == (1, [])
+    assert happened.runs[["subject", "status", "state"]].to_numpy().tolist() == [["morning", "RUNNING", "LATEST"]]
+    # since a firing of the last hour seemed to be missing
+    assert calls["ecs:DescribeTasks"] == 1
+
+
+def test_of_what_cloudtrail_keeps_no_longer_nothing_is_missed(paper):
+    happened, _ = looked(paper, since=LONG_AGO)
+    # 90 days, of which four had a run
+    assert (of(happened).ran, len(of(happened).missed)) == (4, 90 - 4)
+
+
+def test_how_far_it_is_back_in_cloudtrail_is_shown(paper):
+    shown = []
+    bars = type("Bars", (), {"row": lambda _, key, done, note="": shown.append((key, done, note))})()
+    looked(paper, progress=bars)
+    assert (f"{HERE} CloudTrail", 1.0, "4 RunTask calls") in shown
+    assert shown[-1] == (str(HERE), 1.0, "4 runs and refusals of 1 targets")
+
+
 def test_what_services_and_people_run_in_the_cluster_is_left_out(paper):
     paper.remember(
         {"taskArn": "svc", "taskDefinitionArn": arn("task-definition/nightly:1"), "startedBy": "ecs-svc/1"},

@@ -264,6 +264,14 @@ def test_a_rate_that_never_ran_has_the_phase_of_its_start():
     assert told(what_happened(row, window=EVENING)) == {"missed": ["20 13:00", "20 15:00", "20 17:00"]}
 
 
+def test_a_rate_is_not_due_before_its_start_nor_after_its_end():
+    row = a_row("rate(1 hour)", zone="UTC", starts=at("20 13:30"), ends=at("20 16:30"))
+    found = what_happened(row, *runs_at("20 14:07:10", "20 16:07:30"), window=EVENING)
+    assert (found.ran, told(found)) == (2, {"missed": ["20 15:07"]})
+    early = a_row("rate(1 hour)", zone="UTC", starts=at("20 19:00"))
+    assert told(what_happened(early, window=EVENING)) == {}
+
+
 OWNER = ("default", "nightly")
 
 

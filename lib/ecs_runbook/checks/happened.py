@@ -198,7 +198,7 @@ def refused(row: Row, seen: Seen) -> Iterator[Finding]:
     """``runs-refused``: RunTask was refused, or answered without a task, or the firing was given up."""
     check, own = "runs-refused", seen.history
     firings = sorted([*own.refused, *own.partly], key=lambda one: one.due)
-    loose = [one for one in own.attempts if one.due is None and not one.placed and not _may_be_a_drill(one)]
+    loose = [one for one in own.attempts if one.due is None and _fell_short(one) and not _may_be_a_drill(one)]
     if firings or loose:
         told = _explained(row, firings, loose)
         times = sorted([*(one.due for one in firings), *(one.time or seen.happened.window.since for one in loose)])
@@ -214,6 +214,10 @@ def refused(row: Row, seen: Seen) -> Iterator[Finding]:
         tries = sum(not one.placed for one in own.attempts)
         first = f"; {_count(tries, 'try', 'tries')} before were, and a later one was not" if tries else ""
         yield ok(check, row, f"no start was refused{first}")
+
+
+def _fell_short(attempt: Attempt) -> bool:
+    return any(not run.ran for run in attempt.runs)
 
 
 def _may_be_a_drill(attempt: Attempt) -> bool:

@@ -27,6 +27,7 @@ from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.owners import Everyone, Rivals, all_rules, of_clusters
 from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
 from ecs_runbook.evidence.schedules import Schedule, read_schedule
+from ecs_runbook.evidence.trail import KEEPS as TRAIL_KEEPS
 from ecs_runbook.evidence.trail import LATE
 from ecs_runbook.firing.asking import DENIED, Asking, Bars, Limiter
 from ecs_runbook.firing.calls import Call
@@ -48,7 +49,6 @@ EACH_COLUMNS = ["time", "subject", "cause", "title", "said", "told_by", "attempt
 ASKED_COLUMNS = ["source", "answered", "answer", "calls", "not_yet", "no_longer"]
 FROM_DLQ, FROM_EVENTBRIDGE, FROM_IAM = "DLQ", "EventBridge", "IAM"
 FORGETS = timedelta(hours=1)
-TRAIL_KEEPS = timedelta(days=90)
 _WIDE = {"title": "min-width:9em", "subjects": "min-width:9em", "said": "min-width:13em", "told_by": "min-width:6em"}
 _SEEN = ["title", "count", "first", "last", "subjects", "said", "told_by"]
 _MOST_DUE = 10_000

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LATE = timedelta(minutes=15)
 """CloudTrail gives an average of five minutes and no guarantee (AWS docs); this margin is our choice."""
+KEEPS = timedelta(days=90)
+"""Source: botocore cloudtrail LookupEvents (verified)."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

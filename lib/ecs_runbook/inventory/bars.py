@@ -61,6 +61,10 @@ class PlaceBars:
         if self._progress and self._places <= MOST_BARS:
             self._progress.row(str(place), min(looked / max(known, 1), 0.99), f"{looked} of {known} looked at")
 
+    def part(self, place: Place) -> Bars | None:
+        """Return where to show how far one long part of *place* is: a bar of its own, if there are few places."""
+        return _Part(self._progress, str(place)) if self._progress and self._places <= MOST_BARS else None
+
     def end(self, place: Place, note: str) -> None:
         """Nothing more is looked at in *place*."""
         with self._lock:
@@ -70,3 +74,14 @@ class PlaceBars:
             self._progress.row(str(place), 1.0, note)
         elif self._progress:
             self._progress.row("places", done / self._places, f"{done} of {self._places}")
+
+
+class _Part:
+    """Bars that say of which place they are."""
+
+    def __init__(self, progress: Bars, name: str) -> None:
+        self._progress, self._name = progress, name
+
+    def row(self, key: str, done: float, note: str = "") -> None:
+        """Create or move the bar named *key*."""
+        self._progress.row(f"{self._name} {key}", done, note)

@@ -32,7 +32,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ecs_runbook.evidence.dead_letters import Letter
@@ -280,6 +280,11 @@ def match(row: Row, attempts: Iterable[Attempt], spans: Sequence[Span], window: 
 def _enter(span: Span, row: Row, own: Sequence[Attempt], window: Window, matched: Matched) -> None:
     """Enter what was due in *span*."""
     every, (lead, trail) = interval(span.expression), reach(row, span.expression)
+    if every is not None:
+        start, end = max(span.start, row.starts or span.start), min(span.end, row.ends or span.end)
+        span = replace(span, start=start, end=end, sure_from=max(span.sure_from, start), sure_to=min(span.sure_to, end))
+        if end <= start:
+            return
     within = [one for one in own if one.time is not None and span.start - lead <= one.time <= span.end + trail]
     if every is None:
         due = [Firing(when, sure) for when, sure in moments(row, span.start, span.end, span.expression)]

@@ -40,7 +40,7 @@ from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import Call, records
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule
-from ecs_runbook.firing.tasks import Task
+from ecs_runbook.firing.tasks import Task, describe
 from ecs_runbook.inventory import changes as changed
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.changes import Change, Span
@@ -61,6 +61,7 @@ TRAIL, CHANGES, UNREADABLE, REVISIONS = "RunTask", "changes of rules and schedul
 _NO_CLUSTER = frozenset({"ClusterNotFoundException"})
 _TOGETHER = timedelta(seconds=2)
 _MOST_UNLISTED = 3
+_RECENT = timedelta(hours=1)
 _PASSED = re.compile(r"to perform: iam:PassRole on resource: (arn:[\w-]+:iam::\d*:role/[\w+=,.@/-]+)")
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,7 +122,7 @@ def runs(
     found
         The inventory.
     since, until
-        The range, aware; *until* is taken for the present.
+        The range, aware; *until* is taken for the present. CloudTrail keeps 90 days: what is older is left out.
     facts
         What was learnt already: the latest revisions and the dead letters are taken from it. Without it the revisions
         are asked for here, and there are no dead letters.
@@ -147,6 +148,7 @@ def runs(
     ``events:ListRules``, ``events:ListTargetsByRule``, ``events:ListRuleNamesByTarget``, ``events:DescribeRule``,
     ``scheduler:ListSchedules`` and ``scheduler:GetSchedule``, where a run could be of one that is not in it.
     """
+    since = max(since, until - trail.KEEPS)
     window = Window(since, until, max(since, until - LATE))
     by_place: dict[Place, list[Row]] = defaultdict(list)
     for row in found.rows:
@@ -181,10 +183,10 @@ class _Told:
 def _of_place(
     place: Place, rows: Sequence[Row], window: Window, fleet: Fleet, facts: Facts, whole: bool, bars: PlaceBars
 ) -> _Told:
-    looking = _Looking(place, rows, window, fleet, facts, whole=whole)
+    looking = _Looking(place, rows, window, fleet, facts, whole=whole, bars=bars)
     at_once(bars.each(place, {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail}), most=2)
     looking.join()
-    looking.judge()
+    looking.judge(looking.own)
     told = looking.happened()
     bars.end(place, f"{len(told.told)} runs and refusals of {len(rows)} targets")
     return told
@@ -194,8 +196,17 @@ class _Looking:
     """One place being looked at."""
 
     def __init__(
-        self, place: Place, rows: Sequence[Row], window: Window, fleet: Fleet, facts: Facts, *, whole: bool
+        self,
+        place: Place,
+        rows: Sequence[Row],
+        window: Window,
+        fleet: Fleet,
+        facts: Facts,
+        *,
+        whole: bool,
+        bars: PlaceBars,
     ) -> None:
+        self.bars = bars
         self.place, self.rows, self.window, self.facts = place, rows, window, facts
         self.aws, self.ask, self.gate = fleet.at(place), fleet.ask(place), fleet.gate
         self.whose = Attribution(rows, None if whole else self._rivals)
@@ -203,6 +214,7 @@ class _Looking:
         self.notes: dict[str, str] = {}
         self.tasks: dict[str, Task] = {}
         self.running: set[str] = set()
+        self.running_in: dict[str, str] = {}
         self.own: list[tuple[Attempt, Whose]] = []
         self._seen: set[str] = set()
         self._said: set[tuple[str, str]] = set()
@@ -217,6 +229,7 @@ class _Looking:
                     self.gaps.append(gap_of(told, place=self.place, subject=short(cluster)))
                 continue
             self.running |= told.running
+            self.running_in |= dict.fromkeys(told.running, cluster)
             for task in told.stopped:
                 if task.created is None or self.window.since <= task.created <= self.window.until:
                     self.tasks[task.arn] = task
@@ -238,6 +251,7 @@ class _Looking:
                 cloudtrail=self.aws.client("cloudtrail"),
                 ask=self.ask,
                 paced=False,
+                progress=self.bars.part(self.place),
                 keep=self._keep,
             )
         except AwsError as error:
@@ -336,10 +350,10 @@ class _Looking:
 
     # -------- the latest revision at each moment
 
-    def judge(self) -> None:
-        """Judge each run at its moment."""
+    def judge(self, own: Sequence[tuple[Attempt, Whose]]) -> None:
+        """Judge each run of *own* at its moment."""
         by_family: dict[str, list[tuple[Run, Whose]]] = defaultdict(list)
-        for attempt, whose in self.own:
+        for attempt, whose in own:
             for run in attempt.runs:
                 if run.family:
                     by_family[run.family].append((run, whose))
@@ -411,6 +425,8 @@ class _Looking:
         """Return what became of each row's firings."""
         told = _Told(gaps=self.gaps, notes=self.notes)
         told.histories = self._histories(())
+        if self._ask_running(told.histories):
+            told.histories = self._histories(())
         blind = any(gap.subject == TRAIL for gap in self.gaps)
         if not blind and self._to_be_explained(told.histories):
             told.histories = self._histories(self._changes())
@@ -479,6 +495,33 @@ class _Looking:
         for letter in letters.values():
             by_sender[letter.sender].append(letter)
         return by_sender
+
+    def _ask_running(self, histories: Mapping[str, History]) -> bool:
+        """
+        Describe the tasks that run and that CloudTrail has not told of, where a firing of the last hour is missing.
+
+        CloudTrail may be later than it is given; ECS knows what runs. Say whether any of them is ours.
+        """
+        missing = any(firing.due > self.window.until - _RECENT for own in histories.values() for firing in own.missed)
+        known = {run.task for attempt, _ in self.own for run in attempt.runs}
+        unknown = sorted(self.running - known) if missing else []
+        by_cluster: dict[str, list[str]] = defaultdict(list)
+        for arn in unknown:
+            by_cluster[self.running_in[arn]].append(arn)
+        before = len(self.own)
+        for cluster, arns in by_cluster.items():
+            try:
+                tasks = describe(arns, cluster=cluster, ecs=self.aws.client("ecs"), ask=self.ask)
+            except AwsError as error:
+                self.gaps.append(gap_of(error, place=self.place, subject=short(cluster)))
+                continue
+            within = [one for one in tasks if one.created and one.created >= self.window.since]
+            self.tasks |= {task.arn: task for task in within}
+            self._enter_alone({task.arn: of_task(task, "") for task in within})
+        fresh = self.own[before:]
+        self.judge(fresh)
+        self.own.sort(key=lambda one: one[0].time or _LONG_AGO)
+        return bool(fresh)
 
     def _to_be_explained(self, histories: Mapping[str, History]) -> bool:
         """Say whether changes of the rows are worth looking up."""
