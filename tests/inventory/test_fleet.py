@@ -3,7 +3,7 @@
 import pytest
 from paper_aws import ACCOUNT, REGION, Paper, PaperAws, refused
 
-from ecs_runbook.errors import AwsError, SessionError
+from ecs_runbook.errors import SessionError
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.model import Place
 
@@ -84,10 +84,23 @@ def test_an_account_that_cannot_be_entered_is_a_gap_in_each_region_and_the_other
     assert words in places.gaps[0].because
 
 
-def test_an_organisation_that_may_not_be_listed_is_an_error(paper):
+def test_an_organisation_that_may_not_be_listed_is_a_gap_and_ones_own_account_is_looked_at(paper):
     paper.fail("organizations:ListAccounts", refused("AccessDeniedException", "no"), always=True)
-    with pytest.raises(AwsError, match="organizations:ListAccounts was refused: AccessDeniedException"):
-        fleet(PaperAws(paper), organisation_role="audit")
+    places = fleet(PaperAws(paper), organisation_role="audit")
+    assert places.places == (Place(ACCOUNT, REGION),)
+    (gap,) = places.gaps
+    assert (str(gap), gap.subject) == (
+        "the caller needs organizations:ListAccounts",
+        "the accounts of the organisation",
+    )
+
+
+def test_an_organisation_whose_list_breaks_off_is_a_gap_and_what_was_listed_is_looked_at(paper):
+    first = {"Accounts": [{"Id": OTHER, "Status": "ACTIVE"}], "NextToken": "again"}
+    paper.fail("organizations:ListAccounts", first, always=True)
+    places = fleet(PaperAws(paper), organisation_role="audit")
+    assert {place.account for place in places.places} == {OTHER, ACCOUNT}
+    assert "RepeatedPageToken" in places.gaps[0].because
 
 
 @pytest.mark.parametrize(

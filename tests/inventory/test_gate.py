@@ -1,5 +1,7 @@
 """The gate: what is tried again, what is waited out, where nothing more is asked; by a clock that nobody waits for."""
 
+import threading
+
 import pytest
 from botocore.exceptions import (
     ClientError,
@@ -13,7 +15,7 @@ from paper_aws import refused
 
 from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.inventory.gate import Gate, Patience, at_once, gap_of, side_by_side
+from ecs_runbook.inventory.gate import Gate, Patience, gap_of
 from ecs_runbook.inventory.model import Gap, Place
 
 HERE = Place("111122223333", "eu-west-2")
@@ -242,25 +244,62 @@ def test_each_thing_comes_with_what_was_found_for_it_in_order_and_a_refusal_stop
             raise AwsError("any:Get", "AccessDenied", "no")
         return number * 10
 
-    answers = list(side_by_side(found, range(3), workers=3))
+    answers = list(Gate().side_by_side(found, range(3), workers=3))
     assert [item for item, _ in answers] == [0, 1, 2]
     assert [answers[0][1], answers[1][1].code, answers[2][1]] == [0, "AccessDenied", 20]
 
 
 def test_what_is_no_refusal_of_awss_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
-        list(side_by_side(lambda number: 1 / number, [1, 0], workers=2))
+        list(Gate().side_by_side(lambda number: 1 / number, [1, 0], workers=2))
 
 
 def test_jobs_side_by_side_give_their_answers_by_name_or_the_first_refusal():
-    assert at_once({"a": lambda: 1, "b": lambda: 2}, most=2) == {"a": 1, "b": 2}
-    assert at_once({}, most=2) == {}
+    assert Gate().at_once({"a": lambda: 1, "b": lambda: 2}, most=2) == {"a": 1, "b": 2}
+    assert Gate().at_once({}, most=2) == {}
 
     def no():
         raise AwsError("any:Get", "AccessDenied", "no")
 
     with pytest.raises(AwsError):
-        at_once({"a": no}, most=2)
+        Gate().at_once({"a": no}, most=2)
+
+
+def test_an_interrupt_ends_what_others_still_wait_for_and_the_gate_can_be_used_again():
+    gate, made = Gate(limited=False), []
+    ask = gate.ask(HERE)
+
+    def place(number):
+        if number == 0:
+            raise KeyboardInterrupt
+        for _ in range(10_000):
+            ask(OPERATION, lambda: made.append(number) or {})
+
+    with pytest.raises(KeyboardInterrupt):
+        list(gate.side_by_side(place, range(3), workers=3))
+    assert len(made) < 20_000
+    before = len(made)
+    assert ask(OPERATION, lambda: {"Rules": []}) == {"Rules": []}
+    assert len(made) == before
+
+
+def test_an_interrupt_ends_a_long_wait():
+    gate = Gate(limited=False, jitter=lambda: 1.0, patience=Patience(first_pause=60, longest_pause=60))
+    waiting = threading.Event()
+
+    def throttled():
+        waiting.set()
+        raise refused("ThrottlingException")
+
+    def place(number):
+        if number == 0:
+            waiting.wait()
+            raise KeyboardInterrupt
+        gate.ask(HERE)(OPERATION, throttled)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(gate.side_by_side(place, range(2), workers=2))
+    assert gate.counts[OPERATION] == 1
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,13 @@ def test_a_state_machine_that_does_more_and_one_that_is_gone_are_not_ours(paper)
     assert (found.rows, found.gaps, found.others) == ((), (), 2)
 
 
+def test_a_version_or_alias_of_a_state_machine_that_is_not_told_of_is_a_gap(paper):
+    paper.rule("nightly", {"Id": "m", "Arn": f"{MACHINE}:PROD"})
+    found, _ = looked(paper)
+    (gap,) = found.gaps
+    assert (gap.operation, gap.subject) == ("states:DescribeStateMachine", "nightly")
+
+
 def test_a_state_machine_whose_task_is_made_as_it_runs_is_a_gap(paper):
     states = json.loads(machine())
     states["States"]["Run"]["Parameters"] = {"Cluster": "batch", "TaskDefinition.$": "$.family"}

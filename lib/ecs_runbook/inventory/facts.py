@@ -17,7 +17,7 @@ from ecs_runbook.firing.names import definition, short
 from ecs_runbook.inventory import networks
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
-from ecs_runbook.inventory.gate import Gate, at_once, gap_of
+from ecs_runbook.inventory.gate import Gate, gap_of
 from ecs_runbook.inventory.model import (
     Absent,
     Answer,
@@ -90,7 +90,7 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
     for row in found.rows:
         by_place[row.place].append(row)
     bars, simulator = PlaceBars(progress, len(by_place)), Simulator()
-    known = at_once(
+    known = fleet.gate.at_once(
         {place: partial(_named_by, rows, place, fleet, bars) for place, rows in by_place.items()}, most=PLACES_AT_ONCE
     )
     # IAM is the account's, whatever the Region
@@ -105,7 +105,7 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
         place: partial(_allowed, rows, known[place], first[place.account], fleet, simulator, bars)
         for place, rows in by_place.items()
     }
-    told = at_once(jobs, most=PLACES_AT_ONCE)
+    told = fleet.gate.at_once(jobs, most=PLACES_AT_ONCE)
     for place in first.values():
         fleet.leave(place)
     return {
@@ -131,7 +131,7 @@ def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) 
         "queues": lambda: _queues({row.dead_letters for row in rows if row.dead_letters}, aws, ask, gate),
         "tagging_authorised": lambda: _tagging(aws, ask) if tags else True,
     }
-    told = at_once(bars.each(place, jobs), most=len(jobs))
+    told = gate.at_once(bars.each(place, jobs), most=len(jobs))
     latest, pinned = told.pop("definitions")
     fleet.leave(place)
     return Facts(place=place, latest=latest, pinned=pinned, **told)

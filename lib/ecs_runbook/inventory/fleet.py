@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ecs_runbook.errors import AwsError, SessionError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.inventory.gate import Gate, gap_of, side_by_side
+from ecs_runbook.inventory.gate import Gate, gap_of
 from ecs_runbook.inventory.model import Gap, Place
 from ecs_runbook.session import Aws
 
@@ -96,14 +96,13 @@ def fleet(
     Returns
     -------
     Fleet
-        An account that cannot be entered is a gap, and the others are looked at all the same.
+        An account that cannot be entered is a gap, and the others are looked at all the same. Where an organisation's
+        accounts cannot be listed, those that were, and one's own, are.
 
     Raises
     ------
     SessionError
         If a Region, an account or a role is not what its name says.
-    AwsError
-        If the organisation's accounts cannot be listed.
 
     Notes
     -----
@@ -123,19 +122,21 @@ def fleet(
             hint="Give its name alone: every account of the organisation has a role of that name.",
         )
     own = aws.elsewhere(answer_seconds=answer_seconds)
+    gaps: list[Gap] = []
     if organisation_role:
-        listed = _organisation(own, organisation_role, gate)
+        listed = _organisation(own, organisation_role, gate, gaps)
     else:
         listed = _accounts(accounts, own) or [Account(own.account)]
-    return _entered(own, listed, wanted, gate)
+    return _entered(own, listed, wanted, gate, gaps)
 
 
-def _entered(own: Aws, listed: Sequence[Account], wanted: Sequence[str], gate: Gate) -> Fleet:
+def _entered(own: Aws, listed: Sequence[Account], wanted: Sequence[str], gate: Gate, gaps: list[Gap]) -> Fleet:
     entered: dict[Place, Aws] = {}
-    gaps: list[Gap] = []
     asked: list[Place] = []
     named = [own.region] if not wanted else [region for region in wanted if region != ALL]
-    for account, answer in side_by_side(lambda one: _inside(own, one, wanted, gate), listed, workers=PLACES_AT_ONCE):
+    for account, answer in gate.side_by_side(
+        lambda one: _inside(own, one, wanted, gate), listed, workers=PLACES_AT_ONCE
+    ):
         if isinstance(answer, AwsError):
             places = [Place(account.id, region) for region in named or [own.region]]
             asked += places
@@ -169,15 +170,20 @@ def _enabled(aws: Aws, ask: Asking) -> list[str]:
     return [str(one["RegionName"]) for one in told.get("Regions", [])]
 
 
-def _organisation(own: Aws, role: str, gate: Gate) -> list[Account]:
-    ask = gate.ask(Place(own.account, own.region))
-    pages = ask.pages("organizations:ListAccounts", own.client("organizations").list_accounts)
-    active = [
-        str(one["Id"])
-        for page in pages
-        for one in page.get("Accounts", [])
-        if (one.get("State") or one.get("Status") or "ACTIVE") == "ACTIVE"
-    ]
+def _organisation(own: Aws, role: str, gate: Gate, gaps: list[Gap]) -> list[Account]:
+    """Return the active accounts, and one's own where they cannot be listed."""
+    here, list_accounts = Place(own.account, own.region), own.client("organizations").list_accounts
+    active: set[str] = set()
+    try:
+        for page in gate.ask(here).pages("organizations:ListAccounts", list_accounts):
+            active |= {
+                str(one["Id"])
+                for one in page.get("Accounts", [])
+                if (one.get("State") or one.get("Status") or "ACTIVE") == "ACTIVE"
+            }
+    except AwsError as error:
+        gaps.append(gap_of(error, place=here, subject="the accounts of the organisation"))
+        active.add(own.account)
     # whoever asks is in one of them already
     return [Account(one, "" if one == own.account else _role(role, one, own)) for one in sorted(active)]
 

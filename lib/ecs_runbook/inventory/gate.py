@@ -111,7 +111,7 @@ class Gate:
         *,
         limited: bool = True,
         patience: Patience | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -119,7 +119,8 @@ class Gate:
         self.patience = patience or Patience()
         self.counts: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
-        self.sleep, self.clock, self._jitter = sleep, clock, jitter
+        self._stop = threading.Event()
+        self.sleep, self.clock, self._jitter = sleep or self._stop.wait, clock, jitter
         self.doors = Doors(
             silences=self.patience.silent_rounds,
             breaks=self.patience.broken_calls,
@@ -145,7 +146,56 @@ class Gate:
         So many are under way at once as *operation* needs to be asked as fast as it may be. *items* may be found on the
         way: work begins with the first.
         """
-        return side_by_side(function, items, workers=rate_of(operation).workers)
+        return self.side_by_side(function, items, workers=rate_of(operation).workers)
+
+    def side_by_side(
+        self, function: Callable[[T], R], items: Iterable[T], *, workers: int
+    ) -> Iterator[tuple[T, R | AwsError]]:
+        """
+        Yield each of *items* with what *function* returned for it, or AWS's refusal, in order; *workers* at once.
+
+        Whatever else is raised, an interrupt above all, ends every call that still waits at the gate.
+
+        Examples
+        --------
+        >>> list(Gate().side_by_side(str.upper, ["a", "b"], workers=2))
+        [('a', 'A'), ('b', 'B')]
+        """
+        pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="gate")
+        stopped = False
+        try:
+            begun: list[tuple[T, Future[R]]] = [(item, pool.submit(function, item)) for item in items]
+            for item, future in begun:
+                try:
+                    answer: R | AwsError = future.result()
+                except AwsError as error:
+                    answer = error
+                yield item, answer
+        except BaseException:
+            stopped = True
+            self._stop.set()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            if stopped:
+                self._stop.clear()
+
+    def at_once(self, jobs: Mapping[K, Callable[[], R]], *, most: int) -> dict[K, R]:
+        """
+        Return what each of *jobs* returns, by its key; no more than *most* are under way together.
+
+        Raises
+        ------
+        AwsError
+            Of the first job that raises one.
+        """
+        found: dict[K, R] = {}
+        workers = min(most, max(len(jobs), 1))
+        for key, answer in self.side_by_side(lambda key: jobs[key](), jobs, workers=workers):
+            if isinstance(answer, AwsError):
+                raise answer
+            found[key] = answer
+        return found
 
     def admit(self, place: Place, operation: str) -> None:
         """
@@ -165,6 +215,8 @@ class Gate:
                     wait = lane.bucket.take(self.clock())
                 self._wait(wait)
         self.doors.require_open(place, operation)
+        if self._stop.is_set():
+            raise AwsError(operation, "Interrupted", "nothing more is asked")
         with self._lock:
             self.counts[operation] += 1
 
@@ -248,44 +300,6 @@ class _Through(Asking):
             else:
                 self._gate.heard(self._place, operation)
                 return answer
-
-
-def side_by_side(function: Callable[[T], R], items: Iterable[T], *, workers: int) -> Iterator[tuple[T, R | AwsError]]:
-    """
-    Yield each of *items* with what *function* returned for it, or AWS's refusal, in order; *workers* at once.
-
-    Examples
-    --------
-    >>> list(side_by_side(str.upper, ["a", "b"], workers=2))
-    [('a', 'A'), ('b', 'B')]
-    """
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="gate")
-    try:
-        begun: list[tuple[T, Future[R]]] = [(item, pool.submit(function, item)) for item in items]
-        for item, future in begun:
-            try:
-                yield item, future.result()
-            except AwsError as error:
-                yield item, error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def at_once(jobs: Mapping[K, Callable[[], R]], *, most: int) -> dict[K, R]:
-    """
-    Return what each of *jobs* returns, by its key; no more than *most* are under way together.
-
-    Raises
-    ------
-    AwsError
-        Of the first job that raises one.
-    """
-    found: dict[K, R] = {}
-    for key, answer in side_by_side(lambda key: jobs[key](), jobs, workers=min(most, max(len(jobs), 1))):
-        if isinstance(answer, AwsError):
-            raise answer
-        found[key] = answer
-    return found
 
 
 def gap_of(error: AwsError, *, place: Place | None = None, subject: str = "") -> Gap:

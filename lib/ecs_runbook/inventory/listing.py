@@ -9,7 +9,7 @@ from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
-from ecs_runbook.inventory.gate import gap_of, side_by_side
+from ecs_runbook.inventory.gate import gap_of
 from ecs_runbook.inventory.looking import Looking, Seen
 from ecs_runbook.inventory.model import Gap, Inventory, Row
 from ecs_runbook.inventory.selection import Selection, label, nearest, selected
@@ -66,7 +66,7 @@ def take_inventory(
     bars = PlaceBars(progress, len(fleet.places))
     seen: list[Seen] = []
     gaps: list[Gap] = list(fleet.gaps)
-    for place, answer in side_by_side(
+    for place, answer in fleet.gate.side_by_side(
         lambda one: Looking(one, fleet, chosen, bars).look(), fleet.places, workers=PLACES_AT_ONCE
     ):
         if isinstance(answer, AwsError):

@@ -17,7 +17,7 @@ from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.rules import Rule, Target
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import Fleet
-from ecs_runbook.inventory.gate import at_once, gap_of
+from ecs_runbook.inventory.gate import gap_of
 from ecs_runbook.inventory.model import Gap, Place, Request, Row
 from ecs_runbook.inventory.request import START_EXECUTION, machine_of, of_machine, of_target
 from ecs_runbook.inventory.selection import DEFAULT_BUS, Name, Selection, label
@@ -28,6 +28,7 @@ MANY_GAPS = 5
 """More gaps of the same cause are told as one."""
 GONE = "ResourceNotFoundException"
 _AT_ONCE = 100
+_UNQUALIFIED = 6  # colons in the ARN of a state machine
 _SCHEDULES = "schedules"
 _TAGGED = ["events:rule", "scheduler:schedule-group"]
 
@@ -100,7 +101,7 @@ class Looking:
             "rules": lambda: self._targets_of(rules),
             "schedules": lambda: self._described(schedules),
         }
-        told = at_once(jobs, most=len(jobs))
+        told = self._fleet.gate.at_once(jobs, most=len(jobs))
         targets = [target for _, _, some in told["rules"] for target in some]
         machines = self._machines([*targets, *(one.get("Target") or {} for one in told["schedules"])])
         for rule, bus, some in told["rules"]:
@@ -322,7 +323,8 @@ class Looking:
             return None, "", ""
         machine = machines[arn]
         if isinstance(machine, AwsError):
-            if machine.code not in ("StateMachineDoesNotExist", GONE):
+            # whether a version or an alias of one is told of is not verified, so there it proves nothing
+            if machine.code not in ("StateMachineDoesNotExist", GONE) or arn.count(":") > _UNQUALIFIED:
                 self._gap(machine, subject)
             return None, "", ""
         only = of_machine(str(machine.get("definition") or ""), _input_of(raw))

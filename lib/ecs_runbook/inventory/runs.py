@@ -47,7 +47,7 @@ from ecs_runbook.inventory.changes import Change, Span
 from ecs_runbook.inventory.facts import read_definition
 from ecs_runbook.inventory.firings import Attempt, History, Matched, Window, add_letters, history, match, share
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
-from ecs_runbook.inventory.gate import at_once, gap_of
+from ecs_runbook.inventory.gate import gap_of
 from ecs_runbook.inventory.model import Definition, Facts, Gap, Inventory, Place, Queue, Row
 from ecs_runbook.inventory.whose import Attribution, Whose, clusters_of, is_scheduled, of_rows
 
@@ -160,7 +160,7 @@ def runs(
         )
         for place, rows in by_place.items()
     }
-    told = at_once(jobs, most=PLACES_AT_ONCE)
+    told = fleet.gate.at_once(jobs, most=PLACES_AT_ONCE)
     return Happened(
         window,
         table([(place, one) for place in sorted(told) for one in told[place].told]),
@@ -184,7 +184,7 @@ def _of_place(
     place: Place, rows: Sequence[Row], window: Window, fleet: Fleet, facts: Facts, whole: bool, bars: PlaceBars
 ) -> _Told:
     looking = _Looking(place, rows, window, fleet, facts, whole=whole, bars=bars)
-    at_once(bars.each(place, {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail}), most=2)
+    fleet.gate.at_once(bars.each(place, {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail}), most=2)
     looking.join()
     looking.judge(looking.own)
     told = looking.happened()
