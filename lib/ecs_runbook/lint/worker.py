@@ -38,12 +38,14 @@ def side_by_side(paths: Paths, processes: int, done: Callable[[int], None]) -> M
     shares = [range(at, len(paths), processes) for at in range(processes)]
     answers: queue.Queue[tuple[int, RawFile] | None] = queue.Queue()
     running: list[subprocess.Popen[bytes]] = []
+    readers: list[threading.Thread] = []
     read: dict[int, RawFile] = {}
     try:
         for share in shares:
             running.append(_started())
             told = [(at, str(paths[at][0]), paths[at][1]) for at in share]
-            threading.Thread(target=_asked, args=(running[-1], told, answers), daemon=True).start()
+            readers.append(threading.Thread(target=_asked, args=(running[-1], told, answers), daemon=True))
+            readers[-1].start()
         for _ in running:
             while (answer := answers.get()) is not None:
                 read[answer[0]] = answer[1]
@@ -52,6 +54,8 @@ def side_by_side(paths: Paths, processes: int, done: Callable[[int], None]) -> M
         for process in running:
             process.kill()
             process.wait()
+        for reader in readers:
+            reader.join()
     return read
 
 
@@ -65,15 +69,16 @@ def _asked(
     told: Sequence[tuple[int, str, str]],
     answers: queue.Queue[tuple[int, RawFile] | None],
 ) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(told).encode())
-        process.stdin.close()
-        for at, raw in _frames(process.stdout):
-            read = pickle.loads(raw)  # noqa: S301 - made by this library, in a process that it started
-            assert isinstance(read, RawFile)
-            answers.put((at, read))
+        with process.stdout:
+            with process.stdin:
+                process.stdin.write(json.dumps(told).encode())
+            for at, raw in _frames(process.stdout):
+                read = pickle.loads(raw)  # noqa: S301 - made by this library, in a process that it started
+                assert isinstance(read, RawFile)
+                answers.put((at, read))
     except (OSError, ValueError):
         pass  # the process has ended: what it left is read by the caller
     finally:
