@@ -7,6 +7,7 @@ changes nothing. What is measured, and the bound that it is held against, is pri
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -14,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import venv
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,17 +25,20 @@ from ecs_runbook.local_aws import process
 from ecs_runbook.terraform.binary import find
 from ecs_runbook.terraform.environment import environment, provider_config
 from ecs_runbook.terraform.folders import write_terraform
+from terraform_tree import write_tree
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS_IMPORT = 15
 ROUNDS_START = 5
 ROUNDS_DEMO = 2
+FILES_LINT = 2_000
 
 
 def main() -> None:
     rows = [
         ("import ecs_runbook", "import boto3", *importing(), 1.2),
         ("local AWS: start → answers", "moto_server: start → answers", *starting(), None),
+        *linting(),
         ("make demo", "terraform init + apply of its two schedules, bare", *demonstrating(), 2.0),
     ]
     print(f"\n{'ours':<28}{'s':>7}   {'beside':<52}{'s':>7}   {'ratio':>6}   bound")
@@ -81,6 +86,49 @@ def demonstrating() -> tuple[float, float]:
         demo = timed(lambda: subprocess.run([sys.executable, "-m", "ecs_runbook.demo"], check=True, cwd=ROOT))
         pairs.append((demo, bare_terraform()))
     return medians(pairs)
+
+
+def linting() -> Iterator[tuple[str, str, float, float, float]]:
+    """Lint a tree of Terraform, beside checkov on the same tree; nothing is measured where that cannot be had."""
+    checkov = find_checkov()
+    if checkov is None:
+        print("ecs-runbook lint: not measured, since checkov is neither on PATH nor to be had with pip")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        pinned = write_tree(Path(folder), FILES_LINT)
+        command = [sys.executable, "-m", "ecs_runbook.cli", "lint", folder, "--format", "json"]
+        mine, my_memory, told = measured(command)
+        found = [one for one in json.loads(told)["findings"] if one["rule"] == "pinned-revision"]
+        assert len(found) == pinned, f"{len(found)} of {pinned} pinned targets were found"
+        other, its_memory, told = measured([checkov, "-d", folder, "--framework", "terraform", "--quiet", "-o", "json"])
+        assert json.loads(told)["summary"]["resource_count"] >= FILES_LINT
+    print(f"lint: the largest process had {my_memory} MB, checkov's {its_memory} MB")
+    yield f"lint {FILES_LINT} .tf files", "checkov on the same tree", mine, other, 0.33
+
+
+def find_checkov() -> str | None:
+    """Return checkov: that on PATH, or one in an environment of its own, which is made once."""
+    if found := shutil.which("checkov"):
+        return found
+    home = ROOT / "build" / "benchmarks" / "checkov"
+    if not (home / "bin" / "checkov").is_file():
+        print("checkov is installed for the comparison: once, about two minutes")
+        venv.create(home, clear=True, with_pip=True)
+        pip = subprocess.run([home / "bin" / "pip", "install", "--quiet", "checkov"], check=False)
+        if pip.returncode:
+            return None
+    return str(home / "bin" / "checkov")
+
+
+def measured(command: Sequence[str]) -> tuple[float, int, str]:
+    """Return how long a program took, the memory of its largest process in MB, and what it printed."""
+    with tempfile.TemporaryFile("w+") as out:
+        began = time.perf_counter()
+        program = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        _, _, used = os.wait4(program.pid, 0)
+        seconds = time.perf_counter() - began
+        out.seek(0)
+        return seconds, used.ru_maxrss // 1024, out.read()
 
 
 def bare_terraform() -> float:
