@@ -19,6 +19,7 @@ JSON_VERSION = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _COLOURS = {"error": "#D55E00", "warning": "#996300", "note": "#0072B2"}
 _LEFT = "text-align:left"
+_MOST_DOUBTS = 20
 
 
 def summary(report: Report) -> str:
@@ -62,9 +63,12 @@ def text(report: Report) -> str:
         lines.append(
             f"{_plain(str(silent.place) or silent.address)}: silenced: {silent.rule}: {_plain(silent.silenced)}"
         )
-    for (what, because), places in _by_reason(report).items():
+    doubts = _by_reason(report)
+    for (what, because), places in list(doubts.items())[:_MOST_DOUBTS]:
         more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
         lines.append(f"not known: {_plain(places[0])}: {_plain(what)}: {_plain(because)}{more}")
+    if len(doubts) > _MOST_DOUBTS:
+        lines.append(f"not known: {len(doubts) - _MOST_DOUBTS} more kinds; --format json has all")
     return "\n".join([*lines, summary(report)])
 
 
