@@ -1,4 +1,4 @@
-"""The command line: ``ecs-runbook local …`` and ``ecs-runbook lint …``. Everything else is in the notebooks."""
+"""The command line: ``ecs-runbook local …``, ``lint …`` and ``checks``. Everything else is in the notebooks."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ecs-runbook", description="The ECS runbook's local AWS, and its lint.")
-    rooms = parser.add_subparsers(required=True, metavar="local|lint")
+    about = "The ECS runbook's local AWS, its lint, and its checks."
+    parser = argparse.ArgumentParser(prog="ecs-runbook", description=about)
+    rooms = parser.add_subparsers(required=True, metavar="local|lint|checks")
     local = rooms.add_parser("local", help="the AWS on this machine")
     verbs = local.add_subparsers(required=True, metavar="start|stop|status|clock")
     start = verbs.add_parser("start", help="start it, unless it runs; its URL is the last line")
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument("--release", action="store_true", help="go on")
     clock.set_defaults(run=_clock)
     _add_lint(rooms)
+    checks = rooms.add_parser("checks", help="list what 60_check looks at, by the ids that its settings file takes")
+    checks.set_defaults(run=_checks)
     return parser
 
 
@@ -91,6 +94,12 @@ def _lint(options: argparse.Namespace) -> int:
     if report is None:  # one of the two is given
         return NOT_READ
     return _said(getattr(report, options.format)(), _code(report, options.fail_on))
+
+
+def _checks(_: argparse.Namespace) -> int:
+    from ecs_runbook.checks.registry import kinds_text
+
+    return _said(kinds_text(), 0)
 
 
 def _code(report: Report, fail_on: Any) -> int:

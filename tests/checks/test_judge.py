@@ -9,8 +9,10 @@ from one_row import FAMILY, NOW, PLACE, REQUEST, a_rule, a_schedule, facts, told
 from ecs_runbook.checks.judge import CHECKS, judge
 from ecs_runbook.checks.registry import KINDS, kinds_text
 from ecs_runbook.checks.settings import Settings
+from ecs_runbook.cli import main
 from ecs_runbook.errors import SpecError
 from ecs_runbook.inventory.model import Facts, Gap, Inventory, Place
+from ecs_runbook.inventory.permissions import ACTIONS
 
 
 @pytest.mark.parametrize("row", [a_rule(), a_schedule()], ids=["rule", "schedule"])
@@ -63,6 +65,16 @@ def test_every_kind_names_a_notebook_that_there_is_and_where_it_is_known_from(re
     assert {kind.notebook for kind in KINDS.values()} <= notebooks
     assert all(kind.source and kind.asks.endswith("?") and kind.means for kind in KINDS.values())
     assert all(id_ in kinds_text() for id_ in KINDS)
+
+
+def test_a_check_needs_no_action_that_the_policy_of_the_check_leaves_out():
+    allowed = {action for actions in ACTIONS.values() for action in actions}
+    assert {action for kind in KINDS.values() for action in kind.needs} <= allowed
+
+
+def test_the_command_line_lists_every_kind(capsys):
+    assert main(["checks"]) == 0
+    assert capsys.readouterr().out.rstrip("\n") == kinds_text()
 
 
 def test_a_thousand_rows_take_seconds():

@@ -244,6 +244,10 @@ def test_runs_closer_together_than_the_task_lasts(row, lasts, said):
     assert about("schedule-overlap", row, lasts=lasts) == said
 
 
+def test_what_a_task_took_long_ago_says_nothing_of_now():
+    assert about("schedule-overlap", a_rule("rate(5 minutes)"), lasts=[900.0] * 50 + [60.0] * 20)[0] == "OK"
+
+
 def test_an_expression_that_never_matches_takes_no_time():
     began = datetime.now(UTC)
     rows = [a_rule(f"cron({minute} 2 30 2 ? *)") for minute in range(60)]

@@ -245,6 +245,9 @@ def tagging(row: Row, scene: Scene) -> Iterator[Finding]:
     if isinstance(permit, Gap):
         yield skip(check, row, permit)
         return
+    if isinstance(authorised, Gap):
+        yield skip(check, row, authorised)
+        return
     key = permit_key(row, scene.facts)
     tasks = f"{(key.cluster if key else row.request.cluster).replace(':cluster/', ':task/')}/*"
     because = f"its tasks are tagged, and {short(row.role)} may not ecs:TagResource on {tasks}"
@@ -257,9 +260,7 @@ def tagging(row: Row, scene: Scene) -> Iterator[Finding]:
         f"Allow {row.role} ecs:TagResource on {tasks}, where ecs:CreateAction is RunTask.",
         f"{short(row.role)} may tag its tasks",
     )
-    if finding.status == "NG" and isinstance(authorised, Gap):
-        yield skip(check, row, authorised)
-    elif finding.status == "NG" and not request.tags:
+    if finding.status == "NG" and not request.tags:
         words = f"{because}; only ECS managed tags are asked for, and whether these alone need it is not verified"
         yield ng(check, row, words, finding.mend, severity="note")
     else:

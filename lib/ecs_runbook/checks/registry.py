@@ -19,7 +19,13 @@ _DEFINITION = (
         "00_start_here",
         "this tool",
         "our own rule",
-        ("events:ListRules", "events:ListTargetsByRule", "scheduler:ListSchedules", "scheduler:GetSchedule"),
+        (
+            "events:ListEventBuses",
+            "events:ListRules",
+            "events:ListTargetsByRule",
+            "scheduler:ListSchedules",
+            "scheduler:GetSchedule",
+        ),
     ),
     # -------- what runs
     Kind(
@@ -488,7 +494,7 @@ KINDS: dict[str, Kind] = {kind.id: kind for kind in (*_DEFINITION, *_HAPPENED)}
 
 def kinds_text() -> str:
     """
-    Return the list for people: each id, its severity, what it asks, and what happens if the answer is no.
+    Return the list that ``ecs-runbook checks`` prints.
 
     Examples
     --------
@@ -496,7 +502,10 @@ def kinds_text() -> str:
     inventory                       error    Could everything on a schedule be listed?
     """
     width = max(map(len, KINDS))
-    return "\n".join(
-        f"{kind.id:<{width}}  {kind.severity:<7}  {kind.asks}\n{'':<{width}}           {kind.means}"
-        for kind in KINDS.values()
-    )
+    lines = []
+    for kind in KINDS.values():
+        lines.append(f"{kind.id:<{width}}  {kind.severity:<7}  {kind.asks}")
+        lines.append(f"{'':<{width}}           If not: {kind.means}")
+        lines.append(f"{'':<{width}}           source: {kind.source} ({kind.sure})")
+        lines += [f"{'':<{width}}           needs: {', '.join(kind.needs)}"] if kind.needs else []
+    return "\n".join(lines)

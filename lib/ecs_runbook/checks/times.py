@@ -20,6 +20,8 @@ from ecs_runbook.wanted.schedule import At, Cron, Rate, parse, parse_scheduler, 
 SHOWN = 5
 WEEK = timedelta(days=7)
 _LOOKED_AHEAD = 50
+_RECENT = 20
+"""No more runs are looked at for how long a task lasts: what it took long ago says little."""
 _HOURS = 24
 
 
@@ -255,7 +257,7 @@ def _lost(schedule: Cron, change: Change, row: Row) -> Finding | None:
 
 def overlap(row: Row, scene: Scene) -> Iterator[Finding]:
     """``schedule-overlap``: the task lasts longer than the time to the next run."""
-    check, lasted = "schedule-overlap", scene.lasts.get(row.subject, ())
+    check, lasted = "schedule-overlap", scene.lasts.get(row.subject, ())[-_RECENT:]
     between = shortest_between(row, scene.now)
     if not lasted or between is None:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from ecs_runbook.lint.model import Json, Reference, Text, Unknown, Value
 
@@ -246,10 +247,17 @@ def wildcard(pattern: str, text: str, *, fold: bool = False) -> bool:
     >>> wildcard("nightly:*", "nightly:7"), wildcard("ecs:run*", "ecs:RunTask", fold=True)
     (True, True)
     """
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == text or (fold and pattern.lower() == text.lower())
+    return _compiled(pattern, fold).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str, fold: bool) -> re.Pattern[str]:
     # several stars in a row are one: what a regex would otherwise take very long for
     tokens = re.sub(r"\*+", "*", pattern)
     told = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in tokens)
-    return re.fullmatch(told, text, re.DOTALL | (re.IGNORECASE if fold else 0)) is not None
+    return re.compile(told, re.DOTALL | (re.IGNORECASE if fold else 0))
 
 
 def strings(value: Value) -> Iterator[str]:
