@@ -55,7 +55,7 @@ def test_each_file_is_there_and_the_check_is_in_the_history(begun, tmp_path):
         "findings.sarif",
     ]
     (kept,) = (tmp_path / "history").iterdir()
-    assert files["file"].iloc[5] == str(kept)
+    assert files["file"].iloc[5] == f"history/{kept.name}"
     assert not (begun.folder / "annotations.txt").exists()
 
 

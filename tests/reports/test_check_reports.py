@@ -48,7 +48,7 @@ def test_the_summary_counts_targets_by_the_worst_that_was_found_of_each():
     )
     shown = told(found)
     assert shown.line == "1 of 3 scheduled targets has an error or a warning; 1 could not be looked at in full."
-    assert re.findall(r'<b class="(\w+)">(\d+)</b>([^<]+)', shown.html) == [
+    assert re.findall(r'<b class="(\w+)">(\d+)</b> ([^<]+)', shown.html) == [
         ("error", "1", "error"),
         ("SKIP", "1", "could not be looked at"),
         ("OK", "1", "OK"),

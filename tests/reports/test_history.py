@@ -218,7 +218,7 @@ def test_a_check_that_is_killed_while_it_writes_leaves_the_earlier_ones_and_no_h
 
 def test_a_place_that_is_none_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("ECS_RUNBOOK_HOME", str(tmp_path))
-    assert str(shelf_at("kept", None)) == str(tmp_path / "kept")
+    assert shelf_at("kept", None).folder == tmp_path / "kept"
     with pytest.raises(
         WorkspaceError, match=r"'gs://x' is no place for files\. Name a folder, or s3://bucket/prefix\."
     ):

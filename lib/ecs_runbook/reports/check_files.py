@@ -71,7 +71,7 @@ def save_check(
     kept = history.append(checked, at=asked.until)
     if environment.get("GITHUB_ACTIONS") == "true":
         _tell_github(run, shown, told, environment)
-    rows = [*FILES.items(), (str(history.shelf) + "/" + kept, "what the next check compares with")]
+    rows = [*FILES.items(), (history.shelf.where(kept), "what the next check compares with")]
     return pd.DataFrame(rows, columns=["file", "what it is"])
 
 

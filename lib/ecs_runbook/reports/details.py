@@ -13,7 +13,9 @@ from ecs_runbook.reports.tables import Cell, Shown, framed, searchable
 
 MOST_ROWS = 1000
 """The executed notebook stays small enough to be opened and handed on; all findings are in the CSV file."""
+_HEADS = ("status", "schedule", "check", "because, and the mend", "since")
 _WIDTHS = ("9%", "22%", "17%", "41%", "11%")
+_WIDTHS_OF_A_FIRST_CHECK = ("9%", "22%", "17%", "52%")
 
 
 def details(checked: Checked, news: News | None = None, *, zone: tzinfo = UTC) -> Shown:
@@ -36,7 +38,8 @@ def details(checked: Checked, news: News | None = None, *, zone: tzinfo = UTC) -
         return Shown(framed(f"<p>{words}</p>"), words)
     many_places = len({one.place for one in checked.findings}) > 1
     rows = [_row(one, news, zone, many_places) for one in bad[:MOST_ROWS]]
-    table = searchable(("status", "schedule", "check", "because, and the mend", "since"), rows, widths=_WIDTHS)
+    widths = _WIDTHS if news is not None and news.last is not None else _WIDTHS_OF_A_FIRST_CHECK
+    table = searchable(_HEADS[: len(widths)], [row[: len(widths)] for row in rows], widths=widths)
     note = _note(len(bad), fine)
     return Shown(framed(f"<p>{note}</p>{table}", lively=True), f"{len(bad):,} findings are not OK. {note}")
 

@@ -268,5 +268,6 @@ a { color: #0969da; }
 .ansi-green-fg, .ansi-green-intense-fg { color: #007427; } .ansi-yellow-fg, .ansi-yellow-intense-fg { color: #7d5600; }
 .ansi-blue-fg, .ansi-blue-intense-fg { color: #0065ca; } .ansi-cyan-fg, .ansi-cyan-intense-fg { color: #1b7c83; }
 .ansi-magenta-fg, .ansi-magenta-intense-fg { color: #a03196; } .ansi-black-intense-fg { color: #57606a; }
+@media (max-width: 1000px) { .highlight pre { white-space: pre-wrap; } }
 @media print { .input_area { overflow: visible; } .highlight pre { white-space: pre-wrap; } }
 """

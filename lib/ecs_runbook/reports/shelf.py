@@ -20,6 +20,9 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 class Shelf(Protocol):
     """A place that files are put to, and read from."""
 
+    def where(self, name: str) -> str:
+        """Return how a person reads where the file *name* is."""
+
     def names(self) -> list[str]:
         """Return the names of its files."""
 
@@ -36,8 +39,11 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.folder = workspace.writable(folder)
 
-    def __str__(self) -> str:
-        return str(self.folder)
+    def where(self, name: str) -> str:
+        """Return its place, from the folder in which a person stands."""
+        path = self.folder / name
+        root = workspace.root()
+        return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
     def names(self) -> list[str]:
         """Return the names of its files."""
@@ -77,12 +83,13 @@ class Bucket:
         self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._s3 = s3
 
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+    def where(self, name: str) -> str:
+        """Return its address."""
+        return f"s3://{self.bucket}/{self.prefix}{name}"
 
     def names(self) -> list[str]:
         """Return the names of its files. Needs ``s3:ListBucket``."""
-        with translated("s3:ListBucket", hint=_hint(str(self), "s3:ListBucket")):
+        with translated("s3:ListBucket", hint=_hint(self.where(""), "s3:ListBucket")):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
             keys = [str(one["Key"]) for page in pages for one in page.get("Contents", [])]
         return [key.removeprefix(self.prefix) for key in keys]
@@ -92,7 +99,7 @@ class Bucket:
         """Fetch the files *names*. Needs ``s3:GetObject``."""
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
-                with translated("s3:GetObject", hint=_hint(str(self), "s3:GetObject")):
+                with translated("s3:GetObject", hint=_hint(self.where(""), "s3:GetObject")):
                     self._s3.download_file(self.bucket, self.prefix + name, str(Path(folder, name)))
             yield [Path(folder, name) for name in names]
 

@@ -18,7 +18,7 @@ MOST_WORST = 8
 """More would not fit one screen."""
 _MOST_PLACES = 5
 _NAMED = 3
-_LONGEST = 220
+_LONGEST = 140
 _WORDS: dict[Grade, str] = {
     "error": "error",
     "warning": "warning",
@@ -106,8 +106,8 @@ def _style(verdict: Verdict) -> str:
 
 
 def _counts(counts: Counter[Grade]) -> str:
-    shown = "".join(
-        f'<span><b class="{grade}">{counts[grade]:,}</b>{_WORDS[grade]}</span>' for grade in GRADES if counts[grade]
+    shown = " ".join(
+        f'<span><b class="{grade}">{counts[grade]:,}</b> {_WORDS[grade]}</span>' for grade in GRADES if counts[grade]
     )
     return f'<div class="counts">{shown}</div>' if shown else ""
 

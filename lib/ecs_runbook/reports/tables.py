@@ -59,8 +59,9 @@ def script_hash() -> str:
 def framed(markup: str, *, lively: bool = False) -> str:
     """Return *markup* with our style around it, and our script behind it if something in it is *lively*."""
     after = f"<script>{script()}</script>" if lively else ""
-    # JupyterLab's single-key commands are not for what is typed into a search
-    return f'<style>{style()}</style><div class="ecs-runbook" data-lm-suppress-shortcuts="true">{markup}</div>{after}'
+    # JupyterLab's single-key commands are not for what is typed into a search. Two classes outweigh its own style
+    frame = '<div class="ecs-runbook report" data-lm-suppress-shortcuts="true">'
+    return f"<style>{style()}</style>{frame}{markup}</div>{after}"
 
 
 def searchable(heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, widths: Sequence[str] = ()) -> str:
