@@ -210,6 +210,46 @@ def test_a_cluster_in_another_region_is_a_gap_and_spoils_no_other(paper):
     assert told.clusters[far["Arn"]].because == f"{far['Arn']} is not in {HERE}"
 
 
+def test_a_task_definition_of_another_region_is_a_gap_and_never_taken_for_one_here(paper):
+    paper.define()
+    paper.rule("here")
+    for name in ("nightly", "nightly:1"):
+        far = {"TaskDefinitionArn": arn(f"task-definition/{name}", region="us-east-1")}
+        paper.rule(f"far {name}", ecs_target(EcsParameters=far))
+    told, rows, calls = here(paper)
+    by_name = {row.owner.name: told.resolved(row) for row in rows}
+    assert by_name["here"].revision == 1
+    for name in ("nightly", "nightly:1"):
+        assert (
+            by_name[f"far {name}"].because == f"{arn(f'task-definition/{name}', region='us-east-1')} is not in {HERE}"
+        )
+    assert calls["ecs:DescribeTaskDefinition"] == 1
+
+
+def test_a_target_that_names_no_task_definition_is_not_asked_about(paper):
+    paper.schedule("broken", {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": "{"})
+    told, (row,), calls = here(paper)
+    assert told.resolved(row) == Absent("it names no task definition")
+    assert calls["ecs:DescribeTaskDefinition"] == 0
+
+
+class Bars:
+    def __init__(self):
+        self.rows = {}
+
+    def row(self, key, done, note=""):
+        self.rows[key] = (done, note)
+
+
+def test_progress_ends_with_what_was_looked_at(paper):
+    paper.define()
+    paper.rule("nightly")
+    places = fleet(PaperAws(paper))
+    bars = Bars()
+    facts(places, take_inventory(places), progress=bars)
+    assert bars.rows == {str(HERE): (1.0, "1 target")}
+
+
 def test_a_subnet_and_a_group_that_are_gone_are_absent_and_spoil_no_other(paper):
     paper.define()
     paper.subnets, paper.groups = {"subnet-1": "vpc-1"}, {"sg-1": "vpc-1"}

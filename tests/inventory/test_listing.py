@@ -481,7 +481,7 @@ def test_progress_is_a_bar_for_each_of_a_few_places(paper):
     paper.rule("nightly")
     bars = Bars()
     looked(paper, regions=["us-east-1", "eu-west-1"], progress=bars)
-    assert bars.rows == {f"{ACCOUNT}/{region}": (1.0, "1 targets in ECS") for region in ("us-east-1", "eu-west-1")}
+    assert bars.rows == {f"{ACCOUNT}/{region}": (1.0, "1 target in ECS") for region in ("us-east-1", "eu-west-1")}
 
 
 def test_progress_is_one_bar_for_many_places(paper):

@@ -43,7 +43,6 @@ from ecs_runbook.inventory.permits import NO_ROLE, Simulator
 from ecs_runbook.session import Aws
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sqs import SQSClient
 
@@ -122,7 +121,7 @@ def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) 
     groups = sorted({group for one in given for group in one.security_groups})
     tags = any(row.request.tags or row.request.managed_tags for row in rows)
     jobs: dict[str, Callable[[], Any]] = {
-        "definitions": lambda: _definitions(rows, aws, ask, gate),
+        "definitions": lambda: _definitions(place, rows, fleet, bars),
         "clusters": lambda: _clusters(place, {row.request.cluster for row in rows}, aws, ask),
         "subnets": lambda: (
             networks.subnets(subnets, account=place.account, ec2=aws.client("ec2"), ask=ask) if subnets else {}
@@ -151,44 +150,57 @@ def _allowed(
     done: dict[Deed, Told[Answer]] = {}
     if passed_on or wanted:
         iam = fleet.at(home).client("iam")
-        permits, done = simulator.ask(passed_on, wanted, iam=iam, ask=fleet.ask(home), gate=fleet.gate)
-    bars.end(known.place, f"{len(rows)} targets")
+        asking = partial(bars.counted, known.place), partial(bars.looked, known.place)
+        permits, done = simulator.ask(
+            passed_on, wanted, iam=iam, ask=fleet.ask(home), gate=fleet.gate, counted=asking[0], looked=asking[1]
+        )
+    bars.end(known.place, f"{len(rows)} target{'s' * (len(rows) != 1)}")
     return permits, done
 
 
 # -------- ECS
 
 
-def _definitions(rows: Sequence[Row], aws: Aws, ask: Asking, gate: Gate) -> tuple[Known[Definition], Known[Definition]]:
+def _definitions(
+    place: Place, rows: Sequence[Row], fleet: Fleet, bars: PlaceBars
+) -> tuple[Known[Definition], Known[Definition]]:
     """Return the latest revision by family, and the fixed ones by the names that targets give them."""
-    ecs = aws.client("ecs")
-    families = sorted({row.request.family for row in rows})
-    latest = {
-        family: _definition(family, answer)
-        for family, answer in gate.each(_DESCRIBE, lambda one: _described(one, ecs, ask), families)
+    names = sorted({row.request.definition for row in rows})
+    own = [name for name in names if not _foreign(name, place)]
+    pinned: Known[Definition] = {
+        name: Gap(_DESCRIBE, f"{name} is not in {place}") for name in names if _foreign(name, place)
     }
-    fixed = sorted({row.request.definition for row in rows if row.request.revision is not None})
-    pinned: Known[Definition] = {}
-    older = []
-    for name in fixed:
-        newest = latest[definition(name).family]
-        if isinstance(newest, Definition) and newest.revision == definition(name).revision:
-            pinned[name] = newest
-        else:
-            older.append(name)
-    # two targets may name one revision differently
-    several = {str(definition(name)): name for name in older}
-    told = {
-        short_name: _definition(short_name, answer)
-        for short_name, answer in gate.each(_DESCRIBE, lambda one: _described(one, ecs, ask), sorted(several))
+    latest = _described({definition(name).family for name in own}, place, fleet, bars)
+    fixed = {name: str(definition(name)) for name in own if definition(name).revision is not None}
+    older = {short_name for short_name in fixed.values() if not _is(latest[definition(short_name).family], short_name)}
+    told = _described(older, place, fleet, bars)
+    pinned |= {
+        name: told[short_name] if short_name in told else latest[definition(name).family]
+        for name, short_name in fixed.items()
     }
-    return latest, pinned | {name: told[str(definition(name))] for name in older}
+    return latest, pinned
 
 
-def _described(name: str, ecs: ECSClient, ask: Asking) -> Mapping[str, Any]:
-    answer = ask("ecs:DescribeTaskDefinition", ecs.describe_task_definition, taskDefinition=name)
-    told: Mapping[str, Any] = answer.get("taskDefinition", {})
-    return told
+def _is(newest: Told[Definition], name: str) -> bool:
+    return isinstance(newest, Definition) and newest.revision == definition(name).revision
+
+
+def _described(names: set[str], place: Place, fleet: Fleet, bars: PlaceBars) -> Known[Definition]:
+    """Return task definitions by family, or by family and revision."""
+    describe, ask = fleet.at(place).client("ecs").describe_task_definition, fleet.ask(place)
+
+    def described(name: str) -> Mapping[str, Any]:
+        try:
+            answer = ask("ecs:DescribeTaskDefinition", describe, taskDefinition=name)
+        finally:
+            bars.looked(place)
+        told: Mapping[str, Any] = answer.get("taskDefinition", {})
+        return told
+
+    found: Known[Definition] = {"": Absent("it names no task definition")} if "" in names else {}
+    for name, answer in fleet.gate.each(_DESCRIBE, described, bars.counted(place, sorted(names - {""}))):
+        found[name] = _definition(name, answer)
+    return found
 
 
 def _definition(name: str, answer: Mapping[str, Any] | AwsError) -> Told[Definition]:

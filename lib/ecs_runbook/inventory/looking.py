@@ -109,7 +109,8 @@ class Looking:
         for schedule in told["schedules"]:
             self._add_schedule(schedule, machines)
         self.seen.gaps = fewer(self.seen.gaps)
-        self._bars.end(self._place, f"{len(self.seen.rows)} targets in ECS")
+        count = len(self.seen.rows)
+        self._bars.end(self._place, f"{count} target{'s' * (count != 1)} in ECS")
         self._fleet.leave(self._place)
         return self.seen
 

@@ -440,7 +440,7 @@ class Facts:
     latest
         The latest ACTIVE revision, by family.
     pinned
-        A fixed revision, by the task definition as the target names it.
+        A fixed revision, by the task definition as the target names it; also what is named of another place.
     clusters, subnets, security_groups, queues
         By ARN or id as the targets name them; of a security group, its VPC.
     roles
@@ -467,9 +467,11 @@ class Facts:
 
     def resolved(self, row: Row) -> Told[Definition]:
         """Return the revision that *row* would run now: the fixed one, else the latest ACTIVE one of the family."""
-        known = self.pinned if row.request.revision is not None else self.latest
-        name = row.request.definition if row.request.revision is not None else row.request.family
-        return known.get(name, Gap("ecs:DescribeTaskDefinition", f"{name} was not asked for"))
+        named = row.request.definition
+        if row.request.revision is not None or named in self.pinned:
+            return self.pinned.get(named, Gap("ecs:DescribeTaskDefinition", f"{named} was not asked for"))
+        family = row.request.family
+        return self.latest.get(family, Gap("ecs:DescribeTaskDefinition", f"{family} was not asked for"))
 
     def permit(self, row: Row) -> Told[Permit]:
         """Return what IAM says of *row*."""

@@ -29,7 +29,7 @@ _ELSEWHERE = (
     "GatewayId",
 )
 
-Told_ = Mapping[str, Any]
+Raw = Mapping[str, Any]
 
 
 def subnets(ids: Sequence[str], *, account: str, ec2: EC2Client, ask: Asking) -> dict[str, Told[Subnet]]:
@@ -74,8 +74,8 @@ def security_groups(ids: Sequence[str], *, ec2: EC2Client, ask: Asking) -> dict[
 
 def _all(
     operation: str, call: Callable[..., Any], key: str, by: str, values: Sequence[str], ask: Asking
-) -> list[Told_] | Gap:
-    found: list[Told_] = []
+) -> list[Raw] | Gap:
+    found: list[Raw] = []
     try:
         for first in range(0, len(values), VALUES_AT_ONCE):
             some = list(values[first : first + VALUES_AT_ONCE])
@@ -86,7 +86,7 @@ def _all(
     return found
 
 
-def _subnet(told: Told_, tables: list[Told_] | Gap, endpoints: list[Told_] | Gap) -> Subnet:
+def _subnet(told: Raw, tables: list[Raw] | Gap, endpoints: list[Raw] | Gap) -> Subnet:
     subnet, vpc = str(told["SubnetId"]), str(told["VpcId"])
     table = tables if isinstance(tables, Gap) else _table_of(subnet, vpc, tables)
     return Subnet(
@@ -97,7 +97,7 @@ def _subnet(told: Told_, tables: list[Told_] | Gap, endpoints: list[Told_] | Gap
     )
 
 
-def _told_to(account: str, subnet: Told_, endpoints: list[Told_] | Gap) -> list[Told_] | Gap:
+def _told_to(account: str, subnet: Raw, endpoints: list[Raw] | Gap) -> list[Raw] | Gap:
     owner = str(subnet.get("OwnerId") or account)
     if owner == account:
         return endpoints
@@ -106,9 +106,9 @@ def _told_to(account: str, subnet: Told_, endpoints: list[Told_] | Gap) -> list[
     )
 
 
-def _table_of(subnet: str, vpc: str, tables: Sequence[Told_]) -> Told_ | Gap:
+def _table_of(subnet: str, vpc: str, tables: Sequence[Raw]) -> Raw | Gap:
     """Return a subnet's route table: its own, else the main one of its VPC."""
-    main: Told_ | None = None
+    main: Raw | None = None
     for table in tables:
         for association in table.get("Associations", []):
             if association.get("SubnetId") == subnet:
@@ -118,7 +118,7 @@ def _table_of(subnet: str, vpc: str, tables: Sequence[Told_]) -> Told_ | Gap:
     return main or Gap("ec2:DescribeRouteTables", f"EC2 tells of no route table for {subnet}; its VPC may be shared")
 
 
-def way_of(routes: Sequence[Told_]) -> Way:
+def way_of(routes: Sequence[Raw]) -> Way:
     """
     Return where the default route leads.
 
@@ -142,7 +142,7 @@ def way_of(routes: Sequence[Told_]) -> Way:
     return "other" if alive else "none"
 
 
-def _leads_to(route: Told_) -> Way:
+def _leads_to(route: Raw) -> Way:
     gateway = str(route.get("GatewayId") or "")
     if gateway.startswith("igw-"):
         return "internet gateway"
@@ -153,7 +153,7 @@ def _leads_to(route: Told_) -> Way:
     return "other" if any(route.get(key) for key in _ELSEWHERE) else "none"
 
 
-def _in_reach(subnet: Told_, table: Told_ | Gap, endpoints: Sequence[Told_]) -> Told[frozenset[str]]:
+def _in_reach(subnet: Raw, table: Raw | Gap, endpoints: Sequence[Raw]) -> Told[frozenset[str]]:
     """
     Return the services that a subnet reaches by endpoints of its VPC, as their names end.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,8 @@ class Simulator:
         iam: IAMClient,
         ask: Asking,
         gate: Gate,
+        counted: Callable[[Iterable[_Question]], Iterable[_Question]] = iter,
+        looked: Callable[[], None] = lambda: None,
     ) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
         """
         Return what the simulator says of requests and of other deeds.
@@ -86,6 +88,8 @@ class Simulator:
             The ARNs of the roles that each request passes on.
         deeds
             What else roles must be able to do.
+        counted, looked
+            Who counts what is to be asked, and what was.
 
         Notes
         -----
@@ -95,7 +99,14 @@ class Simulator:
         wanted = sorted(set(deeds))
         answers: dict[tuple[str, str], _Answers] = defaultdict(dict)
         lost: dict[tuple[str, str], Absent | Gap] = {}
-        for question, said in gate.each(SIMULATE, lambda one: self._asked(one, iam, ask), _questions(passed, wanted)):
+
+        def asked(question: _Question) -> _Answers:
+            try:
+                return self._asked(question, iam, ask)
+            finally:
+                looked()
+
+        for question, said in gate.each(SIMULATE, asked, counted(_questions(passed, wanted))):
             of = (question.role, question.cluster)
             if not isinstance(said, AwsError):
                 answers[of] |= said
@@ -199,7 +210,7 @@ def _simulate(
         "aws:RequestedRegion": question.cluster.split(":")[3] if question.cluster else "",
     }
     pages = ask.pages(
-        SIMULATE,
+        "iam:SimulatePrincipalPolicy",
         iam.simulate_principal_policy,
         PolicySourceArn=question.role,
         ActionNames=list(actions),
