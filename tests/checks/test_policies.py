@@ -1,9 +1,11 @@
 """Policies where not all is known: yes and no only where they are certain, as IAM's user guide has it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from one_row import ACCOUNT, QUEUE, RULE, trust
 
-from ecs_runbook.checks.policies import lets
+from ecs_runbook.checks.policies import conditions_that_fail, lets, services_named
 
 EVENTS = "events.amazonaws.com"
 OTHER = RULE.replace("nightly", "weekly")
@@ -105,3 +107,27 @@ def test_statements_of_a_queue(statements, answer):
 @pytest.mark.parametrize("document", [{}, {"Statement": "nonsense"}, {"Statement": [1, None]}, {"Statement": {}}])
 def test_what_is_no_policy_lets_nobody_in(document):
     assert lets(document, EVENTS, "sts:AssumeRole", context=KNOWN) == "no"
+
+
+WORDS = st.sampled_from(["*", "Allow", "Deny", EVENTS, "sts:*", "${aws:x}", "a"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Effect", "Principal", "Service", "AWS", "Action", "NotAction", "Resource", "NotResource"])
+            | st.sampled_from(["Condition", "StringLike", "ForAnyValue:ArnLike", "Null", "aws:SourceArn", "Sid"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(statement=JSON, resource=st.sampled_from(["", QUEUE]))
+def test_whatever_a_policy_says_it_is_answered(statement, resource):
+    document = {"Statement": statement}
+    assert lets(document, EVENTS, "sts:AssumeRole", resource=resource, context=KNOWN) in ("yes", "no", "unknown")
+    assert isinstance(conditions_that_fail(document, EVENTS, "sts:AssumeRole", context=KNOWN), list)
+    assert isinstance(services_named(document), list)

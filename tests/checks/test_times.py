@@ -86,6 +86,10 @@ PAST = datetime(2026, 11, 1, tzinfo=UTC)
         ),
         (a_schedule("cron(0 2 * * ? *)", ends=PAST), ("NG", "note", "its end was 2026-11-01 00:00 UTC")),
         (a_schedule("rate(1 day)", ends=PAST), ("NG", "note", "its end was 2026-11-01 00:00 UTC")),
+        (
+            a_schedule("rate(30 days)", starts=PAST, ends=NOW + timedelta(days=2)),
+            ("NG", "note", "rate(30 days) has no time to come before its end"),
+        ),
     ],
 )
 def test_what_never_runs_again_is_grave_only_where_nobody_wrote_down_its_end(row, said):
@@ -116,7 +120,15 @@ def test_a_rule_that_waits_for_events_has_no_times():
     assert about("schedule-disabled", replace(row, owner=replace(row.owner, enabled=False)))[0] == "NG"
 
 
-@pytest.mark.parametrize("row", [a_rule("cron(60 2 * * ? *)"), a_schedule("cron(0 2 * * ? *)", "Mars/Olympus")])
+@pytest.mark.parametrize(
+    "row",
+    [
+        a_rule("cron(60 2 * * ? *)"),
+        a_schedule("cron(0 2 * * ? *)", "Mars/Olympus"),
+        a_schedule("rate(99999999999999 days)", starts=NOW - timedelta(days=1)),
+        a_schedule("at(0001-01-01T00:00:00)", "Asia/Tokyo"),
+    ],
+)
 def test_what_cannot_be_read_here_is_skip_and_not_wrong(row):
     status, _, because = about("schedule-never-again", row)
     assert status == "SKIP"

@@ -70,8 +70,8 @@ def lets(
     'unknown'
     """
     answers: dict[str, set[Match]] = {"Allow": set(), "Deny": set()}
-    for statement in _listed(document.get("Statement")):
-        effect = statement.get("Effect") if isinstance(statement, Mapping) else None
+    for statement in _statements(document):
+        effect = str(statement.get("Effect"))
         if effect in answers:
             answers[effect].add(_applies(statement, service, arn, action, resource, context or {}))
     if "yes" in answers["Deny"]:
@@ -96,8 +96,8 @@ def conditions_that_fail(
     ['aws:SourceArn is arn:aws:events:eu-west-1:111122223333:rule/other']
     """
     failing = []
-    for statement in _listed(document.get("Statement")):
-        if not isinstance(statement, Mapping) or statement.get("Effect") != "Allow":
+    for statement in _statements(document):
+        if statement.get("Effect") != "Allow":
             continue
         if "no" in (_names_principal(statement, service, arn), _names_action(statement, action)):
             continue
@@ -113,10 +113,14 @@ def services_named(document: Mapping[str, Any]) -> list[str]:
     """Return the services that the policy's allowing statements name."""
     return [
         str(one)
-        for statement in _listed(document.get("Statement"))
-        if isinstance(statement, Mapping) and statement.get("Effect") == "Allow"
+        for statement in _statements(document)
+        if statement.get("Effect") == "Allow"
         for one in _listed(_principals(statement).get("Service"))
     ]
+
+
+def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in _listed(document.get("Statement")) if isinstance(one, Mapping)]
 
 
 def _applies(

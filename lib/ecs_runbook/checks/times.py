@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.saying import Check, Scene, listed, ng, ok, skip
-from ecs_runbook.errors import ScheduleError, SpecError
+from ecs_runbook.errors import SpecError
 from ecs_runbook.inventory.model import Row
 from ecs_runbook.wanted.schedule import At, Cron, Rate, parse, parse_scheduler, zone_named
 
@@ -65,27 +65,30 @@ def _timetable(
     try:
         zone = UTC if zone_name == "UTC" else zone_named(zone_name)
         schedule = parse_scheduler(expression)
-    except (ScheduleError, SpecError, ValueError) as error:
+        if isinstance(schedule, At):
+            return _once(schedule, zone, zone_name, now)
+        if ends is not None and ends <= now:
+            return Timetable(
+                "cron" if isinstance(schedule, Cron) else "rate", ended=f"its end was {_in(ends, UTC)} UTC"
+            )
+        if isinstance(schedule, Rate):
+            return _again_and_again(schedule, starts, ends, now)
+    except (SpecError, OverflowError) as error:
         return Timetable("unreadable", because=" ".join(str(error).split()))
-    over = ends is not None and ends <= now
-    if isinstance(schedule, At):
-        return _once(schedule, zone, zone_name, now)
-    if isinstance(schedule, Rate):
-        every = timedelta(**{schedule.unit.removesuffix("s") + "s": schedule.value})
-        if over:
-            return Timetable("rate", every=every, ended=f"its end was {_in(ends or now, UTC)} UTC")
-        known = starts is not None and starts <= now  # of a beginning to come, the first run is not documented
-        runs = schedule.after(now, start=starts) if known else iter(())
-        return Timetable("rate", tuple(islice(_until(runs, ends), SHOWN)), every)
     after = max(now, starts - timedelta(minutes=1)) if starts is not None else now
-    runs = _until(schedule.after(after, zone=zone), ends)
-    found = tuple(islice(runs, SHOWN))
-    if found:
+    if found := tuple(islice(_until(schedule.after(after, zone=zone), ends), SHOWN)):
         return Timetable("cron", found)
-    if over:
-        return Timetable("cron", ended=f"its end was {_in(ends or now, UTC)} UTC")
     rest = " before its end" if ends else ""
     return Timetable("cron", ended=f"{expression} has no time to come{rest}", meant=False)
+
+
+def _again_and_again(schedule: Rate, starts: datetime | None, ends: datetime | None, now: datetime) -> Timetable:
+    every = timedelta(**{schedule.unit.removesuffix("s") + "s": schedule.value})
+    if starts is None or starts > now:  # of a beginning to come, the first run is not documented
+        return Timetable("rate", every=every)
+    found = tuple(islice(_until(schedule.after(now, start=starts), ends), SHOWN))
+    ended = "" if found else f"{schedule.expression} has no time to come before its end"
+    return Timetable("rate", found, every, ended)
 
 
 def _once(schedule: At, zone: tzinfo, zone_name: str, now: datetime) -> Timetable:
