@@ -193,3 +193,23 @@ def test_what_is_in_order_says_so_check_by_check(findings, subject):
     assert checks == {
         "runs-missed", "runs-refused", "runs-duplicate", "runs-latest", "runs-succeeded", "runs-end-unknown",
     }  # fmt: skip
+
+
+# -------- the clock goes on: only after what was looked at above
+
+
+def test_what_cloudtrail_has_not_written_down_yet_is_neither_missed_nor_refused(world, looked):
+    assert looked
+    process.settings(world.server, cloudtrail_delay_seconds=600)
+    world.go(4, 17, 35)
+    places = fleet(world.aws)
+    found = take_inventory(places)
+    happened = runs(places, found, since=world.at(4, 16, 30), until=world.aws.now(), facts=facts(places, found))
+    own = {subject: history for (_, subject), history in happened.histories.items()}
+    # five minutes after it was due, only CloudTrail could tell that it was refused
+    assert told(own["refused"]) == {"waiting": ["4 17:30"]}
+    # what ran then, ECS tells
+    assert [run.status for attempt in own["dying"].attempts for run in attempt.runs] == ["STOPPED"]
+    assert (own["dying"].ran, own["good"].ran) == (1, 1)
+    assert set(happened.runs.loc[happened.runs["subject"] == "dying", "source"]) == {"ECS"}
+    assert [name for name, one in own.items() if one.missed or one.again or one.refused] == []
