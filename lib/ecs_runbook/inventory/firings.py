@@ -20,8 +20,10 @@ What counts as what:
 *missed*
     Due, and nothing seen: no call, no task, no dead letter. Only where CloudTrail must have written it down by now.
 *again*
-    More tasks than one firing starts, on time. A call that is not on time and answers nothing is no duplicate for
-    certain, but a retry of a firing before the range, or somebody's own, unless all such firings are known.
+    More tasks than one firing starts, within a minute of the call that answered it. Where firings are closer together
+    than a quarter of an hour, such a call may as well be the retry of one before that had no answer, and counts as
+    that. A call at another time that answers nothing is no duplicate for certain, but a retry of a firing before the
+    range, or somebody's own, unless all such firings are known.
 *doubtful*
     A call that can be of several rows, because their startedBy is cut alike or a refusal says no more than the role.
     Where as many such calls came as firings were due, all of one kind, each has one. Else nothing is said of them.
@@ -50,6 +52,7 @@ GRACE = timedelta(minutes=1)
 OLDEST = timedelta(hours=24)
 """MaximumEventAgeInSeconds if a target does not say (AWS docs, EventBridge and Scheduler retry policies)."""
 _WIDEST = timedelta(minutes=10)
+_APART = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOKED_AT = 500
 
@@ -128,6 +131,8 @@ class Firing:
         Its dead letters.
     doubts
         Calls that may be tries of it, or of another row.
+    more
+        Calls that started tasks when it was answered already.
     """
 
     due: datetime
@@ -135,11 +140,12 @@ class Firing:
     attempts: list[Attempt] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     doubts: list[Attempt] = field(default_factory=list)
+    more: list[Attempt] = field(default_factory=list)
 
     @property
     def placed(self) -> int:
         """How many tasks were started for it."""
-        return sum(attempt.placed for attempt in self.attempts)
+        return sum(attempt.placed for attempt in (*self.attempts, *self.more))
 
     def answered(self, count: int) -> bool:
         """Say whether as many tasks were started as it starts."""
@@ -221,11 +227,11 @@ class Matched:
     left: list[Attempt] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     others: list[Attempt] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
 
     def open(self, since: datetime, until: datetime) -> list[Firing]:
         """Return the firings from *since* to *until* that are not answered."""
-        times = [one.due for one in self.firings]
-        some = self.firings[bisect_left(times, since) : bisect_right(times, until)]
+        some = self.firings[bisect_left(self.times, since) : bisect_right(self.times, until)]
         return [one for one in some if not one.answered(self.row.request.count)]
 
 
@@ -269,6 +275,7 @@ def match(row: Row, attempts: Iterable[Attempt], spans: Sequence[Span], window: 
     for span in spans:
         _enter(span, row, own, window, matched)
     matched.firings.sort(key=lambda one: one.due)
+    matched.times = [one.due for one in matched.firings]
     for attempt in own:
         attempt.due = None
     left = _on_time(matched, own)
@@ -342,7 +349,7 @@ def _from_the_first_seen(
 
 def _on_time(matched: Matched, own: Iterable[Attempt]) -> list[Attempt]:
     """Give each attempt to the earliest open firing that it is on time for; return the others."""
-    times, (lead, trail) = [one.due for one in matched.firings], matched.reach
+    times, (lead, trail) = matched.times, matched.reach
     count, left = matched.row.request.count, []
     for attempt in own:
         time = attempt.time or _EPOCH
@@ -351,11 +358,27 @@ def _on_time(matched: Matched, own: Iterable[Attempt]) -> list[Attempt]:
         firing = next((one for one in some if not one.answered(count)), None)
         if firing is None and some and not attempt.placed:
             firing = some[-1]  # refused once more though it ran: nobody is harmed
-        if firing is None:
-            left.append(attempt)
-        else:
+        twice = next((one for one in some if _at_once(one, attempt)), None) if firing is None else None
+        if firing is not None:
             _give(firing, attempt)
+        elif twice is not None and _is_alone(matched, twice):
+            twice.more.append(attempt)
+            attempt.due = twice.due
+        else:
+            left.append(attempt)
     return left
+
+
+def _at_once(firing: Firing, attempt: Attempt) -> bool:
+    """Say whether an attempt came within a minute of one that answered *firing*."""
+    times = [one.time for one in firing.attempts if one.placed]
+    return any(one and attempt.time and abs(attempt.time - one) <= MINUTE for one in times)
+
+
+def _is_alone(matched: Matched, firing: Firing) -> bool:
+    """Say whether no other firing was due shortly before, of which a call then could be a retry by chance."""
+    place = bisect_left(matched.times, firing.due)
+    return place == 0 or firing.due - matched.times[place - 1] >= _APART
 
 
 def _ahead(matched: Matched, attempts: Iterable[Attempt]) -> list[Attempt]:
@@ -511,11 +534,11 @@ def _sort(firing: Firing, count: int, trail: timedelta, window: Window, found: H
 
 def _too_much(matched: Matched, spans: Sequence[Span], found: History) -> None:
     """Sort what answers no firing: more tasks than it starts, or a call at a time at which nothing was due."""
-    row, times = matched.row, [one.due for one in matched.firings]
+    row, times = matched.row, matched.times
     if row.through or row.pattern or row.kind == "event rule":
         return  # others may start the state machine, and events the rule
     lead, trail = matched.reach
-    again: dict[datetime, Firing] = {}
+    again = {firing.due: firing for firing in matched.firings if firing.more}
     for attempt in matched.left:
         time = attempt.time or _EPOCH
         if not attempt.placed:
@@ -523,9 +546,9 @@ def _too_much(matched: Matched, spans: Sequence[Span], found: History) -> None:
         place = bisect_right(times, time + lead) - 1
         firing = matched.firings[place] if place >= 0 and time < times[place] + trail else None
         if firing is not None and interval(row.owner.expression) != MINUTE:
-            firing.attempts.append(attempt)
+            firing.more.append(attempt)
             attempt.due = firing.due
             again[firing.due] = firing
         elif any(span.known and span.sure_from + oldest(row) + trail <= time <= span.sure_to for span in spans):
             found.not_due.append(attempt)
-    found.again = list(again.values())
+    found.again = [again[due] for due in sorted(again)]
