@@ -80,8 +80,14 @@ def test_nothing_on_a_schedule_is_no_ok():
     assert "3 rules and schedules end elsewhere" in check.because
 
 
+def test_a_check_of_nothing_at_all_is_no_ok():
+    skip, off = outcome(off={"policy-too-wide": "ticket 12"})
+    assert (skip.status, skip.because) == ("SKIP", "5 targets were found, and every check that applies to them is off")
+    assert off.status == "OK"
+
+
 def test_checks_that_are_off_are_named_with_their_reasons():
-    (check,) = outcome(off={"policy-too-wide": "ticket 12"})
+    _, check = outcome(finding("cluster-missing"), off={"policy-too-wide": "ticket 12"})
     assert (check.status, "policy-too-wide, because ticket 12" in check.because) == ("OK", True)
 
 

@@ -111,7 +111,7 @@ def _skips(skipped: Iterable[Finding], checked: Checked) -> Iterator[Check]:
     """Yield each gap once for each kind of check and place, with how many rows it hides."""
     by_gap: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
     for one in sorted(skipped, key=gravity):
-        by_gap[one.check, str(one.place), one.because].append(one)
+        by_gap[one.check, str(one.place) if one.place.region else "all", one.because].append(one)
     rows = Counter(str(row.place) for row in checked.inventory.rows)
     for (check, place, because), several in by_gap.items():
         first = several[0]
@@ -131,6 +131,9 @@ def _nothing(checked: Checked) -> Iterator[Check]:
         places = [str(place) for place in checked.inventory.places]
         mend = "Look whether these are the account and the Region that you mean."
         yield Check("inventory", listed(places) or "all", "SKIP", because, mend)
+    elif not checked.findings:
+        because = f"{len(checked.inventory.rows)} targets were found, and every check that applies to them is off"
+        yield Check("inventory", "all", "SKIP", because, "Turn a check on in the settings file.")
 
 
 def _in_order(findings: Sequence[Finding]) -> Iterator[Check]:

@@ -25,6 +25,9 @@ _RECENT = 20
 _HOURS = 24
 
 
+Kind = Literal["cron", "rate", "at", "unreadable"]
+
+
 @dataclass(frozen=True)
 class Timetable:
     """
@@ -45,7 +48,7 @@ class Timetable:
         Whether its end is one that somebody wrote down.
     """
 
-    kind: Literal["cron", "rate", "at", "unreadable"]
+    kind: Kind
     next: tuple[datetime, ...] = ()
     every: timedelta | None = None
     ended: str = ""
@@ -68,9 +71,8 @@ def _timetable(
         if isinstance(schedule, At):
             return _once(schedule, zone, zone_name, now)
         if ends is not None and ends <= now:
-            return Timetable(
-                "cron" if isinstance(schedule, Cron) else "rate", ended=f"its end was {_in(ends, UTC)} UTC"
-            )
+            kind: Kind = "rate" if isinstance(schedule, Rate) else "cron"
+            return Timetable(kind, ended=f"its end was {_in(ends, UTC)} UTC")
         if isinstance(schedule, Rate):
             return _again_and_again(schedule, starts, ends, now)
     except (SpecError, OverflowError) as error:
