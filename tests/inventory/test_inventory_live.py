@@ -237,7 +237,7 @@ def test_an_account_that_lets_nobody_in_and_a_region_that_is_forbidden_stop_noth
 
 def test_a_region_that_hangs_holds_up_nobody_and_is_told(world, aws):
     process.settings(world.server, faults=[{"fault": "hang", "region": "us-east-1"}])
-    places = fleet(aws, regions=[REGION, "us-east-1"], answer_seconds=0.3)
+    places = fleet(aws, regions=[REGION, "us-east-1"], answer_seconds=1.5)
     found = take_inventory(places)
     known = facts(places, found)
     assert len(found.rows) == RULES + SCHEDULES
