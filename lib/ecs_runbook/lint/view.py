@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,15 +33,28 @@ _ATTACHMENTS = (
     "aws_iam_user_policy_attachment",
     "aws_iam_group_policy_attachment",
 )
-_ECS_FIELDS = {
-    "TaskDefinition": "task_definition_arn",
-    "LaunchType": "launch_type",
-    "PlatformVersion": "platform_version",
-    "PropagateTags": "propagate_tags",
-    "EnableEcsManagedTags": "enable_ecs_managed_tags",
-    "Tags": "tags",
-    "CapacityProviderStrategy": "capacity_provider_strategy",
+_REQUEST: Mapping[str, tuple[str, ...]] = {
+    "task_definition_arn": ("TaskDefinition",),
+    "launch_type": ("LaunchType",),
+    "platform_version": ("PlatformVersion",),
+    "propagate_tags": ("PropagateTags",),
+    "enable_ecs_managed_tags": ("EnableECSManagedTags",),
+    "tags": ("Tags",),
+    "capacity_provider_strategy": ("CapacityProviderStrategy",),
+    "network_configuration": ("NetworkConfiguration", "AwsvpcConfiguration"),
+    "subnets": ("Subnets",),
+    "security_groups": ("SecurityGroups",),
+    "assign_public_ip": ("AssignPublicIp",),
 }
+"""What the provider's parameters for ECS are called in a request to RunTask, which Scheduler can be told to make."""
+_PLAIN = (
+    "task_definition_arn",
+    "launch_type",
+    "platform_version",
+    "propagate_tags",
+    "enable_ecs_managed_tags",
+    "tags",
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,20 @@ class Target:
         """Return one of its parameters for ECS; None if it is not given."""
         return field_of(self.ecs, name)
 
+    @property
+    def is_request(self) -> bool:
+        """Whether it is a request to RunTask, written as AWS's API has it, and no block of the provider's."""
+        return self.path == self.input_path
+
+    def called(self, name: str) -> str:
+        """Return how one of its parameters for ECS is called where it is written."""
+        return _REQUEST[name][-1] if self.is_request else name
+
     def at(self, *inside: str | int) -> Path:
         """Return the path of something among its parameters for ECS."""
-        return (*self.path, *inside)
+        if not self.is_request:
+            return (*self.path, *inside)
+        return (*self.path, *(step for name in inside if isinstance(name, str) for step in _REQUEST[name]))
 
     @property
     def network(self) -> Value:
@@ -199,6 +223,8 @@ class View:
     def definitions(self, target: Target) -> Sequence[Block]:
         """Return the task definitions that a target may run, as far as they are in sight."""
         value = target.get("task_definition_arn")
+        if isinstance(parts(value)[-1], str) and re.search(r":\d+$", str(parts(value)[-1])):
+            return ()  # a revision of another day
         for piece in parts(value):
             if isinstance(piece, Reference) and type_of(piece.address) == "aws_ecs_task_definition":
                 return self.find(piece.address)
@@ -390,7 +416,10 @@ class View:
             for at, policy in enumerate(inner(role.values, "inline_policy")):
                 read = document(field_of(policy, "policy"), role, ("inline_policy", at, "policy"), self.find)
                 told.append((read, role, [role]))
+        taken = {plain(one.address) for block in self.configuration.blocks for one in _documents_in(block)}
         for block in self.of("data.aws_iam_policy_document"):
+            if plain(block.address) in taken:
+                continue  # it is judged as a part of those that take it
             own = document(Reference(block.address, "json"), block, ("json",), self.find)
             told.append((own, block, None))
         return told
@@ -409,6 +438,15 @@ class View:
                 is_of_others = is_of_others or not whose
                 roles += [role for some in whose for role in some]
         return roles or ([] if is_of_others else None)
+
+
+def _documents_in(block: Block) -> Iterator[Reference]:
+    """Yield the policy documents that a policy is, or is made of."""
+    names = ("policy", "source_json", "override_json", "source_policy_documents", "override_policy_documents")
+    held = [block.values, *inner(block.values, "inline_policy")]
+    for values in held:
+        for name in names if isinstance(values, Mapping) else ():
+            yield from (one for one in as_list(values.get(name)) if isinstance(one, Reference))
 
 
 def _of_rule(block: Block) -> list[Target]:
@@ -455,7 +493,9 @@ def _universal(block: Block, here: Path, target: Mapping[str, Value]) -> Target:
     request = json_of(target.get("input"))
     ecs: dict[str, Value] = {}
     if isinstance(request, Mapping):
-        ecs = {mine: request[theirs] for theirs, mine in _ECS_FIELDS.items() if theirs in request}
+        # whether it is ECS or Ecs in the names of universal targets is not verified
+        said = {str(key).lower(): value for key, value in request.items()}
+        ecs = {name: said[_REQUEST[name][0].lower()] for name in _PLAIN if _REQUEST[name][0].lower() in said}
         ecs["capacity_provider_strategy"] = [
             {"capacity_provider": one.get("CapacityProvider")} if isinstance(one, Mapping) else one
             for one in as_list(request.get("CapacityProviderStrategy"))
@@ -463,8 +503,10 @@ def _universal(block: Block, here: Path, target: Mapping[str, Value]) -> Target:
         network = request.get("NetworkConfiguration")
         vpc = network.get("AwsvpcConfiguration") if isinstance(network, Mapping) else network
         if isinstance(vpc, Mapping):
-            names = {"Subnets": "subnets", "SecurityGroups": "security_groups", "AssignPublicIp": "assign_public_ip"}
-            ecs["network_configuration"] = [{mine: vpc[theirs] for theirs, mine in names.items() if theirs in vpc}]
+            names = ("subnets", "security_groups", "assign_public_ip")
+            ecs["network_configuration"] = [
+                {name: vpc[_REQUEST[name][0]] for name in names if _REQUEST[name][0] in vpc}
+            ]
         elif vpc is not None:
             ecs["network_configuration"] = [vpc]
         overrides = Json(request["Overrides"]) if "Overrides" in request else None

@@ -28,7 +28,7 @@ def revision(view: View) -> Iterator[Said]:
                 yield unresolved(target.block, path, "task_definition_arn", why)
             continue
         now, then = shown(value, target.module), shown(family, target.module)
-        field = "TaskDefinition" if target.path[-1] == "input" else "task_definition_arn"
+        field = target.called("task_definition_arn")
         ends = f"it is {now}, which ends in a revision" if _names_another(value) else f"it ends in a revision: {now}"
         if _is_ignored(target.block):
             yield found(
@@ -158,7 +158,8 @@ def _public_ip(view: View, target: Target) -> Iterator[Said]:
         what = f'launch_type is "{kind}"' if kind else f"capacity_provider_strategy names {', '.join(providers)}"
         if kind is None and not set(providers).isdisjoint(FARGATE):
             return
-        change = f'- launch_type = "{kind}"\n+ launch_type = "FARGATE"' if kind else ""
+        field = target.called("launch_type")
+        change = f'- {field} = "{kind}"\n+ {field} = "FARGATE"' if kind else ""
         yield found(
             "launch-type-public-ip",
             target.block,
@@ -251,30 +252,36 @@ def overrides(view: View) -> Iterator[Said]:
         if isinstance(told, Unknown):
             yield unresolved(target.block, target.input_path, "input", told.because)
             continue
-        asked = (
-            as_list(told.get("containerOverrides") or told.get("ContainerOverrides"))
-            if isinstance(told, Mapping)
-            else []
-        )
-        names = [one.get("name", one.get("Name")) for one in asked if isinstance(one, Mapping)]
-        if not names:
-            continue
-        for definition in view.definitions(target):
+        names = _overridden(told)
+        if why := doubt([name for _, name in names]):
+            yield unresolved(target.block, target.input_path, "which containers its input overrides", why)
+        for definition in view.definitions(target) if names else ():
             there = containers(definition)
             if isinstance(there, Unknown):
                 what = f"the containers of {definition.address}"
                 yield unresolved(target.block, target.input_path, what, there.because)
                 break
-            for name in names:
+            for path, name in names:
                 if isinstance(name, str) and name not in there:
                     yield found(
                         "override-container",
                         target.block,
-                        target.input_path,
+                        (*target.input_path, *path),
                         f'its input overrides the container "{name}", and {definition.address} has {_listed(there)}',
                         "Name a container that the task definition has.",
                         diff=f'- name = "{name}"\n+ name = "{there[0]}"' if len(there) == 1 else "",
                     )
+
+
+def _overridden(told: Value) -> list[tuple[tuple[str | int, ...], Value]]:
+    """Return the containers that an input overrides: where each is named, and its name."""
+    key = next((key for key in ("containerOverrides", "ContainerOverrides") if told and key in told), "")
+    asked = as_list(told[key]) if key else []
+    names: list[tuple[tuple[str | int, ...], Value]] = []
+    for at, one in enumerate(asked):
+        name = next((name for name in ("name", "Name") if isinstance(one, Mapping) and name in one), "")
+        names.append(((key, at, name), one[name]) if name else ((key, at), one if isinstance(one, Unknown) else None))
+    return names
 
 
 def containers(definition: Block) -> list[str] | Unknown:
