@@ -270,6 +270,18 @@ def test_a_refusal_that_names_a_role_is_of_those_whose_task_has_it(paper):
     assert len(of(happened, "other").refused) == 1
 
 
+def test_a_refusal_that_may_be_of_very_many_names_the_first_of_them(paper):
+    for number in range(20):
+        paper.rule(f"rule{number:02}", ecs_target("shared"))
+    paper.define("shared")
+    for _ in range(20):
+        paper.refuse(DAYS[3], passing("nobody"))
+    happened, _ = looked(paper, since=at("23 12:00"))
+    assert told(happened)[-1][1] == "ambiguous: nightly or rule00 or rule01 or rule02 or rule03 or 16 more"
+    # twenty refusals, and 21 that were due, of which one ran
+    assert [len(of(happened, f"rule{number:02}").refused) for number in range(20)] == [1] * 20
+
+
 def test_a_refusal_that_names_a_role_is_anyones_if_a_revision_came_since(paper):
     paper.rule("other", ecs_target("other"))
     paper.define("nightly", executionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/one", since=at("24 09:00"))

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -100,7 +100,11 @@ class Happened:
 
     def gap(self, place: Place, subject: str) -> Gap | None:
         """Return why something could not be learnt in *place*."""
-        return next((one for one in self.gaps if one.place == place and one.subject == subject), None)
+        return self._known_gaps.get((place, subject))
+
+    @cached_property
+    def _known_gaps(self) -> Mapping[tuple[Place | None, str], Gap]:
+        return {(one.place, one.subject): one for one in self.gaps[::-1]}
 
 
 def runs(

@@ -51,6 +51,7 @@ class Whose(NamedTuple):
 
 
 NOBODYS = Whose()
+_NAMED = 5
 
 
 class Attribution:
@@ -179,7 +180,10 @@ def of_rows(rows: Sequence[Row]) -> Whose:
 
 def _label(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(row.subject for row in rows))
-    return names[0] if len(names) == 1 else AMBIGUOUS + " or ".join(names)
+    if len(names) == 1:
+        return names[0]
+    rest = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return AMBIGUOUS + " or ".join([*names[:_NAMED], *rest])
 
 
 def is_scheduled(started_by: str) -> bool:
