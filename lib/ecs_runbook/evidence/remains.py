@@ -34,7 +34,7 @@ def what_is_left(made: Iterable[Resource], **clients: Any) -> pd.DataFrame:
     Parameters
     ----------
     made
-        From ``Terraform.resources()``, before it destroyed them. Types that nobody can look for on their own, such as
+        From ``Terraform.state()``, before it destroyed them. Types that nobody can look for on their own, such as
         a rule's target or a role's policy, go with what they belong to.
     clients
         boto3's ``events``, ``iam``, ``ecs``, ``logs`` and ``sqs``.

@@ -221,7 +221,7 @@ class Stage:
         """Destroy what stands on this stage, also what an interrupted rehearsal has left."""
         generate.tie(self.folder, generate.local_of(self.aws, self.folder))
         families = {mistake.rule for mistake in self.mistakes}
-        if standing := self.terraform.resources():
+        if standing := self.terraform.state().resources:
             families |= {one.name for one in standing if one.type == "aws_cloudwatch_event_rule"}
             self.terraform.destroy()
         for family in sorted(families):

@@ -112,6 +112,14 @@ class Resource:
     arn: str
 
 
+@dataclass(frozen=True)
+class State:
+    """What stands in the state: the resources that were made, and the root module's outputs by name."""
+
+    resources: list[Resource]
+    outputs: dict[str, Any]
+
+
 class Terraform:
     """
     Terraform in one folder, on one AWS.
@@ -252,13 +260,16 @@ class Terraform:
         self._planned = Plan(told["empty"], changes, tuple(told["warnings"]), file, told["made_of"])
         return self._planned
 
-    def resources(self) -> list[Resource]:
-        """Return what stands in the state; data that was only read is left out."""
+    def state(self) -> State:
+        """Return what stands in the state; data that was only read is left out, and a sensitive output only named."""
         self.init()
         state = self._answer(["state", "pull"])
         made = (block for block in state.get("resources", []) if block["mode"] == "managed")
         facts = [(block["type"], one["attributes"]) for block in made for one in block["instances"]]
-        return [Resource(kind, str(has.get("name") or has.get("id")), str(has.get("arn") or "")) for kind, has in facts]
+        return State(
+            [Resource(kind, str(has.get("name") or has.get("id")), str(has.get("arn") or "")) for kind, has in facts],
+            messages.shown(state.get("outputs", {})),
+        )
 
     def apply(self, plan: Plan | None = None) -> Applied:
         """
@@ -298,7 +309,7 @@ class Terraform:
 
     def _apply_saved(self, plan: Plan) -> Applied:
         if plan.empty:
-            return Applied((), self.outputs(), plan.warnings)
+            return Applied((), self.state().outputs, plan.warnings)
         try:
             return self._apply([str(plan.file)])
         finally:
@@ -316,11 +327,6 @@ class Terraform:
             # something went by another's hand, perhaps: a refresh notices
             heard, _ = self._run(command, applies=True)
         return Applied(tuple(heard.applied), {}, heard.warnings)
-
-    def outputs(self) -> dict[str, Any]:
-        """Return the root module's outputs as they stand in the state; a sensitive one only says that it is."""
-        self.init()
-        return messages.shown(self._answer(["output", "-json", "-no-color"]))
 
     def _apply(self, what: Sequence[str]) -> Applied:
         heard, _ = self._run(["apply", "-json", "-input=false", *what], applies=True)
