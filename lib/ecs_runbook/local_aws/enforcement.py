@@ -173,12 +173,15 @@ def _filled(call: Call, name: str, last: str, default: str | None) -> str:
 
 def _path_of_role(call: Call) -> str:
     """Return a role's path, as its ARN has it: of a new role its own, of another what IAM knows."""
+    from moto.iam.exceptions import NotFoundException
     from moto.iam.models import iam_backends
 
     path = call.params.get("Path")
     if not path:
-        roles = iam_backends[call.caller.account][_partition(call)].roles.values()
-        path = next((role.path for role in roles if role.name == call.params.get("RoleName")), "")
+        try:
+            path = iam_backends[call.caller.account][_partition(call)].get_role(call.params.get("RoleName")).path
+        except NotFoundException:
+            path = ""
     return str(path or "").lstrip("/")
 
 

@@ -6,10 +6,7 @@ moto has no registry for plug-ins, so functions are replaced. A test holds the s
 
 from __future__ import annotations
 
-import functools
 import importlib
-import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -30,10 +27,6 @@ def install(world: World) -> None:
     # No container of Lambda or Batch is ever started: the local AWS runs nothing.
     default_user_config["lambda"]["use_docker"] = False
     default_user_config["batch"]["use_docker"] = False
-    _modules_are_listed_once()
-    _methods_are_listed_once()
-    _request_ids_are_uuids()
-    _names_of_members_are_found_once()
     _sessions_are_found_by_key(world)
     _an_unknown_key_is_the_root()
 
@@ -50,50 +43,6 @@ def _regions_are_read_once() -> None:
         importlib.import_module("moto.ec2.models")
     finally:
         boto3.Session = ordinary
-
-
-def _modules_are_listed_once() -> None:
-    from moto import backends
-
-    names = tuple(backends.list_of_moto_modules())  # moto reads its own folder for every request: a fifth of its time
-    backends.list_of_moto_modules = lambda: names
-
-
-def _methods_are_listed_once() -> None:
-    from moto.core import responses
-
-    responses.method_names_from_class = functools.cache(responses.method_names_from_class)  # an eighth of a call
-
-
-def _request_ids_are_uuids() -> None:
-    """Draw one number for a request's id, as AWS does, and not fifty-two."""
-    from moto.core import responses
-
-    def gen_amzn_requestid_long(headers: dict[str, Any] | None = None) -> str:
-        request_id = str(uuid.uuid4())
-        if headers is not None:
-            headers["x-amzn-requestid"] = request_id
-        return request_id
-
-    responses.gen_amzn_requestid_long = gen_amzn_requestid_long
-
-
-def _names_of_members_are_found_once() -> None:
-    """Keep under which names an answer's member may stand in an object: half the time of writing an answer."""
-    from moto.core.serialize import DEFAULT_ALIAS_PROVIDERS, XFormedAttributePicker
-
-    original = XFormedAttributePicker.get_possible_keys
-    known: dict[tuple[type, str, Any], tuple[str, ...]] = {}
-
-    def get_possible_keys(self: XFormedAttributePicker, context: Any) -> Iterable[str]:
-        if self.alias_providers is not DEFAULT_ALIAS_PROVIDERS:
-            return original(self, context)  # type: ignore[no-any-return]  # moto is untyped
-        asked = (type(context.obj), context.key, context.shape)
-        if asked not in known:
-            known[asked] = tuple(original(self, context))
-        return known[asked]
-
-    XFormedAttributePicker.get_possible_keys = get_possible_keys
 
 
 def _sessions_are_found_by_key(world: World) -> None:

@@ -8,12 +8,13 @@ A user's boundary does not, as moto keeps none; nor do service control policies,
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
+from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.sts.responses import TokenResponse
 
@@ -172,8 +173,11 @@ def find_role(arn: str) -> Any | None:
     parts = arn.split(":", 5)
     if len(parts) != 6 or not parts[5].startswith("role/"):
         return None
-    roles: Iterable[Any] = iam_backends[parts[4]][parts[1]].roles.values()
-    return next((role for role in roles if role.arn == arn), None)
+    try:
+        role = iam_backends[parts[4]][parts[1]].get_role(parts[5].rsplit("/", 1)[-1])
+    except NotFoundException:
+        return None
+    return role if role.arn == arn else None
 
 
 def _about(caller: Caller) -> dict[str, str]:

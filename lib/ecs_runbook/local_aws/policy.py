@@ -228,9 +228,15 @@ def _decide(policies: Iterable[Policy], applies: Callable[[_Statement], bool]) -
     return Decision("allowed" if allowed_by else "implicit deny", allowed_by, tuple(unknown))
 
 
+@lru_cache(maxsize=4096)
+def _parsed(document: str) -> Mapping[str, Any]:
+    parsed: Mapping[str, Any] = json.loads(document)
+    return parsed
+
+
 def _statements(policies: Iterable[Policy]) -> Iterator[_Statement]:
     for policy in policies:
-        document = json.loads(policy.document) if isinstance(policy.document, str) else policy.document
+        document = _parsed(policy.document) if isinstance(policy.document, str) else policy.document
         for number, body in enumerate(_listed(document.get("Statement")), start=1):
             label = f"{policy.name}, statement {body.get('Sid') or number}"
             yield _Statement(label, body, variables=document.get("Version") == "2012-10-17")

@@ -34,6 +34,7 @@ _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
 _ROOMS = (
     "moto_fit",
+    "moto_speed",
     "accounts",
     "trail",
     "furniture",

@@ -9,10 +9,11 @@ that name the action and the resource), and whether the simulator fills in keys 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.iam.exceptions import InvalidInput, NoSuchEntity
 from moto.iam.responses import IamResponse
 
@@ -21,6 +22,7 @@ from ecs_runbook.local_aws.policy import Context, Decision, Policy, decide, keys
 from ecs_runbook.local_aws.world import World, current_call
 
 PAGE = 100
+_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 _DECISIONS = {"allowed": "allowed", "implicit deny": "implicitDeny", "explicit deny": "explicitDeny"}
 _STRICTNESS = ("allowed", "implicitDeny", "explicitDeny")
 _TEMPLATES = {
@@ -134,16 +136,29 @@ def install(world: World) -> None:
     """Teach moto's IAM the simulator."""
     del world
 
-    def simulate_principal_policy(self: IamResponse) -> ActionResult:
-        del self
+    def simulate_principal_policy(_: IamResponse) -> str:
         params = current_call.get().params
         results = simulated(params)
         start, size = _position(params.get("Marker")), int(params.get("MaxItems") or PAGE)
         page, more = results[start : start + size], len(results) > start + size
         answer: dict[str, Any] = {"EvaluationResults": page, "IsTruncated": more}
-        return ActionResult(answer | ({"Marker": str(start + size)} if more else {}))
+        answer |= {"Marker": str(start + size)} if more else {}
+        metadata = f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata>"
+        name = "SimulatePrincipalPolicy"
+        return f'<{name}Response xmlns="{_NAMESPACE}">{_xml(f"{name}Result", answer)}{metadata}</{name}Response>'
 
     IamResponse.simulate_principal_policy = simulate_principal_policy
+
+
+def _xml(name: str, value: Any) -> str:
+    """Write it as the query protocol has it; moto's own way takes three times as long as the simulation."""
+    if isinstance(value, Mapping):
+        inner = "".join(_xml(part, of) for part, of in value.items())
+    elif isinstance(value, list):
+        inner = "".join(_xml("member", one) for one in value)
+    else:
+        inner = str(value).lower() if isinstance(value, bool) else escape(str(value))
+    return f"<{name}>{inner}</{name}>"
 
 
 def _position(marker: Any) -> int:

@@ -87,6 +87,12 @@ class ReadRequest(Request):  # type: ignore[misc]  # moto is untyped
 
     from_wsgi_server = True
 
+    @property
+    def raw_url(self) -> str:
+        """Its address as it arrived; moto's own way takes it apart and puts it together again."""
+        query = self.environ.get("QUERY_STRING", "")
+        return f"http://{self.environ.get('HTTP_HOST', '')}{self.raw_path}{f'?{query}' if query else ''}"
+
 
 @dataclass(frozen=True)
 class Asked:
