@@ -67,7 +67,7 @@ sqs        SendMessage ReceiveMessage DeleteMessage ChangeMessageVisibility     
 logs       CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy    {group}
 logs       DescribeLogStreams ListTagsLogGroup TagLogGroup UntagLogGroup             {group}
 logs       TagResource UntagResource ListTagsForResource                             {resourceArn}
-states     DescribeStateMachine DeleteStateMachine UpdateStateMachine                {stateMachineArn}
+states     DescribeStateMachine DeleteStateMachine UpdateStateMachine StartExecution                {stateMachineArn}
 states     CreateStateMachine                                                        stateMachine:{name}
 sns        Publish Subscribe GetTopicAttributes DeleteTopic                          {TopicArn}
 """

@@ -173,6 +173,32 @@ def run_task_parameters(
     return {key: value for key, value in {**asked, **camel({name: ecs.get(name) for name in _SAME})}.items() if value}
 
 
+def run_task_named(given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return parameters of RunTask as ECS names them: Scheduler and Step Functions write them in PascalCase.
+
+    Examples
+    --------
+    >>> run_task_named({"Cluster": "batch", "Overrides": {"ContainerOverrides": [{"Name": "main"}]}, "Colour": "red"})
+    {'cluster': 'batch', 'overrides': {'containerOverrides': [{'name': 'main'}]}}
+    """
+    from moto.core.utils import get_service_model
+
+    shape = get_service_model("ecs").operation_model("RunTask").input_shape
+    asked: dict[str, Any] = _named(given, shape)
+    return asked
+
+
+def _named(value: Any, shape: Any) -> Any:
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        names = {name.lower(): name for name in shape.members}
+        known = {names[key.lower()]: part for key, part in value.items() if key.lower() in names}
+        return {name: _named(part, shape.members[name]) for name, part in known.items()}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_named(part, shape.member) for part in value]
+    return value
+
+
 def _tag(tag: Mapping[str, str]) -> dict[str, str]:
     return {"key": tag.get("Key") or tag.get("key", ""), "value": tag.get("Value") or tag.get("value", "")}
 

@@ -166,19 +166,17 @@ class Rules:
             self._deliveries.begin(RuleFiring(self, rule, str(target["Id"]), event), target, heir)
 
     def invoke(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
-        """Invoke a target; return what refused that."""
-        return self._run(rule, target, event) if _is_ecs(target) else _by_moto(rule, target, event)
-
-    def _run(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
         """
-        Run the target's task in the name of its role; return what refused it.
+        Invoke a target, a task's or a state machine's in the name of its role; return what refused that.
 
         An answer that has failures[] alone is delivered, and neither retried nor a dead letter (inferred).
         """
         try:
-            overrides = overrides_of(target, event)
+            asked = call_of(rule.name, target, event)
         except ValueError as error:
             return Refusal("INVALID_JSON", str(error))
+        if asked is None:
+            return _by_moto(rule, target, event)
         role = target.get("RoleArn") or rule.role_arn
         if not role:
             return Refusal("NO_PERMISSIONS", "The target has no role.")
@@ -187,8 +185,7 @@ class Rules:
         session = self._calls.assume(role, errand)
         if isinstance(session, NotAnswered):
             return self._refused(session)
-        asked = run_task_parameters(f"events-rule/{rule.name}", target, overrides)
-        answer = self._calls.asked("ecs", "RunTask", asked, errand, session)
+        answer = self._calls.asked(*asked, errand, session)
         return self._refused(answer) if isinstance(answer, NotAnswered) else None
 
     def _refused(self, answer: NotAnswered) -> Refusal:
@@ -271,6 +268,25 @@ def body_of(event: Event) -> str:
     if isinstance(told.get("time"), int | float):
         told["time"] = _moment(told["time"])
     return json.dumps(told, ensure_ascii=False)
+
+
+def call_of(rule_name: str, target: Target, event: Event) -> tuple[str, str, dict[str, Any]] | None:
+    """
+    Return the call that a target stands for: service, operation, parameters; None if moto is to invoke it.
+
+    Raises
+    ------
+    ValueError
+        If its input is no JSON, or no TaskOverride.
+    """
+    if ":ecs:" in target["Arn"] and "EcsParameters" in target:
+        started_by = f"events-rule/{rule_name}"
+        return "ecs", "RunTask", run_task_parameters(started_by, target, overrides_of(target, event))
+    if ":states:" in target["Arn"]:
+        given = input_of(target, event)
+        text = body_of(event) if given is None else json.dumps(given)
+        return "stepfunctions", "StartExecution", {"stateMachineArn": target["Arn"], "input": text}
+    return None
 
 
 def overrides_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -377,10 +393,6 @@ def _known(value: Any, shape: Any) -> Any:
     if shape.type_name == "list" and isinstance(value, list):
         return [_known(part, shape.member) for part in value]
     return value
-
-
-def _is_ecs(target: Mapping[str, Any]) -> bool:
-    return ":ecs:" in target["Arn"] and "EcsParameters" in target
 
 
 def _plain(value: Any) -> Any:

@@ -1,10 +1,10 @@
 """
 EventBridge Scheduler: schedules that fire; moto has the schedules, and never fires one.
 
-A schedule's role is assumed and RunTask is called in its name, as a rule's target is; the templated target of ECS and
-the universal target ``aws-sdk:ecs:runTask`` run, others do not. Not verified, and so this world's own: where in a
-flexible window it fires, which refusals are tried again, and that the trail shows a templated target's call as it does
-a universal target's.
+A schedule's role is assumed and RunTask, or a state machine's StartExecution, is called in its name, as for a rule's
+target: the templated targets and the universal ones of these two. Others are not invoked. Not verified, and so this
+world's own: where in a flexible window it fires, which refusals are tried again, and that the trail shows a templated
+target's call as it does a universal target's.
 """
 
 from __future__ import annotations
@@ -25,15 +25,24 @@ from moto.scheduler.responses import EventBridgeSchedulerResponse
 from ecs_runbook.errors import RunbookError
 from ecs_runbook.local_aws.clock import Entry
 from ecs_runbook.local_aws.delivery import Deliveries, GivenUp, Letter, Refusal, Target, refusal_of
-from ecs_runbook.local_aws.invoking import Call, Errand, Invoking, NotAnswered, Sender, run_task_parameters
-from ecs_runbook.local_aws.permissions import AccessDenied, require
+from ecs_runbook.local_aws.identity import role_of, service_of
+from ecs_runbook.local_aws.invoking import (
+    Call,
+    Errand,
+    Invoking,
+    NotAnswered,
+    Sender,
+    run_task_named,
+    run_task_parameters,
+)
+from ecs_runbook.local_aws.permissions import AccessDenied, require, require_assumable
 from ecs_runbook.local_aws.rules import overrides_of
 from ecs_runbook.local_aws.world import World, current_call
 from ecs_runbook.wanted.schedule import parse_scheduler, zone_named
 
 _LOG = logging.getLogger(__name__)
 SERVICE = "scheduler.amazonaws.com"
-RUN_TASK = ":aws-sdk:ecs:runTask"
+RUN_TASK, START_EXECUTION = ":aws-sdk:ecs:runTask", ":aws-sdk:sfn:startExecution"
 # Source: a published record of a call made by Scheduler (verified): no invokedBy, a public address, the SDK's name.
 _SENDER = Sender(
     SERVICE,
@@ -108,26 +117,18 @@ class Schedules:
 
     def invoke(self, firing: ScheduleFiring, target: Target) -> Refusal | None:
         """Run the target's task in the name of its role; return what refused it."""
-        asked = self._asked(firing, target)
+        try:
+            asked = calls_of(target, firing.schedule.name)
+        except ValueError as error:
+            return Refusal("ValidationException", str(error))
         if asked is None:
             _LOG.warning("%s: the local AWS does not invoke %s", firing.label, target["Arn"])
             return None
-        if isinstance(asked, Refusal):
-            return asked
         session = self._calls.assume(str(target["RoleArn"]), firing.errand)
         if isinstance(session, NotAnswered):
             return self._refused(session)
-        answer = self._calls.asked("ecs", "RunTask", asked, firing.errand, session)
+        answer = self._calls.asked(*asked, firing.errand, session)
         return self._refused(answer) if isinstance(answer, NotAnswered) else None
-
-    def _asked(self, firing: ScheduleFiring, target: Target) -> dict[str, Any] | Refusal | None:
-        try:
-            if target.get("EcsParameters"):
-                name = f"chronos-schedule/{firing.schedule.name}"
-                return run_task_parameters(name, target, overrides_of(target, {}))
-            return universal(target) if str(target["Arn"]).endswith(RUN_TASK) else None
-        except ValueError as error:
-            return Refusal("ValidationException", str(error))
 
     def _refused(self, answer: NotAnswered) -> Refusal:
         """Return the refusal with the API's own code, which a schedule's dead letter has."""
@@ -196,17 +197,17 @@ class ScheduleFiring:
             "RETRY_ATTEMPTS": str(given_up.retries),
             "SCHEDULED_TIME": self.due.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "SCHEDULE_ARN": self.schedule.arn,
-            "TARGET_ARN": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
+            "TARGET_ARN": _universal_arn(str(target["Arn"])),
         }
         told = {name: value for name, value in attributes.items() if value}
         body = str(target.get("Input") or "{}")
         return Letter(body, told, self.region, lambda queue: self._barred(queue, str(target["RoleArn"])))
 
     def _barred(self, queue: Any, role: str) -> str:
-        """Ask the role's policies: Scheduler sends in its name (AWS docs, as above)."""
-        from ecs_runbook.local_aws.identity import role_of
-
+        """Ask the role's trust and policies: Scheduler sends in its name (AWS docs, as above)."""
+        errand = {"aws:SourceArn": self.errand.source, "aws:SourceAccount": self.account}
         try:
+            require_assumable(service_of(SERVICE, self.account), role, errand)
             require(role_of(role, self.account), "sqs:SendMessage", queue.queue_arn)
         except AccessDenied as denied:
             return str(denied.message)
@@ -222,9 +223,14 @@ def lateness(schedule: Schedule, due: datetime) -> timedelta:
     return timedelta(minutes=zlib.crc32(f"{schedule.arn} {due.isoformat()}".encode()) % minutes)
 
 
-def universal(target: Target) -> dict[str, Any]:
+def calls_of(target: Target, name: str) -> tuple[str, str, dict[str, Any]] | None:
     """
-    Return the RunTask that a universal target's input is; its members are written in either case.
+    Return the call that a target stands for: service, operation, parameters; None if it is none that is made here.
+
+    Parameters
+    ----------
+    name
+        The schedule's, for ``startedBy``.
 
     Raises
     ------
@@ -233,27 +239,31 @@ def universal(target: Target) -> dict[str, Any]:
 
     Examples
     --------
-    >>> universal({"Input": '{"Cluster": "batch", "TaskDefinition": "nightly", "Overrides": {"Cpu": "256"}}'})
-    {'cluster': 'batch', 'taskDefinition': 'nightly', 'overrides': {'cpu': '256'}}
+    >>> given = '{"Cluster": "batch", "TaskDefinition": "nightly", "Overrides": {"Cpu": "256"}}'
+    >>> calls_of({"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": given}, "nightly")
+    ('ecs', 'RunTask', {'cluster': 'batch', 'taskDefinition': 'nightly', 'overrides': {'cpu': '256'}})
     """
-    given = json.loads(str(target.get("Input") or "{}"))
+    arn, text = str(target["Arn"]), str(target.get("Input") or "{}")
+    if target.get("EcsParameters"):
+        return "ecs", "RunTask", run_task_parameters(f"chronos-schedule/{name}", target, overrides_of(target, {}))
+    if ":states:" in arn:
+        return "stepfunctions", "StartExecution", {"stateMachineArn": arn, "input": text}
+    if not arn.endswith((RUN_TASK, START_EXECUTION)):
+        return None
+    given = json.loads(text)
     if not isinstance(given, Mapping):
         raise ValueError("The input of the target is no JSON object.")  # noqa: TRY004  as a wrong JSON is
-    from moto.core.utils import get_service_model
+    if arn.endswith(RUN_TASK):
+        return "ecs", "RunTask", run_task_named(given)
+    machine = given.get("StateMachineArn") or given.get("stateMachineArn")
+    asked = {"stateMachineArn": machine, "input": given.get("Input") or given.get("input") or "{}"}
+    return "stepfunctions", "StartExecution", asked
 
-    shape = get_service_model("ecs").operation_model("RunTask").input_shape
-    asked: dict[str, Any] = _named(given, shape)
-    return asked
 
-
-def _named(value: Any, shape: Any) -> Any:
-    if shape.type_name == "structure" and isinstance(value, Mapping):
-        names = {name.lower(): name for name in shape.members}
-        known = {names[key.lower()]: part for key, part in value.items() if key.lower() in names}
-        return {name: _named(part, shape.members[name]) for name, part in known.items()}
-    if shape.type_name == "list" and isinstance(value, list):
-        return [_named(part, shape.member) for part in value]
-    return value
+def _universal_arn(arn: str) -> str:
+    """Return a target as a dead letter has it, also of a templated one: ``arn:aws:scheduler:::aws-sdk:ecs:runTask``."""
+    sfn = ":states:" in arn or arn.endswith(START_EXECUTION)
+    return f"arn:{arn.split(':')[1]}:scheduler::{START_EXECUTION if sfn else RUN_TASK}"
 
 
 def _moment(value: Any) -> datetime | None:

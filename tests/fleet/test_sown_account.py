@@ -1,0 +1,93 @@
+"""A made-up account on a local AWS, with known faults: a check finds each, and nothing else, with the least calls."""
+
+from collections import Counter
+
+import pytest
+from least_calls import least_calls
+from sown import sow
+from sown_faults import FAULTS
+
+from ecs_runbook import connect
+from ecs_runbook.checks.check import check
+from ecs_runbook.checks.registry import KINDS
+from ecs_runbook.inventory.fleet import fleet
+from ecs_runbook.inventory.listing import take_inventory
+from ecs_runbook.local_aws import process
+
+QUIET = "2027-01-12T12:00:30Z"  # no clock of any zone changes within a week
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    server = process.start(tmp_path_factory.mktemp("local-aws"))
+    process.clock(server, to=QUIET)
+    process.clock(server, freeze=True)
+    yield connect("local", endpoint=server.url, region="eu-west-2")
+    process.stop(server.folder)
+
+
+@pytest.fixture(scope="module")
+def account(aws):
+    return sow(
+        aws.client,
+        account=aws.account,
+        region=aws.region,
+        rules=48,
+        schedules=72,
+        seed=20261124,
+        share=0.4,
+        due=aws.now(),
+    )
+
+
+@pytest.fixture(scope="module")
+def before(aws, account):
+    """What a check says before anything was due."""
+    places = fleet(aws)
+    found = take_inventory(places)
+    return check(places, found, since=aws.now(), until=aws.now()), Counter(places.gate.counts)
+
+
+@pytest.fixture(scope="module")
+def after(aws, account, before):
+    """What it says when everything was due once, and has ended or will never begin."""
+    server = process.Server(aws.endpoint, int(aws.endpoint.rsplit(":", 1)[1]), 0, "", folder=None)
+    process.clock(server, advance="5s")
+    since = aws.now()
+    process.clock(server, advance="52m")
+    places = fleet(aws)
+    return check(places, take_inventory(places), since=since, until=aws.now())
+
+
+def said(checked, status="NG"):
+    return {(one.subject, one.check) for one in checked.findings if one.status == status}
+
+
+def test_every_fault_is_sown_and_is_a_kind_of_check(account):
+    assert {one.fault for one in account.entries if one.fault} == {fault.name for fault in FAULTS}
+    assert {check for fault in FAULTS for check in fault.found} <= set(KINDS)
+
+
+def test_the_inventory_has_every_target_and_counts_what_ends_elsewhere(account, before):
+    inventory = before[0].inventory
+    assert {row.subject for row in inventory.rows} == {one.subject for one in account.entries}
+    assert (inventory.others, list(inventory.gaps)) == (account.others, [])
+
+
+def test_every_fault_of_a_definition_is_found_and_nothing_else(account, before):
+    assert said(before[0]) == account.expected
+    assert said(before[0], "SKIP") == set()
+
+
+def test_every_fault_shows_in_what_happened_and_nothing_else_does(account, after):
+    assert said(after) == account.expected_after_a_firing
+    assert said(after, "SKIP") == set()
+
+
+def test_no_more_is_asked_than_the_api_forces(aws, account, before):
+    pages = aws.client("iam").get_paginator("list_roles").paginate()
+    least = least_calls(account, roles=sum(len(page["Roles"]) for page in pages))
+    made = before[1]
+    assert set(made) - set(least) == {"sqs:ReceiveMessage", "ecs:ListTasks", "cloudtrail:LookupEvents"}
+    assert [name for name in least if made[name] < least[name]] == []  # it is the least
+    assert sum(made[name] for name in least) <= 1.05 * least.total()
