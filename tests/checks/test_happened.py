@@ -348,13 +348,16 @@ def test_a_stale_run_just_after_a_deploy_is_a_note():
     note = "revision 7 was registered 3 s before; ECS is eventually consistent, and AWS does not say …"
     found = said("runs-latest", stale, notes={stale.runs[0].task: note})
     assert (found.status, found.severity) == ("NG", "note")
+    assert found.because.startswith(
+        "the only run took an older revision; the last, at 2026-11-23 17:00 UTC, revision 6"
+    )
 
 
 def test_a_run_of_which_it_is_not_known_is_skip():
     found = said("runs-latest", *runs_at(*EVERY_DAY[:3]), ran(EVERY_DAY[3], state="UNKNOWN"))
     assert (found.status, found.because) == (
         "SKIP",
-        "of 1 of 4 runs it is not known; the last of them at 2026-11-23 17:00 UTC",
+        "of 1 of 4 runs it is not known; the last, at 2026-11-23 17:00 UTC",
     )
 
 

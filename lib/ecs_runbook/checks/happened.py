@@ -342,11 +342,11 @@ def latest(row: Row, seen: Seen) -> Iterator[Finding]:
         last, note = stale[-1], f" ({notes[-1]})" if notes[-1] else ""
         words = f"revision {_revision(last)} while {last.latest} was the latest"
         young = all("eventually consistent" in one for one in notes)
-        because = f"{len(stale)} of {_count(len(ran), 'run')} took an older revision; the last, at "
+        because = f"{_of(len(stale), len(ran))} took an older revision; the last, at "
         because += f"{seen.at(last.time)} {seen.zone_name}, {words}{note}"
         yield ng(check, row, because, severity="note" if young else None)
     elif unknown and seen.gap(row.place, REVISIONS) is None:
-        because = f"of {len(unknown)} of {_count(len(ran), 'run')} it is not known; the last of them at "
+        because = f"of {_of(len(unknown), len(ran))} it is not known; the last, at "
         yield skip(check, row, f"{because}{seen.at(unknown[-1].time)} {seen.zone_name}")
     elif doubtful:
         because = f"{_count(len(doubtful), 'run')} took another revision than the latest, and may be its own or of "
@@ -457,6 +457,10 @@ def _long(length: float) -> str:
 
 def _count(number: int, noun: str, nouns: str = "") -> str:
     return f"{number} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def _of(some: int, every: int) -> str:
+    return "the only run" if every == 1 else f"{some} of {every} runs"
 
 
 def _all(number: int) -> str:
