@@ -1,12 +1,15 @@
 """``ecs-runbook lint``: what it prints, and its exit code."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from lint_trees import GOOD, good, written
 
+from ecs_runbook import workspace
 from ecs_runbook.cli import main
 
 TARGET = "    task_definition_arn = aws_ecs_task_definition.this.arn_without_revision\n"
@@ -88,3 +91,25 @@ def test_it_starts_as_a_program_and_stops_quietly_when_nobody_reads_on(tmp_path)
         running.stdout.close()
         assert running.stderr.read() == b""
         assert running.wait(timeout=60) == 1
+
+
+def test_a_plan_alone_and_a_plan_beside_its_files(tmp_path, capsys, monkeypatch):
+    plan = str(Path(__file__).parent / "recorded" / "plan_of_pinned_revision.json")
+    assert main(["lint", "--plan", plan]) == 0
+    assert "1 note in the plan; 1 thing not known" in capsys.readouterr().out
+    monkeypatch.chdir(shutil.copytree(workspace.modules() / "mistakes" / "pinned_revision", tmp_path / "pinned"))
+    assert main(["lint", ".", "--plan", plan, "--format", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["of"] == "files and plan"
+    assert [(one["rule"], one["file"], one["line"]) for one in told["findings"] if one["severity"] == "error"] == [
+        ("pinned-revision", "main.tf", 28)
+    ]
+
+
+def test_files_are_named_from_where_one_stands(tmp_path, capsys, monkeypatch):
+    written(tmp_path, {"infra/main.tf": PINNED, "elsewhere/main.tf": PINNED})
+    monkeypatch.chdir(tmp_path / "infra")
+    assert main(["lint", str(tmp_path / "infra"), "../elsewhere"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "main.tf:27: error: pinned-revision" in lines
+    assert f"{tmp_path}/elsewhere/main.tf:27: error: pinned-revision" in lines

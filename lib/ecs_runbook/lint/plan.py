@@ -8,6 +8,7 @@ from typing import Any
 
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import module_of, plain, speaks_of
+from ecs_runbook.lint.known import SENSITIVE
 from ecs_runbook.lint.model import Block, Comment, Configuration, Place, Reference, Unknown, Value
 from ecs_runbook.lint.values import doubt
 
@@ -115,7 +116,7 @@ class _Known:
         in_files = [one for one in self._written.get(plain(address), []) if speaks_of(address, one.address)]
         beside = in_files[0] if in_files else None
         values = self._filled(
-            _map(told.get("values")),
+            _map(_shown(told.get("values"), told.get("sensitive_values"))),
             change.get("after_unknown"),
             self._expressions.of(plain(address)),
             beside.values if beside is not None and len(in_files) == 1 else {},
@@ -210,6 +211,17 @@ class _Known:
             because = f"{_LATER}; it refers to {single.address}.{single.attribute}: lint the folder too"
             return Unknown(because)
         return Unknown(_LATER)
+
+
+def _shown(value: Any, hidden: Any) -> Any:
+    """Return a value without what Terraform holds to be sensitive."""
+    if hidden is True:
+        return SENSITIVE
+    if isinstance(value, Mapping) and isinstance(hidden, Mapping):
+        return {name: _shown(one, hidden.get(name)) for name, one in value.items()}
+    if isinstance(value, list) and isinstance(hidden, list):
+        return [_shown(one, hidden[at] if at < len(hidden) else None) for at, one in enumerate(value)]
+    return value
 
 
 def _is_reference(value: Value) -> bool:
