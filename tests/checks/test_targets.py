@@ -6,6 +6,7 @@ import pytest
 from one_row import (
     CLUSTER,
     DEFINITION,
+    ECS,
     FAMILY,
     MACHINE,
     NETWORK,
@@ -224,6 +225,7 @@ def test_a_revision_that_is_not_for_fargate_says_what_it_is_for():
     [
         (("FARGATE", "FARGATE_SPOT"), FARGATE_CLUSTER, "OK"),
         (("big-ones",), OWN, "OK"),
+        ((f"{ECS}:capacity-provider/big-ones",), OWN, "OK"),
         (("small-ones",), OWN, "NG"),
         (("FARGATE",), EC2_CLUSTER, "NG"),
         (("FARGATE",), NO_CLUSTERS, "SKIP"),

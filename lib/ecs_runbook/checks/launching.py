@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ecs_runbook.firing.names import short
 from ecs_runbook.inventory.model import Absent, Cluster, Gap, Row, Told
 
 Launch = Literal["FARGATE", "EC2", "EXTERNAL", "own provider"]
@@ -46,4 +47,4 @@ def why(row: Row, cluster: Told[Cluster]) -> str:
 
 
 def _of_providers(names: tuple[str, ...]) -> Launch:
-    return "FARGATE" if set(names) <= set(FARGATE_PROVIDERS) else "own provider"
+    return "FARGATE" if set(map(short, names)) <= set(FARGATE_PROVIDERS) else "own provider"

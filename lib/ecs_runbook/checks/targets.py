@@ -172,7 +172,7 @@ def providers(row: Row, scene: Scene) -> Iterator[Finding]:
     if isinstance(told, Gap):
         yield skip(check, row, told)
         return
-    unknown = [name for name in strategy if name not in told.providers]
+    unknown = [short(name) for name in strategy if short(name) not in map(short, told.providers)]
     name = short(told.arn)
     if unknown:
         because = (
