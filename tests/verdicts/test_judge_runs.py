@@ -57,6 +57,11 @@ CASES = [
     ("unknown is not good", table({}, {"state": "UNKNOWN", "executed": None}), {"runs-latest": "SKIP"}),
     ("exit code 3", table({"exit_code": 3}), {"runs-succeeded": "NG"}),
     ("stopped, but never ran", table({"exit_code": None}), {"runs-succeeded": "NG"}),
+    (
+        "stopped by Spot, though it said 0",
+        table({"error": "SpotInterruption: Your Spot Task was interrupted."}),
+        {"runs-succeeded": "NG"},
+    ),
     ("runs still", table({"status": "RUNNING", "exit_code": None}), {"runs-succeeded": "SKIP"}),
     ("waits still", table({"status": "PENDING", "exit_code": None}, {}), {"runs-succeeded": "SKIP"}),
     ("all ends forgotten", table(FORGOTTEN), {"runs-succeeded": "SKIP"}),
@@ -123,5 +128,5 @@ def test_a_refusal_is_told_in_awss_words():
 def test_a_failed_run_names_exit_code_and_reason():
     because = the("runs-succeeded", table({"exit_code": 137, "error": "OutOfMemoryError: …"})).because
     assert because == (
-        "1 of 1 run did not end with 0: at 2026-11-24 17:00:12 UTC revision 2: exit code 137, OutOfMemoryError: …"
+        "1 of 1 run did not end well: at 2026-11-24 17:00:12 UTC revision 2: exit code 137, OutOfMemoryError: …"
     )

@@ -141,6 +141,7 @@ KNOWN = frame([revision(1), revision(2)])
         ({"executed": None}, {"drill-latest": "SKIP"}),
         ({"exit_code": 3}, {"drill-succeeded": "NG"}),
         ({"exit_code": None}, {"drill-succeeded": "NG"}),
+        ({"error": "UserInitiated: Task stopped by user"}, {"drill-succeeded": "NG"}),
         ({"status": "RUNNING", "exit_code": None}, {"drill-succeeded": "SKIP"}),
         ({"left_behind": "ecsrb-2a3b62b5-0a1b2c3d"}, {"drill-cleared": "NG"}),
         ({"tasks": (), "executed": None, "status": "REFUSED", "refused_code": "AccessDenied"}, {"drill-started": "NG"}),

@@ -108,8 +108,8 @@ class Fired:
 
     @property
     def ok(self) -> bool:
-        """Whether it ran to its end with exit code 0, and nothing is left behind."""
-        return self.status == "STOPPED" and self.exit_code == 0 and not self.left_behind
+        """Whether it ran to its own end with exit code 0, and nothing is left behind."""
+        return self.status == "STOPPED" and self.exit_code == 0 and not self.error and not self.left_behind
 
     def _repr_html_(self) -> str:
         facts = {

@@ -192,6 +192,7 @@ def _of_place(
     looking.join()
     looking.judge(looking.own)
     told = looking.happened()
+    fleet.leave(place)
     bars.end(place, f"{len(told.told)} runs and refusals of {len(rows)} targets")
     return told
 

@@ -94,9 +94,10 @@ def _latest(rows: Rows, attrs: dict[Any, Any]) -> Answer:
 
 def _succeeded(rows: Rows, _attrs: dict[Any, Any]) -> Answer:
     ran = [row for row in rows if row["state"]]
-    failed = [row for row in ran if row["status"] == "STOPPED" and _code(row) != 0]
+    # One that was stopped from outside is no good run, whatever code it got to say.
+    failed = [row for row in ran if row["status"] == "STOPPED" and (_code(row) != 0 or row["error"])]
     if failed:
-        because = f"{len(failed)} of {_count(ran, 'run')} did not end with 0: {_each(failed, _end)}"
+        because = f"{len(failed)} of {_count(ran, 'run')} did not end well: {_each(failed, _end)}"
         return "NG", because, "Look at the error column, and at the task's log."
     running = [row for row in ran if row["status"] not in ("STOPPED", ACCEPTED)]
     if running:

@@ -113,8 +113,8 @@ def judge_fired(fired: Fired, known: pd.DataFrame) -> list[Check]:
     list of Check
         ``drill-started``: NG if AWS refused, SKIP if nothing was seen. ``drill-latest``: NG if an older revision ran
         than the latest when it was sent.
-        ``drill-succeeded``: NG if it did not end with 0, SKIP if it has not ended. ``drill-cleared``: NG if the
-        temporary rule is still there.
+        ``drill-succeeded``: NG if it did not end by itself with 0, SKIP if it has not ended. ``drill-cleared``: NG if
+        the temporary rule is still there.
     """
     checks = [_started(fired)]
     if fired.tasks:
@@ -180,7 +180,7 @@ def _ended(fired: Fired) -> Check:
     if fired.status != "STOPPED":
         because = f"it is {fired.status} and has not ended in the time given"
         return Check("drill-succeeded", fired.rule, "SKIP", because, "Open 40_prove when it has.")
-    if fired.exit_code == 0:
+    if fired.exit_code == 0 and not fired.error:
         return Check("drill-succeeded", fired.rule, "OK", "it ended with exit code 0")
     code = "no exit code" if fired.exit_code is None else f"exit code {fired.exit_code}"
     because = f"it ended with {code}" + (f": {fired.error}" if fired.error else "")
