@@ -7,10 +7,11 @@ import pytest
 from record_expressions import FILE
 
 from ecs_runbook.lint.evaluate import evaluate
-from ecs_runbook.lint.files import Fault, expression
 from ecs_runbook.lint.folders import Folder
+from ecs_runbook.lint.grammar import Fault
 from ecs_runbook.lint.known import Wrong, doubt, json_text
 from ecs_runbook.lint.modules import Module, Root
+from ecs_runbook.lint.nodes import expression
 
 RECORDED = json.loads(FILE.read_text())
 NOWHERE = Path("/nowhere")

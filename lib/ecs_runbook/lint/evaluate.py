@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 from ecs_runbook.lint import syntax
 from ecs_runbook.lint.addresses import keyed, type_of
-from ecs_runbook.lint.functions import Set, call, never_empty, type_name
+from ecs_runbook.lint.functions import call
 from ecs_runbook.lint.known import Wrong, doubt, json_text, text_of, to_bool, to_number, top_doubt, unified
 from ecs_runbook.lint.known import joined as join_parts
+from ecs_runbook.lint.lists import Set, never_empty, type_name
 from ecs_runbook.lint.model import Json, Reference, Text, Unknown, Value
 from ecs_runbook.lint.numbers import exactly, is_number, number
 
@@ -363,7 +364,8 @@ def _file(name: str, arguments: list[Value], scope: Scope) -> Value:
     if name == "file":
         return text
     # imported here: reading HCL is heavy, and working out an expression does not need it
-    from ecs_runbook.lint.files import Fault, template
+    from ecs_runbook.lint.grammar import Fault
+    from ecs_runbook.lint.nodes import template
 
     values = arguments[1] if len(arguments) > 1 else {}
     if not isinstance(values, dict):

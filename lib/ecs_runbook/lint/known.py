@@ -225,3 +225,35 @@ def exported(value: Value) -> Value:
     if isinstance(value, list):
         return [exported(one) for one in value]
     return value
+
+
+def a_text(value: Value) -> str:
+    """Return what a function takes as a text."""
+    told = to_string(value)
+    if isinstance(told, str):
+        return told
+    if isinstance(told, Json):
+        return json_text(told.value)
+    raise Wrong("a text is needed here")
+
+
+def a_whole_number(value: Value) -> int:
+    """Return what a function takes as a whole number."""
+    told = to_number(value)
+    if not isinstance(told, int) or isinstance(told, bool):
+        raise Wrong("a whole number is needed here")
+    return told
+
+
+def a_list(value: Value) -> list[Value]:
+    """Return what a function takes as a list."""
+    if not isinstance(value, list):
+        raise Wrong("a list is needed here")
+    return value
+
+
+def an_object(value: Value) -> dict[str, Value]:
+    """Return what a function takes as an object."""
+    if not isinstance(value, dict):
+        raise Wrong("an object is needed here")
+    return value

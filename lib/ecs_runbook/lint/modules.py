@@ -13,9 +13,9 @@ from ecs_runbook.lint import syntax
 from ecs_runbook.lint.addresses import keyed
 from ecs_runbook.lint.evaluate import Instances, Lazy, Resource, told
 from ecs_runbook.lint.folders import Folder
-from ecs_runbook.lint.functions import Set
 from ecs_runbook.lint.json_files import json_lines
 from ecs_runbook.lint.known import SENSITIVE, Wrong, doubt, exported, to_number, top_doubt
+from ecs_runbook.lint.lists import Set
 from ecs_runbook.lint.model import Block, Missing, Place, Unknown, Value
 from ecs_runbook.lint.syntax import Body, RawBlock, Written
 from ecs_runbook.lint.types import typed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ecs_runbook.lint import syntax
-from ecs_runbook.lint.functions import to_set
 from ecs_runbook.lint.known import Wrong, to_bool, to_number, to_string
+from ecs_runbook.lint.lists import to_set
 from ecs_runbook.lint.model import Json, Reference, Text, Unknown, Value
 
 _PLAIN: Mapping[str, Callable[[Value], Value]] = {"string": to_string, "number": to_number, "bool": to_bool}
