@@ -104,6 +104,18 @@ def test_statements_of_a_queue(statements, answer):
     assert lets({"Statement": statements}, EVENTS, "sqs:SendMessage", resource=QUEUE, context=KNOWN) == answer
 
 
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"StringEquals": {"aws:SourceAccount": ["1", "2"]}}, ["aws:SourceAccount is 1 or 2"]),
+        ({"ArnNotLike": {"aws:SourceArn": RULE}}, [f"aws:SourceArn is not {RULE}"]),
+        ({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, []),  # not known to fail
+    ],
+)
+def test_a_condition_that_fails_is_told_in_words(condition, words):
+    assert conditions_that_fail(trust(EVENTS, **condition), EVENTS, "sts:AssumeRole", context=KNOWN) == words
+
+
 @pytest.mark.parametrize("document", [{}, {"Statement": "nonsense"}, {"Statement": [1, None]}, {"Statement": {}}])
 def test_what_is_no_policy_lets_nobody_in(document):
     assert lets(document, EVENTS, "sts:AssumeRole", context=KNOWN) == "no"

@@ -85,7 +85,7 @@ def conditions_that_fail(
     document: Mapping[str, Any], service: str, action: str, *, context: Context, arn: str = ""
 ) -> list[str]:
     """
-    Return what keeps statements from applying that are about *service* and *action*: ``<operator> <key> <values>``.
+    Return what keeps statements from applying that are about *service* and *action*: ``<key> is <values>``.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def conditions_that_fail(
         if "no" in (_names_principal(statement, service, arn), _names_action(statement, action)):
             continue
         failing += [
-            f"{key} is {' or '.join(map(str, values))}"
+            f"{key} is {'not ' if 'not' in operator.lower() else ''}{' or '.join(map(str, values))}"
             for operator, key, values in _conditions(statement)
             if _holds(operator, values, context.get(key.lower())) == "no"
         ]
