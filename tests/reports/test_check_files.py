@@ -73,8 +73,8 @@ def test_the_inventory_says_the_worst_of_each_target(begun):
     weekly = row("weekly")
     saved(begun, checked([finding(PAYROLL), finding(PAYROLL, "two-vpcs", "OK")], [PAYROLL, weekly]))
     with (begun.folder / "inventory.csv").open(newline="") as stream:
-        told = [(one["worst"], one["name"], one["task_definition"]) for one in csv.DictReader(stream)]
-    assert told == [("error", "payroll", "payroll-job"), ("OK", "weekly", "weekly-job")]
+        told = [(one["worst"], one["name"], one["found"], one["cluster"]) for one in csv.DictReader(stream)]
+    assert told == [("error", "payroll", "pinned-revision (error)", "batch"), ("OK", "weekly", "", "batch")]
 
 
 def test_under_actions_annotations_are_printed_and_the_jobs_page_gets_the_summary(begun, tmp_path, capsys):

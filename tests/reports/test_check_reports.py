@@ -16,7 +16,7 @@ from ecs_runbook.reports import heat_map as heat_map_module
 from ecs_runbook.reports.details import details
 from ecs_runbook.reports.heat_map import heat_map
 from ecs_runbook.reports.history import Key, News, Old
-from ecs_runbook.reports.standing import standings
+from ecs_runbook.reports.standing import GRADES, grade, spread, standings
 from ecs_runbook.reports.summary import summary
 from ecs_runbook.verdicts.verdict import Verdict
 
@@ -196,7 +196,20 @@ def test_details_of_thousands_are_the_worst_and_say_that_there_are_more(monkeypa
     findings = [finding(one, "no-dead-letter-queue") for one in rows] + [finding(rows[4])]
     shown = details(checked(findings, rows))
     assert [line[0] for line in lines_of(shown)] == ["error", "note", "note"]
-    assert "The worst 3 of 10 findings that are not OK; 0 are OK." in shown.html
+    assert "3 of 10 findings that are not OK follow, some of each check, the worst first; 0 are OK." in shown.html
+
+
+@pytest.mark.parametrize(
+    ("most", "counts"), [(3, (1, 1, 1)), (2, (1, 1, 0)), (7, (4, 2, 1)), (12, (9, 2, 1)), (50, (9, 2, 1))]
+)
+def test_a_check_that_fails_everywhere_does_not_hide_the_others(most, counts):
+    rows = [row(f"job-{number}") for number in range(9)]
+    many = [finding(one) for one in rows] + [finding(one, "no-way-out") for one in rows[:2]]
+    shown = spread([finding(NIGHTLY, "no-dead-letter-queue"), *many], most)
+    checks = [one.check for one in shown]
+    assert tuple(checks.count(check) for check in ("pinned-revision", "no-way-out", "no-dead-letter-queue")) == counts
+    grades = [GRADES.index(grade(one)) for one in shown]
+    assert grades == sorted(grades)
 
 
 def test_what_is_shown_of_thousands_is_small():

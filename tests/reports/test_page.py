@@ -203,3 +203,7 @@ def test_of_many_checks_the_banner_has_the_first_and_folds_the_rest_away():
     assert "number 12<" not in shown
     assert "28 checks more" in folded
     assert "number 39<" in folded
+    header = page(notebook, VERDICT | {"checks": many * 20}).partition("<header")[2].partition("</header>")[0]
+    assert header.count("<tr>") == 12 + 200 + 2
+    assert "788 checks more" in header
+    assert "and 588 more, in verdict.json" in header

@@ -17,7 +17,7 @@ from ecs_runbook.inventory.model import INVENTORY_COLUMNS, Place
 from ecs_runbook.reports.formats import junit, sarif, step_summary, workflow_commands
 from ecs_runbook.reports.history import History
 from ecs_runbook.reports.run import Run
-from ecs_runbook.reports.standing import standings
+from ecs_runbook.reports.standing import GRADES, Standing, standings
 from ecs_runbook.reports.summary import Summary
 
 FILES = {
@@ -92,10 +92,19 @@ def check_receipt(checked: Checked, asked: Asked) -> dict[str, Any]:
 
 
 def inventory_table(checked: Checked) -> pd.DataFrame:
-    """Return one row a target, columns ``INVENTORY_COLUMNS`` with the worst that was found of it before them."""
-    worst = {(one.place, one.subject): one.worst for one in standings(checked)}
-    rows = [{"worst": worst[row.place, row.subject], **row.to_record()} for row in checked.inventory.rows]
-    return pd.DataFrame(rows, columns=["worst", *INVENTORY_COLUMNS])
+    """Return one row a target: the worst that was found of it, what was found, and ``INVENTORY_COLUMNS``."""
+    found = {(one.place, one.subject): one for one in standings(checked)}
+    rows = [
+        {"worst": one.worst, "found": _found(one), **row.to_record()}
+        for row in checked.inventory.rows
+        for one in [found[row.place, row.subject]]
+    ]
+    return pd.DataFrame(rows, columns=["worst", "found", *INVENTORY_COLUMNS])
+
+
+def _found(one: Standing) -> str:
+    bad = sorted((GRADES.index(grade), check) for check, grade in one.grades.items() if grade != "OK")
+    return ", ".join(f"{check} ({GRADES[order]})" for order, check in bad)
 
 
 def _hidden(checked: Checked, run: Run) -> Checked:

@@ -6,9 +6,9 @@ import html
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
-from ecs_runbook.checks.findings import Checked, Finding, gravity
+from ecs_runbook.checks.findings import Checked, Finding
 from ecs_runbook.reports.history import News
-from ecs_runbook.reports.standing import GRADES, grade
+from ecs_runbook.reports.standing import GRADES, grade, spread
 from ecs_runbook.reports.tables import Cell, Shown, framed, searchable
 
 MOST_ROWS = 1000
@@ -31,13 +31,13 @@ def details(checked: Checked, news: News | None = None, *, zone: tzinfo = UTC) -
     zone
         The zone that days are told in.
     """
-    bad = sorted((one for one in checked.findings if one.status != "OK"), key=gravity)
+    bad = [one for one in checked.findings if one.status != "OK"]
     fine = len(checked.findings) - len(bad)
     if not bad:
         words = f"Nothing: {fine:,} checks, all OK."
         return Shown(framed(f"<p>{words}</p>"), words)
     many_places = len({one.place for one in checked.findings}) > 1
-    rows = [_row(one, news, zone, many_places) for one in bad[:MOST_ROWS]]
+    rows = [_row(one, news, zone, many_places) for one in spread(bad, MOST_ROWS)]
     widths = _WIDTHS if news is not None and news.last is not None else _WIDTHS_OF_A_FIRST_CHECK
     table = searchable(_HEADS[: len(widths)], [row[: len(widths)] for row in rows], widths=widths)
     note = _note(len(bad), fine)
@@ -45,7 +45,8 @@ def details(checked: Checked, news: News | None = None, *, zone: tzinfo = UTC) -
 
 
 def _note(bad: int, fine: int) -> str:
-    cut = f"The worst {MOST_ROWS:,} of {bad:,} findings that are not OK" if bad > MOST_ROWS else f"{bad:,} not OK"
+    some = f"{MOST_ROWS:,} of {bad:,} findings that are not OK follow, some of each check, the worst first"
+    cut = some if bad > MOST_ROWS else f"{bad:,} not OK"
     return f"{cut}; {fine:,} are OK. All of them are in <code>findings.csv</code>."
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from ecs_runbook.checks.findings import Checked, Finding, Kind, gravity
 from ecs_runbook.checks.outcome import at_least, severity_named
 from ecs_runbook.checks.registry import KINDS
-from ecs_runbook.reports.standing import grade
+from ecs_runbook.reports.standing import grade, spread
 
 MOST_ANNOTATIONS = 10
 """GitHub shows ten errors, ten warnings and ten notices of a step. Source: GitHub docs, seen in public issues."""
@@ -78,8 +78,9 @@ def sarif(checked: Checked) -> str:
     A scheduled task has no file. Its place is written as a path, ``aws/<account>/<region>/<schedule>``, since code
     hosts refuse a result without one. What could not be looked at is a result of the kind *open*.
     """
-    bad = sorted((one for one in checked.findings if one.status != "OK"), key=gravity)
-    kinds = [KINDS[id_] for id_ in dict.fromkeys(one.check for one in bad) if id_ in KINDS]
+    bad = [one for one in checked.findings if one.status != "OK"]
+    told = spread(bad, MOST_RESULTS)
+    kinds = [KINDS[id_] for id_ in dict.fromkeys(one.check for one in told) if id_ in KINDS]
     places = {kind.id: number for number, kind in enumerate(kinds)}
     seen: dict[str, int] = defaultdict(int)
     left = len(bad) - MOST_RESULTS
@@ -90,7 +91,7 @@ def sarif(checked: Checked) -> str:
         "tool": {"driver": {"name": "ecs-runbook", "rules": [_rule(kind) for kind in kinds]}},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
         "columnKind": "utf16CodeUnits",
-        "results": [_result(one, places, seen) for one in bad[:MOST_RESULTS]],
+        "results": [_result(one, places, seen) for one in told],
     }
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
 
@@ -145,13 +146,13 @@ def workflow_commands(checked: Checked) -> list[str]:
     ['::error title=no-way-out%3A nightly::50 %25%0Alost']
     """
     groups: dict[str, list[Finding]] = {"error": [], "warning": [], "notice": []}
-    for one in sorted((one for one in checked.findings if one.status != "OK"), key=gravity):
+    for one in (one for one in checked.findings if one.status != "OK"):
         groups["warning" if one.status == "SKIP" else _LEVELS[one.severity]].append(one)
     return [line for level, found in groups.items() for line in _annotated(level, found)]
 
 
 def _annotated(level: str, found: Sequence[Finding]) -> list[str]:
-    shown = found if len(found) <= MOST_ANNOTATIONS else found[: MOST_ANNOTATIONS - 1]
+    shown = spread(found, MOST_ANNOTATIONS if len(found) <= MOST_ANNOTATIONS else MOST_ANNOTATIONS - 1)
     lines = [
         _command(level, f"{one.check}: {one.subject or one.place}", f"{_skip(one)}{one.because} {one.mend}".strip())
         for one in shown
@@ -172,10 +173,10 @@ def _command(level: str, title: str, words: str) -> str:
 
 def step_summary(line: str, text: str, checked: Checked) -> str:
     """Return what GitHub shows on the page of a job, in Markdown: the summary, and the worst as a table."""
-    bad = sorted((one for one in checked.findings if one.status != "OK"), key=gravity)
+    bad = [one for one in checked.findings if one.status != "OK"]
     rows = [
         f"| {grade(one)} | {_markdown(one.subject or str(one.place))} | {one.check} | {_markdown(one.because)} |"
-        for one in bad[:MOST_ANNOTATIONS]
+        for one in spread(bad, MOST_ANNOTATIONS)
     ]
     head = ["| | schedule | check | because |", "|---|---|---|---|"] if rows else []
     return "\n".join(

@@ -27,6 +27,7 @@ FIRST = "report"
 _WITHOUT_CODE = "without-code"
 MOST_CHECKS = 12
 """As many checks stand in the banner; of more, the worst do, and the rest is folded away."""
+MOST_FOLDED = 200
 _OF_THE_RUN = ("notebook-ran", "published")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _NOTEBOOK_LINK = re.compile(r'href="([\w.-]+\.ipynb)(#[^"]*)?"')
@@ -212,9 +213,10 @@ def _banner(verdict: Mapping[str, Any], *, brief: bool = False) -> str:
     folded = [check for check in checks if check not in shown] if brief else checks[MOST_CHECKS:]
     table = _table(shown) if shown else ""
     if folded:
-        table += (
-            f"<details><summary>{len(folded):,} checks {'' if brief else 'more'}</summary>{_table(folded)}</details>"
-        )
+        rest = len(folded) - MOST_FOLDED
+        note = f"<p>and {rest:,} more, in verdict.json</p>" if rest > 0 else ""
+        title = f"{len(folded):,} checks{'' if brief else ' more'}"
+        table += f"<details><summary>{title}</summary>{_table(folded[:MOST_FOLDED])}{note}</details>"
     status = html.escape(str(verdict["status"]))
     return (
         f'<header class="{status}"><p><strong>{status}</strong> <span>{html.escape(str(verdict["notebook"]))}</span> '

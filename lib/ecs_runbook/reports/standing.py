@@ -71,3 +71,23 @@ def by_check(findings: Iterable[Finding]) -> list[Sequence[Finding]]:
         groups[grade(finding), finding.check].append(finding)
     order = sorted(groups, key=lambda key: (GRADES.index(key[0]), -len(groups[key]), key[1]))
     return [groups[key] for key in order]
+
+
+def spread(findings: Iterable[Finding], most: int) -> list[Finding]:
+    """
+    Return *most* findings, the worst first, such that one check that fails everywhere does not hide the others.
+
+    Each check has an equal share, what one leaves goes to the gravest, and none loses its last place while there is
+    one left.
+    """
+    groups = by_check(findings)
+    if sum(map(len, groups)) <= most:
+        return [one for group in groups for one in group]
+    share, more = divmod(most, len(groups))
+    taken = [list(group[: share + (place < more)]) for place, group in enumerate(groups)]
+    left = most - sum(map(len, taken))
+    for group, own in zip(groups, taken, strict=True):
+        added = group[len(own) : len(own) + left]
+        own += added
+        left -= len(added)
+    return [one for own in taken for one in own]

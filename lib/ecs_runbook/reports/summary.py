@@ -139,7 +139,7 @@ def _worst(groups: Sequence[Sequence[Finding]]) -> str:
     more = _more(groups)
     after = f"<p><small>{html.escape(more)}</small></p>" if more else ""
     return (
-        "<table><thead><tr><th>worst first</th><th>check</th><th>how many</th><th>such as</th></tr></thead>"
+        '<table class="counted"><thead><tr><th>worst</th><th>check</th><th>count</th><th>such as</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>{after}"
     )
 

@@ -1,5 +1,6 @@
 // Tables that can be searched and sorted. Runs in JupyterLab and in the page, whose policy allows this very text alone.
 (() => {
+  const PRINTED = 100; // of a longer table, what is on the screen's top is printed: nobody reads a hundred pages
   const text = (cell) => cell.dataset.sort ?? cell.textContent;
   const compare = (a, b) => a.localeCompare(b, undefined, { numeric: true, sensitivity: "base" });
 
@@ -15,6 +16,12 @@
     search.setAttribute("aria-label", search.placeholder);
     bar.replaceChildren(search, count);
 
+    const mark = () => {
+      const shown = [...table.tBodies[0].rows].filter((row) => !row.hidden);
+      shown.forEach((row, place) => row.classList.toggle("printed", place < PRINTED));
+      box.classList.toggle("cut", shown.length > PRINTED);
+    };
+
     const filter = () => {
       const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
@@ -24,6 +31,7 @@
       });
       const all = rows.length.toLocaleString("en");
       count.textContent = wanted.length ? `${shown.toLocaleString("en")} of ${all} rows` : `${all} rows`;
+      mark();
     };
 
     const sort = (head, column) => {
@@ -33,6 +41,7 @@
       const order = rows.map((row) => [text(row.cells[column]), row]);
       order.sort((a, b) => (down ? compare(b[0], a[0]) : compare(a[0], b[0])));
       table.tBodies[0].append(...order.map((pair) => pair[1]));
+      mark();
     };
 
     [...table.tHead.rows[0].cells].forEach((head, column) => {

@@ -20,6 +20,7 @@ _WITHOUT = (
     "Searching and sorting need the script below it: run the notebook, choose <i>Trust Notebook</i> in the command "
     "palette, or open the HTML page of the run."
 )
+_PRINTED = "The first 100 rows are printed; search or sort before printing for others, or take the CSV file."
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def searchable(heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, widths: 
     fixed = " fixed" if widths else ""
     return (
         f'<div class="table{fixed}"><div class="search">{_WITHOUT}</div><table>'
-        f"<colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+        f"<colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+        f'<p class="more">{_PRINTED}</p></div>'
     )
 
 

@@ -1,0 +1,188 @@
+"""The page as a browser shows it: no wider than the window, our script alone, searched, sorted, printed."""
+
+import base64
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.request
+from datetime import UTC, datetime
+
+import pytest
+import websocket
+from made_checks import HOME, NOW, SINCE, fleet
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from ecs_runbook.checks.asked import Asked
+from ecs_runbook.checks.outcome import judge_checked
+from ecs_runbook.inventory.model import Place
+from ecs_runbook.reports.details import details
+from ecs_runbook.reports.heat_map import heat_map
+from ecs_runbook.reports.page import page
+from ecs_runbook.reports.summary import summary
+from ecs_runbook.reports.target_list import target_list
+from ecs_runbook.verdicts.verdict import Verdict
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
+OFFLINE = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"),
+    *("--disable-background-networking", "--disable-sync", "--remote-debugging-port=0", "--remote-allow-origins=*"),
+)
+
+
+class Browser:
+    """Chromium, spoken to by its own protocol."""
+
+    def __init__(self, folder):
+        command = [CHROMIUM, *OFFLINE, f"--user-data-dir={folder}", "about:blank"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        port = next(found.group(1) for line in self.process.stderr if (found := re.search(r"ws://[^:]+:(\d+)/", line)))
+        self.address = f"http://127.0.0.1:{port}"
+        with urllib.request.urlopen(f"{self.address}/json") as answer:
+            (tab,) = (one for one in json.load(answer) if one["type"] == "page")
+        self.socket = websocket.create_connection(tab["webSocketDebuggerUrl"], timeout=30)
+        self.numbers = itertools.count(1)
+        self.asked_for, self.complaints = [], []
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.do(f"{domain}.enable")
+
+    def do(self, method, **parameters):
+        """Do *method*, and return its answer; note what happens in between."""
+        number = next(self.numbers)
+        self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("method") == "Network.requestWillBeSent":
+                self.asked_for.append(message["params"]["request"]["url"])
+            if message.get("method") in {"Log.entryAdded", "Runtime.exceptionThrown"}:
+                self.complaints.append(message["params"])
+            if message.get("id") == number:
+                return message["result"]
+
+    def open(self, path, width):
+        self.do("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        self.do("Page.navigate", url=path.as_uri())
+        while self("document.readyState") != "complete":
+            time.sleep(0.02)
+
+    def __call__(self, expression):
+        """Return what *expression* is in the page."""
+        return self.do("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def click(self, expression):
+        self(f"({expression}).scrollIntoView({{block: 'center'}})")
+        x, y = self(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])(({expression}).getBoundingClientRect())"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.do("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.socket.close()
+    browser.process.terminate()
+    browser.process.wait(20)
+    browser.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """The page of a check of hundreds of schedules in two accounts."""
+    found = fleet(700, bad=0.4, places=(HOME, Place("444455556666", "ap-southeast-2")))
+    verdict = Verdict("60_check", "aws", HOME.account, HOME.region, datetime.now(UTC), tuple(judge_checked(found)))
+    shown = [summary(found, verdict, Asked(SINCE, NOW)), heat_map(found), details(found), target_list(found.inventory)]
+    tags = [{"tags": ["report"]}] * 3 + [{}]
+    cells = [new_markdown_cell("# Do our scheduled tasks run?")] + [
+        new_code_cell("x", metadata=tag, outputs=[new_output("display_data", {"text/html": one.html})])
+        for one, tag in zip(shown, tags, strict=True)
+    ]
+    path = tmp_path_factory.mktemp("page") / "60_check.html"
+    path.write_text(page(new_notebook(cells=cells), verdict.to_dict()))
+    return path
+
+
+TABLE = "document.querySelectorAll('.ecs-runbook .table')[0]"
+ROWS = f"[...{TABLE}.tBodies[0].rows]".replace(".tBodies", ".querySelector('table').tBodies")
+SHOWN = f"{ROWS}.filter(row => !row.hidden).map(row => row.cells[1].innerText.split('\\n')[0])"
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_is_wider_than_the_window_and_nothing_is_scrolled_sideways(browser, path, width):
+    browser.open(path, width)
+    assert (
+        browser("document.documentElement.scrollWidth") == browser("document.documentElement.clientWidth") > width - 20
+    )
+    wider = browser(
+        "[...document.querySelectorAll('body *')].filter(one => getComputedStyle(one).overflowX !== 'visible'"
+        " && one.scrollWidth > one.clientWidth + 1).map(one => one.className)"
+    )
+    assert wider == []
+
+
+def test_the_summary_fits_one_screen(browser, path):
+    browser.open(path, 1280)
+    assert browser("document.querySelector('.heat').getBoundingClientRect().top") > 0
+    assert browser("document.querySelector('.counted').getBoundingClientRect().bottom") < 800
+
+
+def test_it_asks_for_nothing_but_itself_and_our_script_runs_alone(browser, path):
+    browser.asked_for.clear()
+    browser.complaints.clear()
+    browser.open(path, 1280)
+    assert browser(f"{TABLE}.classList.contains('live')") is True
+    browser(
+        "const other = document.createElement('script'); other.text = 'window.foreign = 1'; document.body.append(other)"
+    )
+    assert browser("window.foreign") is None
+    assert browser.asked_for == [path.as_uri()]
+    browser("const far = new Image(); far.src = 'https://example.com/x.png'; document.body.append(far)")
+    browser.do("Page.getFrameTree")
+    blocked = [one["entry"]["text"] for one in browser.complaints if "entry" in one]
+    assert len(blocked) == 2
+    assert all("Content Security Policy" in text for text in blocked)
+
+
+def test_a_search_leaves_the_rows_that_have_every_word(browser, path):
+    browser.open(path, 1280)
+    total = browser(f"{ROWS}.length")
+    browser.click(f"{TABLE}.querySelector('input')")
+    browser.do("Input.insertText", text="REPORT two-vpcs")
+    left = browser(f"{ROWS}.filter(row => !row.hidden).map(row => row.innerText)")
+    assert 0 < len(left) < total
+    assert all("report" in text and "two-vpcs" in text for text in left)
+    assert browser(f"{TABLE}.querySelector('output').textContent") == f"{len(left)} of {total} rows"
+    browser.do("Input.dispatchKeyEvent", type="keyDown", key="Escape", windowsVirtualKeyCode=27)
+    assert browser(f"{ROWS}.filter(row => row.hidden).length") == 0
+
+
+def test_a_click_on_a_head_sorts_and_another_sorts_the_other_way(browser, path):
+    browser.open(path, 800)
+    head = f"{TABLE}.querySelectorAll('th button')[1]"
+    browser.click(head)
+    up = browser(SHOWN)
+    assert up == sorted(up)
+    assert browser(f"{head}.parentElement.getAttribute('aria-sort')") == "ascending"
+    browser.click(head)
+    assert browser(SHOWN) == sorted(up, reverse=True)
+    browser.click(f"{TABLE}.querySelectorAll('th button')[0]")
+    grades = browser(f"{ROWS}.map(row => row.cells[0].innerText)")
+    assert [one for one, _ in itertools.groupby(grades)] == ["error", "warning", "note", "SKIP"]
+
+
+def test_printed_it_is_the_worst_and_says_that_there_is_more(browser, path):
+    browser.open(path, 1280)
+    browser.do("Emulation.setEmulatedMedia", media="print")
+    seen = browser(f"{ROWS}.filter(row => row.getClientRects().length).length")
+    more = browser(f"{TABLE}.querySelector('.more').innerText")
+    searching = browser(f"{TABLE}.querySelector('.search').getClientRects().length")
+    browser.do("Emulation.setEmulatedMedia", media="")
+    assert (seen, searching) == (100, 0)
+    assert more.startswith("The first 100 rows are printed")
+    pdf = base64.b64decode(browser.do("Page.printToPDF", paperWidth=8.27, paperHeight=11.7)["data"])
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b", pdf)) < 40
