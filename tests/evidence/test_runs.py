@@ -276,7 +276,8 @@ def test_without_revisions_every_run_is_unknown():
 
 def test_rivals_that_cannot_be_listed_make_a_run_ambiguous(denied):
     table = asked(Aws(records=[denied], refuse=["list_rule_names_by_target"]))
-    assert list(table["schedule"]) == ["ambiguous: nightly or a rule that could not be listed"]
+    why = "events:ListRuleNamesByTarget: AccessDeniedException"
+    assert list(table["schedule"]) == [f"ambiguous: nightly or a rule that could not be listed ({why})"]
 
 
 def test_a_rival_of_the_same_role_is_found_and_named(denied):

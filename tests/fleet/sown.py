@@ -105,10 +105,15 @@ class Account:
 
 
 class Yard:
-    """Where things are made, each once; *client* returns the boto3 client of a service."""
+    """
+    Where things are made, each once.
 
-    def __init__(self, client: Callable[[str], Any], account: str, region: str) -> None:
+    *client* returns the boto3 client of a service; *named* tells the roles of one region's yard from another's.
+    """
+
+    def __init__(self, client: Callable[[str], Any], account: str, region: str, named: str = "") -> None:
         self.client, self.account, self.region = client, account, region
+        self._named = f"-{named}" if named else ""
         self._numbers = itertools.count(1)
 
     def arn(self, service: str, resource: str) -> str:
@@ -116,7 +121,7 @@ class Yard:
         return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
     def name(self, what: str) -> str:
-        return f"{what}-{next(self._numbers)}"
+        return f"{what}-{next(self._numbers)}{self._named}"
 
     # -------- roles and definitions
 
@@ -132,7 +137,9 @@ class Yard:
         """The task's role and its execution role, which may pull and log."""
         pulling = allow(["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "*")
         tasks = trusting("ecs-tasks.amazonaws.com")
-        return self.role(tasks, name=f"task-{number}"), self.role(tasks, pulling, name=f"execution-{number}")
+        return self.role(tasks, name=f"task-{number}{self._named}"), self.role(
+            tasks, pulling, name=f"execution-{number}{self._named}"
+        )
 
     def image(self, name: str) -> str:
         return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com/{name}:1"
@@ -248,20 +255,24 @@ def sow(
     seed: int,
     share: float = 0.1,
     due: datetime | None = None,
+    arrange: Callable[[list[Entry]], None] = lambda _: None,
+    named: str = "",
     workers: int = 8,
 ) -> Account:
     """
     Make an account, and sow faults into a *share* of its rules and schedules: each of them at least once if there is
     room, one in an entry. With *due* everything is due once a day in the 35 minutes after it, else at any time.
+    *arrange* may change the sound entries before; *named* ends the names of roles, where another region has the same.
     """
     from sown_faults import FAULTS
 
-    chance, yard = random.Random(seed), Yard(client, account, region)
+    chance, yard = random.Random(seed), Yard(client, account, region, named)
     made = Account()
     with ThreadPoolExecutor(workers) as pool:
         clusters, queues, families = _furniture(yard, max(3, (rules + schedules) // 5), pool)
         kinds = ["schedule"] * schedules + ["rule" if n % 2 else "event rule" for n in range(rules)]
         entries = [_entry(yard, n, kind, clusters, queues, families, chance, due) for n, kind in enumerate(kinds)]
+        arrange(entries)
         _sow(yard, entries, FAULTS, share, chance)
         list(pool.map(lambda entry: _make(yard, entry), entries))
         made.entries, made.others = entries, _others(yard, len(entries) // 20, pool)

@@ -250,7 +250,10 @@ def test_others_that_could_not_be_listed_leave_it_ambiguous(paper):
     paper.run(DAYS[3], LONG, "report")
     paper.fail("events:ListRules", refused("AccessDeniedException"), always=True)
     happened, _ = looked(paper, since=at("23 12:00"), rules=[LONG])
-    assert told(happened)[-1][:2] == ("", f"ambiguous: {LONG} or a rule that could not be listed")
+    assert told(happened)[-1][:2] == (
+        "",
+        f"ambiguous: {LONG} or a rule that could not be listed (events:ListRules: AccessDeniedException)",
+    )
 
 
 def passing(role):

@@ -42,7 +42,7 @@ class Rivals:
 
     def __init__(self, mine: Rule, *, same_cut: Find, same_role: Find) -> None:
         self._mine, self._same_cut, self._same_role = mine, same_cut, same_role
-        self._known: dict[Find, list[Rule] | None] = {}
+        self._known: dict[Find, list[Rule] | str] = {}
 
     @classmethod
     def of_rule(cls, mine: Rule, *, events: EventBridgeClient, ask: Asking) -> Rivals:
@@ -71,9 +71,10 @@ class Rivals:
         if find not in self._known:
             self._known[find] = _found(find)
         rivals = self._known[find]
-        if rivals is None:
+        if isinstance(rivals, str):
             kind = "schedule" if isinstance(self._mine, Schedule) else "rule"
-            return f"{attribution.AMBIGUOUS}{attribution.label(self._mine)} or a {kind} that could not be listed"
+            why = f" ({rivals})" if rivals else ""
+            return f"{attribution.AMBIGUOUS}{attribution.label(self._mine)} or a {kind} that could not be listed{why}"
         return attribution.whose(traces, self._mine, rivals)
 
     def told(self) -> str:
@@ -81,7 +82,8 @@ class Rivals:
         kind = "schedule" if isinstance(self._mine, Schedule) else "rule"
         state = "enabled" if self._mine.enabled else "disabled"
         mine = f"{kind} {attribution.label(self._mine)} is {state}"
-        others = sorted({attribution.label(rule) for found in self._known.values() for rule in found or []})
+        listed = (found for found in self._known.values() if not isinstance(found, str))
+        others = sorted({attribution.label(rule) for found in listed for rule in found})
         return mine + (f"; could be taken for it: {', '.join(others)}" if others else "")
 
 
@@ -188,8 +190,11 @@ def of_clusters(known: Sequence[Rule], clusters: Sequence[str]) -> list[Rule]:
     return [one for one in known if names & {short(target.cluster) for target in one.targets}]
 
 
-def _found(find: Find) -> list[Rule] | None:
+def _found(find: Find) -> list[Rule] | str:
+    """Return what is listed, or the call that was refused; nothing if it was not, but there is too much to list."""
     try:
         return find()
-    except (AwsError, EvidenceError):
-        return None
+    except AwsError as error:
+        return f"{error.operation}: {error.code}"
+    except EvidenceError:
+        return ""

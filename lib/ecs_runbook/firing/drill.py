@@ -232,7 +232,8 @@ def fire(
     if outcome["status"] == NOTHING_SEEN:
         outcome["hint"] += _about_trust(target.role, iam, ask)
     if standing.left_behind:
-        outcome["hint"] = f"Rule {name} could not be removed: clear_leftovers does it later. {outcome['hint']}".strip()
+        kept = f"Rule {name} could not be removed: {standing.left_behind} clear_leftovers does it later."
+        outcome["hint"] = f"{kept} {outcome['hint']}".strip()
     return Fired(
         rule=rule,
         drill_rule=name,
@@ -362,7 +363,7 @@ def rules_in_trust(trust: Mapping[str, Any]) -> list[str]:
 
 @dataclass
 class _Standing:
-    left_behind: bool = False
+    left_behind: str = ""  # why, if it could not be removed
 
 
 @contextlib.contextmanager
@@ -386,18 +387,20 @@ def _temporary_rule(
         _all_taken("events:PutTargets", put)
         yield standing
     except BaseException as error:
-        if not _removed(name, events, ask):
-            error.add_note(f"The temporary rule {name} is left behind; the next drill, or clear_leftovers, removes it.")
+        if why := _why_not_removed(name, events, ask):
+            left = f"The temporary rule {name} is left behind: {why}"
+            error.add_note(f"{left} The next drill, or clear_leftovers, removes it.")
         raise
-    standing.left_behind = not _removed(name, events, ask)
+    standing.left_behind = _why_not_removed(name, events, ask)
 
 
-def _removed(name: str, events: EventBridgeClient, ask: Asking) -> bool:
+def _why_not_removed(name: str, events: EventBridgeClient, ask: Asking) -> str:
+    """Remove the rule; return a sentence on what was refused, or nothing."""
     try:
         _remove(name, events, ask)
-    except AwsError:
-        return False
-    return True
+    except AwsError as error:
+        return f"{str(error).rstrip('.')}."
+    return ""
 
 
 def _remove(name: str, events: EventBridgeClient, ask: Asking) -> None:
@@ -451,7 +454,7 @@ def _about_trust(role: str, iam: IAMClient | None, ask: Asking) -> str:
     try:
         told = ask("iam:GetRole", iam.get_role, RoleName=role.rpartition("/")[2])
     except AwsError as error:
-        return f" The trust of {role} could not be read: {error.code}."
+        return f" The trust of {role} could not be read: iam:GetRole: {error.code}."
     named = rules_in_trust(told["Role"].get("AssumeRolePolicyDocument", {}))
     return f" And it does: {role} trusts {', '.join(named)} alone." if named else f" {role} names no rule in its trust."
 

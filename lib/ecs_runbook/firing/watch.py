@@ -34,6 +34,8 @@ class Watch:
         self._looked_up = float("-inf")
         self.tasks: list[Task] = []
         self.refusal: Call | None = None
+        self.blind = ""
+        """Why CloudTrail could not be asked; empty if it could."""
 
     def look(self, since: datetime, waited: float) -> bool:
         """Look once, and say whether it is over."""
@@ -55,8 +57,10 @@ class Watch:
     def _refused(self, since: datetime) -> Call | None:
         try:
             calls = list(look_up(since=since, cloudtrail=self._cloudtrail, ask=self._ask, limiter=self._limiter))
-        except AwsError:
+        except AwsError as error:
+            self.blind = f"{error.operation}: {error.code}"
             return None  # not allowed to look, or throttled: ECS still shows what ran
+        self.blind = ""
         return next((call for call in calls if (call.refused or call.failures) and self._mine(call)), None)
 
     def _mine(self, call: Call) -> bool:
@@ -80,7 +84,7 @@ def outcome_of(watch: Watch) -> dict[str, Any]:
         "refused_code": code,
         "refused_message": words,
         "error": "; ".join(dict.fromkeys(task.error for task in tasks if task.error)),
-        "hint": _hint(tasks, refusal),
+        "hint": _hint(tasks, refusal, watch.blind),
     }
 
 
@@ -101,10 +105,14 @@ def _refusal(call: Call | None) -> tuple[str, str]:
     return call.failures[0].reason, call.failures[0].detail
 
 
-def _hint(tasks: Sequence[Task], refusal: Call | None) -> str:
+def _hint(tasks: Sequence[Task], refusal: Call | None, blind: str) -> str:
     if tasks:
         running = any(task.status != "STOPPED" for task in tasks)
         return "It runs still: open 40_prove when it has stopped." if running else ""
+    if refusal is None and blind:
+        return (
+            f"ECS shows nothing, and CloudTrail could not be asked ({blind}): whether RunTask was refused is not known."
+        )
     if refusal is None:
         return (
             "Neither ECS nor CloudTrail shows anything. CloudTrail may tell of a refusal later: open 40_prove in a few"

@@ -1,18 +1,69 @@
 """
-What the caller needs to be allowed: which function makes which calls.
+What the caller needs to be allowed: which module makes which calls, and which notebook needs which actions.
 
-One table, from which the least policy is made. A test walks the source and finds every call in it.
+The least policies are made from here: ``python -m ecs_runbook.inventory.permissions docs/policies``. A test walks the
+source and finds every call in the first table; others run a check, a drill and an apply under exactly these policies,
+and with each action taken away.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "inventory.fleet": ("ec2:DescribeRegions", "organizations:ListAccounts", "sts:AssumeRole"),
+        "diagnosis.failures": ("ecs:ListClusters",),
+        "diagnosis.policies": (
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+        ),
+        "evidence.dead_letters": ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"),
+        "evidence.ecs": ("ecs:DescribeTasks", "ecs:ListTasks"),
+        "evidence.owners": ("events:ListRules",),
+        "evidence.revisions": ("ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"),
+        "evidence.schedules": ("scheduler:GetSchedule", "scheduler:ListSchedules"),
+        "firing.calls": ("cloudtrail:LookupEvents",),
+        "firing.drill": (
+            "events:DeleteRule",
+            "events:ListRules",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "events:PutEvents",
+            "events:PutRule",
+            "events:PutTargets",
+            "events:RemoveTargets",
+            "iam:GetRole",
+        ),
+        "firing.revision": (
+            "ecs:DeregisterTaskDefinition",
+            "ecs:DescribeTaskDefinition",
+            "ecs:ListTaskDefinitions",
+            "ecs:RegisterTaskDefinition",
+        ),
+        "firing.rules": (
+            "events:DescribeRule",
+            "events:ListRuleNamesByTarget",
+            "events:ListRules",
+            "events:ListTargetsByRule",
+        ),
+        "firing.tasks": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks"),
+        "inventory.facts": (
+            "ecs:DescribeClusters",
+            "ecs:DescribeTaskDefinition",
+            "ecs:ListAccountSettings",
+            "iam:GetRole",
+            "iam:ListRoles",
+        ),
+        "inventory.fleet": ("ec2:DescribeRegions", "organizations:ListAccounts"),
         "inventory.looking": (
             "events:DescribeRule",
             "events:ListEventBuses",
@@ -23,13 +74,6 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "states:DescribeStateMachine",
             "tag:GetResources",
         ),
-        "inventory.facts": (
-            "ecs:DescribeClusters",
-            "ecs:DescribeTaskDefinition",
-            "ecs:ListAccountSettings",
-            "iam:GetRole",
-            "iam:ListRoles",
-        ),
         "inventory.networks": (
             "ec2:DescribeRouteTables",
             "ec2:DescribeSecurityGroups",
@@ -37,40 +81,141 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "ec2:DescribeVpcEndpoints",
         ),
         "inventory.permits": ("iam:SimulatePrincipalPolicy",),
-        "inventory.runs": (
+        "inventory.runs": ("ecs:DescribeTaskDefinition",),
+        "reports.publish": ("sns:Publish",),
+        "reports.shelf": ("s3:PutObject",),
+        "session": ("sts:AssumeRole", "sts:GetCallerIdentity"),
+    }
+)
+"""The IAM actions of the calls that each module makes itself. sts:GetCallerIdentity is everybody's."""
+
+_PASSED = ("ecs-tasks.amazonaws.com", "events.amazonaws.com")
+
+NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "60_check": (
+            "cloudtrail:LookupEvents",
+            "ec2:DescribeRegions",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcEndpoints",
+            "ecs:DescribeClusters",
+            "ecs:DescribeTaskDefinition",
+            "ecs:DescribeTasks",
+            "ecs:ListAccountSettings",
+            "ecs:ListTaskDefinitions",
+            "ecs:ListTasks",
+            "events:DescribeRule",
+            "events:ListEventBuses",
+            "events:ListRuleNamesByTarget",
+            "events:ListRules",
+            "events:ListTargetsByRule",
+            "iam:GetRole",
+            "iam:ListRoles",
+            "iam:SimulatePrincipalPolicy",
+            "scheduler:GetSchedule",
+            "scheduler:ListSchedules",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+            "states:DescribeStateMachine",
+            "tag:GetResources",
+        ),
+        "60_check-organisation": ("organizations:ListAccounts", "sts:AssumeRole"),
+        "60_check-publish": ("s3:PutObject", "sns:Publish"),
+        "30_fire": (
             "cloudtrail:LookupEvents",
             "ecs:DescribeTaskDefinition",
             "ecs:DescribeTasks",
             "ecs:ListTaskDefinitions",
             "ecs:ListTasks",
-            "events:ListRuleNamesByTarget",
+            "events:DeleteRule",
+            "events:DescribeRule",
+            "events:ListRules",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "events:PutEvents",
+            "events:PutRule",
+            "events:PutTargets",
+            "events:RemoveTargets",
+            "events:TagResource",
+            "iam:GetRole",
+            "iam:PassRole",
         ),
-        "evidence.dead_letters": ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"),
+        # Terraform's provider makes these calls for the module that 10_generate writes: seen in the trail of an apply.
+        "20_apply": (
+            "ecs:DescribeClusters",
+            "ecs:DescribeTaskDefinition",
+            "ecs:RegisterTaskDefinition",
+            "ecs:TagResource",
+            "events:DescribeRule",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "events:PutRule",
+            "events:PutTargets",
+            "events:TagResource",
+            "iam:CreateRole",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:PassRole",
+            "iam:PutRolePolicy",
+            "iam:TagRole",
+            "logs:CreateLogGroup",
+            "logs:DescribeLogGroups",
+            "logs:ListTagsForResource",
+            "logs:PutRetentionPolicy",
+            "logs:TagResource",
+        ),
     }
 )
-"""The IAM actions of the calls that each module makes, by its name."""
+"""
+The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
+``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
+``60_check-publish``: to publish. ``20_apply``: a first apply of a schedule with an existing cluster and without a
+dead-letter queue of its own, and the plan after it.
+"""
 
 
-def policy(modules: Iterable[str] = tuple(ACTIONS)) -> dict[str, Any]:
+def policy(actions: Iterable[str]) -> dict[str, Any]:
     """
-    Return the least policy under which *modules* can ask all that they ask.
+    Return the least policy that allows *actions*: a statement for each service, and roles are passed only to ECS's
+    tasks and to EventBridge.
 
     Examples
     --------
-    >>> policy(["inventory.permits"])["Statement"]
-    [{'Sid': 'Iam', 'Effect': 'Allow', 'Action': ['iam:SimulatePrincipalPolicy'], 'Resource': '*'}]
+    >>> policy(["iam:PassRole", "iam:GetRole"])["Statement"][0]
+    {'Sid': 'Iam', 'Effect': 'Allow', 'Action': ['iam:GetRole'], 'Resource': '*'}
+    >>> policy(["iam:PassRole"])["Statement"][0]["Condition"]
+    {'StringEquals': {'iam:PassedToService': ['ecs-tasks.amazonaws.com', 'events.amazonaws.com']}}
     """
-    actions = sorted({action for module in modules for action in ACTIONS[module]})
-    services = sorted({action.partition(":")[0] for action in actions})
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": service.capitalize(),
-                "Effect": "Allow",
-                "Action": [action for action in actions if action.partition(":")[0] == service],
-                "Resource": "*",
-            }
-            for service in services
-        ],
-    }
+    wanted = sorted(set(actions))
+    plain = [action for action in wanted if action != "iam:PassRole"]
+    statements: list[dict[str, Any]] = [
+        {
+            "Sid": service.capitalize(),
+            "Effect": "Allow",
+            "Action": [action for action in plain if action.partition(":")[0] == service],
+            "Resource": "*",
+        }
+        for service in sorted({action.partition(":")[0] for action in plain})
+    ]
+    if "iam:PassRole" in wanted:
+        passed = {"StringEquals": {"iam:PassedToService": list(_PASSED)}}
+        one = {"Sid": "PassRole", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*", "Condition": passed}
+        statements.append(one)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def files() -> dict[str, str]:
+    """Return what stands in ``docs/policies``: the text of each file, by its name."""
+    return {f"{name}.json": json.dumps(policy(actions), indent=2) + "\n" for name, actions in NOTEBOOKS.items()}
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (folder / name).write_text(text)

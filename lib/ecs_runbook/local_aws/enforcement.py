@@ -151,7 +151,7 @@ def _resources(service: str, call: Call) -> list[str]:
     listed = call.params.get(template.strip("{}"))
     if isinstance(listed, list):
         kind = {"{clusters}": "cluster/", "{tasks}": f"task/{_short(call.params.get('cluster'))}/"}.get(template, "")
-        return [_arn(service, call, kind + str(one)) for one in listed] or ["*"]
+        return [_arn(service, call, one if str(one).startswith("arn:") else f"{kind}{one}") for one in listed] or ["*"]
     return [
         _arn(
             service, call, re.sub(r"\{(\w+)(/?)(?:\?(\w+))?\}", lambda found: _filled(call, *found.groups()), template)

@@ -121,7 +121,8 @@ def judge_fired(fired: Fired, known: pd.DataFrame) -> list[Check]:
         checks += [_took_the_latest(fired, latest_at(known, fired.sent_at)), _ended(fired)]
     if fired.left_behind:
         because = f"the temporary rule {fired.left_behind} could not be removed"
-        return [*checks, Check("drill-cleared", fired.rule, "NG", because, "30_fire removes it, once its time is up.")]
+        mend = fired.hint or "30_fire removes it, once its time is up."
+        return [*checks, Check("drill-cleared", fired.rule, "NG", because, mend)]
     return [*checks, Check("drill-cleared", fired.rule, "OK", "the temporary rule is removed")]
 
 
