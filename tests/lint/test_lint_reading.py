@@ -1,6 +1,10 @@
 """Files that are broken, foreign or strange: each is named with its line, and the others are read all the same."""
 
+import tempfile
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lint_trees import GOOD, good, linted, seen, written
 
 from ecs_runbook.errors import TerraformError
@@ -196,3 +200,28 @@ def test_one_file_may_be_asked_for_and_its_folder_is_read_for_what_it_needs(tmp_
     written(tmp_path, {"target.tf": PINNED[target:], "other.tf": PINNED[:target]})
     report = lint_terraform(tmp_path / "target.tf")
     assert {one.rule for one in report.open} == {"pinned-revision"}
+
+
+# ---------------------------------------------------------------- whatever stands there
+
+PIECES = ['"', "{", "}", "[", ")", "${", "%{ if ", "<<EOT\n", "\n", "=", "null", "each.value", "[*]", "...", "\\", "/*"]
+PIECES += ["\x00", "é", "jsonencode(", "aws_iam_role.schedule", "local.none", "count.index", "1e9", ":", "?", "#"]
+
+CHANGE = st.tuples(st.integers(0, len(GOOD)), st.integers(0, 30), st.sampled_from(PIECES))
+
+
+@settings(derandomize=True, max_examples=120, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(GOOD)), st.integers(0, 30), st.sampled_from(PIECES)), min_size=1, max_size=5)
+)
+def test_whatever_is_broken_there_is_a_report(changes):
+    text = PINNED
+    for at, lost, piece in changes:
+        text = text[:at] + piece + text[at + lost :]
+    with tempfile.TemporaryDirectory() as folder:
+        report = linted(folder, {"main.tf": text, "other.tf": "locals {\n  fine = 1\n}\n"})
+        assert report.files == ["main.tf", "other.tf"]
+        assert {one.place.file for one in report.broken} <= {"main.tf"}
+        assert all(0 < one.place.line <= len(text.splitlines()) for one in report.findings)
+        for told in (report.text(), report.json(), report.sarif(), report._repr_html_()):
+            assert told
