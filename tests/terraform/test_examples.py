@@ -124,7 +124,7 @@ def test_the_role_of_the_workflow_is_for_one_branch_of_one_repository_and_reads(
     values = {"account": "123456789012", "region": "us-east-1", "repository": "acme/operations"}
     terraform = deployed("github-actions", values)
     role = aws.client("iam").get_role(RoleName="ecs-runbook-check")["Role"]
-    assert terraform.outputs()["role"] == role["Arn"]
+    assert terraform.state().outputs["role"] == role["Arn"]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert statement["Condition"]["StringEquals"] == {
@@ -139,7 +139,7 @@ def test_the_role_of_the_workflow_is_for_one_branch_of_one_repository_and_reads(
 
 def test_the_check_as_a_scheduled_task_is_deployed_fires_and_checks_itself(aws, server, deployed, tmp_path):
     terraform = deployed("scheduled-check", TASK)
-    rule = terraform.outputs()["rule_name"]
+    rule = terraform.state().outputs["rule_name"]
     (target,) = aws.client("events").list_targets_by_rule(Rule=rule)["Targets"]
     family = target["EcsParameters"]["TaskDefinitionArn"]
     definition = aws.client("ecs").describe_task_definition(taskDefinition=family)["taskDefinition"]
