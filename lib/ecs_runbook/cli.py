@@ -17,7 +17,7 @@ from ecs_runbook.local_aws import process
 if TYPE_CHECKING:
     from ecs_runbook.lint.findings import Report
 
-FOUND, NOT_READ = 1, 2
+FOUND, NOT_READ, INTERRUPTED = 1, 2, 130
 _PLAN_HINT = "Make it with `terraform plan -out tfplan`, then `terraform show -json tfplan > plan.json`."
 
 
@@ -28,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 after an error, of which one line stands on stderr. Of ``lint``: 0 if there is nothing as grave as
-        ``--fail-on``, 1 if there is, 2 if nothing could be read.
+        0, or 1 after an error, of which one line stands on stderr; 130 after an interrupt. Of ``lint``: 0 if there is
+        nothing as grave as ``--fail-on``, 1 if there is, 2 if nothing could be read.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunbookError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return NOT_READ if options.run is _lint else 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -113,3 +113,12 @@ def test_files_are_named_from_where_one_stands(tmp_path, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert "main.tf:27: error: pinned-revision" in lines
     assert f"{tmp_path}/elsewhere/main.tf:27: error: pinned-revision" in lines
+
+
+def test_an_interrupt_is_one_line(tmp_path, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ecs_runbook.lint.check.lint_terraform", interrupt)
+    assert main(["lint", str(tmp_path)]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")

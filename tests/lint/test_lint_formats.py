@@ -1,11 +1,14 @@
 """The report as text, JSON and SARIF: the same findings in each."""
 
 import json
+import os
 from importlib import resources
 
 import jsonschema
 import pytest
 from lint_trees import good, linted
+
+from ecs_runbook.lint.check import lint_terraform
 
 TARGET = "    task_definition_arn = aws_ecs_task_definition.this.arn_without_revision\n"
 LAUNCH = '    launch_type         = "FARGATE"\n'
@@ -122,3 +125,17 @@ def test_a_terminal_gets_no_control_characters_from_a_file(tmp_path):
     said = linted(tmp_path, text).text()
     assert "pinned-revision" in said
     assert "\x1b" not in said
+
+
+def test_files_of_any_name_are_named_in_each_format(tmp_path):
+    pinned = good((TARGET, "    task_definition_arn = aws_ecs_task_definition.this.arn\n"))
+    folder = tmp_path / "a\nb"
+    folder.mkdir()
+    (folder / "x y#%.tf").write_text(pinned)
+    (tmp_path / os.fsdecode(b"\xff.tf")).write_text(pinned)
+    report = lint_terraform(tmp_path)
+    assert "a\\x0ab/x y#%.tf:27: error: pinned-revision" in report.text()
+    assert "\\xdcff.tf:27: error: pinned-revision" in report.text()
+    assert json.loads(report.json())["findings"][0]["file"] == "a\nb/x y#%.tf"
+    places = [one["locations"][0]["physicalLocation"] for one in json.loads(report.sarif())["runs"][0]["results"]]
+    assert [one["artifactLocation"]["uri"] for one in places] == ["a%0Ab/x%20y%23%25.tf", "%FF.tf"]
