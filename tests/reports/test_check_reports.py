@@ -68,7 +68,12 @@ def test_the_summary_counts_targets_by_the_worst_that_was_found_of_each():
         (
             [Finding("inventory", FAR, "all", "SKIP", "the caller needs events:ListRules", "", "error")],
             [NIGHTLY],
-            "1 place could not be listed, or stand badly themselves, of 1 scheduled target.",
+            "1 source could not be read in full, of 1 scheduled target.",
+        ),
+        (
+            [Finding("inventory", FAR, "all", "SKIP", "the caller needs events:ListRules", "", "error")],
+            [],
+            "nothing on a schedule that ends in ECS was found; 1 source could not be read in full.",
         ),
     ],
 )

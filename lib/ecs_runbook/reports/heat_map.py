@@ -16,6 +16,7 @@ MOST_LINES = 80
 ONE_BY_ONE = 30
 """As many targets have a line each; of more, those that stand alike share one."""
 _NAMED = 3
+_NAME, _COLUMN = 260, 24  # pixels
 _LETTERS: dict[Grade, tuple[str, str]] = {
     "error": ("e", "E"),
     "warning": ("w", "W"),
@@ -40,12 +41,12 @@ def heat_map(checked: Checked) -> Shown:
     columns = sorted((check for check in kinds if bad[check][0] < GRADES.index("OK")), key=lambda check: bad[check])
     fine = sorted(kinds - set(columns), key=_order)
     many_places = len({one.place for line in lines for one in line}) > 1
-    names = max(18, 60 - len(columns))  # with many checks the names get less of the width, and nothing is ever wider
-    width = f"calc(20em + {len(columns)} * 24px)"
+    wanted = _NAME + _COLUMN * len(columns)  # where there is less, all get less of it, and nothing is ever wider
+    names = max(100 * _NAME // wanted, 18)
     head = "".join(f"<th><span>{html.escape(check)}</span></th>" for check in columns)
     body = "\n".join(_line(line, columns, many_places) for line in shown)
     table = (
-        f'<div style="max-width:{width}"><table><colgroup><col style="width:{names}%"></colgroup>'
+        f'<div style="max-width:{wanted}px"><table><colgroup><col style="width:{names}%"></colgroup>'
         f"<thead><tr><th>schedule</th>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
         if columns
         else ""

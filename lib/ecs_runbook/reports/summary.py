@@ -82,8 +82,10 @@ def summary(checked: Checked, verdict: Verdict, asked: Asked, news: News | None 
 
 def _line(found: Sequence[Standing]) -> str:
     targets = [one for one in found if one.target]
+    unread = sum(not one.target and one.worst != "OK" for one in found)
+    sources = f"{unread:,} source{'s' * (unread != 1)} could not be read in full"
     if not targets:
-        return "nothing on a schedule that ends in ECS was found."
+        return f"nothing on a schedule that ends in ECS was found{f'; {sources}' if unread else ''}."
     counts = Counter(one.worst for one in targets)
     total = f"{len(targets):,} scheduled target{'s' * (len(targets) != 1)}"
     bad = sum(counts[grade] for grade in GRADES[:2])
@@ -92,9 +94,8 @@ def _line(found: Sequence[Standing]) -> str:
         parts.append(f"{bad:,} of {total} {'has' if bad == 1 else 'have'} an error or a warning")
     if counts["SKIP"]:
         parts.append(f"{counts['SKIP']:,} could not be looked at in full")
-    elsewhere = sum(not one.target and one.worst != "OK" for one in found)
-    if elsewhere:
-        parts.append(f"{elsewhere:,} place{'s' * (elsewhere != 1)} could not be listed, or stand badly themselves")
+    if unread:
+        parts.append(sources)
     if not parts:
         notes = f", {counts['note']:,} with a note" if counts["note"] else ""
         return f"{total}, no error and no warning{notes}."
