@@ -2,7 +2,10 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
+import boto3
 import pytest
 from made_checks import HOME, NOW, SINCE, checked, finding, row, run
 
@@ -12,11 +15,13 @@ from ecs_runbook.errors import AwsError, SpecError
 from ecs_runbook.local_aws import process
 from ecs_runbook.reports.history import History
 from ecs_runbook.reports.publish import publication
-from ecs_runbook.reports.shelf import shelf_at
+from ecs_runbook.reports.shelf import Bucket, shelf_at
 from ecs_runbook.reports.summary import summary
 from ecs_runbook.session import connect
 from ecs_runbook.verdicts.verdict import Verdict
 
+POLICY = json.loads((Path(__file__).parents[2] / "docs" / "policies" / "60_check-publish.json").read_text())
+ACTIONS = [action for statement in POLICY["Statement"] for action in statement["Action"]]
 NIGHTLY = row("nightly")
 FOUND = checked([finding(NIGHTLY)], [NIGHTLY], [run(NIGHTLY, seconds=60)])
 
@@ -30,10 +35,15 @@ class Loud:
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory):
+def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("local-aws")
-    yield connect("local", region="eu-west-2", endpoint=process.start(folder).url)
+    yield process.start(folder)
     process.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def aws(server):
+    return connect("local", region="eu-west-2", endpoint=server.url)
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +154,67 @@ def test_a_bucket_that_is_not_there_is_said(aws):
     history = History(shelf, origin=["x"], question={}, identity="x", began=NOW)
     with pytest.raises(AwsError, match="s3:ListBucket was refused: NoSuchBucket"):
         history.compare(FOUND)
+
+
+def test_a_history_of_more_files_than_s3_lists_at_once_is_read_whole():
+    class Pages:
+        def list_objects_v2(self, ContinuationToken="0", **_):  # noqa: N803
+            number = int(ContinuationToken)
+            more = {"IsTruncated": True, "NextContinuationToken": str(number + 1)} if number < 2 else {}
+            return {"Contents": [{"Key": f"history/{number}.parquet"}], **more}
+
+    assert Bucket("b", "history", Pages()).names() == ["0.parquet", "1.parquet", "2.parquet"]
+
+
+@pytest.fixture(scope="module")
+def caller(aws, server):
+    """``caller(actions)``: an AWS whose caller may do these, and IAM is asked about every call."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{aws.account}:root"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = aws.client("iam").create_role(RoleName="publisher", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+
+    def may(*actions):
+        process.settings(server, enforce_iam=True)
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        aws.client("iam").put_role_policy(RoleName="publisher", PolicyName="may", PolicyDocument=policy)
+        keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+
+        def client(service):
+            return boto3.client(
+                service,
+                endpoint_url=aws.endpoint,
+                region_name=aws.region,
+                aws_access_key_id=keys["AccessKeyId"],
+                aws_secret_access_key=keys["SecretAccessKey"],
+                aws_session_token=keys["SessionToken"],
+            )
+
+        return SimpleNamespace(client=client, caller=role)
+
+    yield may
+    process.settings(server, reset=True)
+
+
+def everything(caller, told, topic, page, bucket, name):
+    """Publish a run, keep its check, and compare the next one with it."""
+    publication(topic=topic, place=f"s3://{bucket}/pages").of(Loud, caller, told)(page)
+    for day in (0, 1):
+        shelf = shelf_at(f"s3://{bucket}/{name}", caller)
+        history = History(shelf, origin=["x"], question={}, identity=str(day), began=NOW + timedelta(days=day))
+        news = history.compare(FOUND)
+        history.append(FOUND, at=NOW)
+    return news
+
+
+def test_under_the_policy_that_is_named_for_it_all_of_it_works(caller, told, topic, page, bucket):
+    assert everything(caller(*ACTIONS), told, topic[0], page, bucket, "whole").last == NOW
+
+
+@pytest.mark.parametrize("missing", ACTIONS)
+def test_with_each_action_taken_away_the_refusal_names_it(caller, told, topic, page, bucket, missing):
+    left = [action for action in ACTIONS if action != missing]
+    with pytest.raises(AwsError) as refused:
+        everything(caller(*left), told, topic[0], page, bucket, missing.replace(":", "-"))
+    assert str(refused.value).startswith(f"{missing} was refused: ")
+    assert missing in refused.value.hint

@@ -83,7 +83,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "inventory.permits": ("iam:SimulatePrincipalPolicy",),
         "inventory.runs": ("ecs:DescribeTaskDefinition",),
         "reports.publish": ("sns:Publish",),
-        "reports.shelf": ("s3:PutObject",),
+        "reports.shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "session": ("sts:AssumeRole", "sts:GetCallerIdentity"),
     }
 )
@@ -123,7 +123,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "tag:GetResources",
         ),
         "60_check-organisation": ("organizations:ListAccounts", "sts:AssumeRole"),
-        "60_check-publish": ("s3:PutObject", "sns:Publish"),
+        "60_check-publish": ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sns:Publish"),
         "30_fire": (
             "cloudtrail:LookupEvents",
             "ecs:DescribeTaskDefinition",
@@ -174,8 +174,8 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
-``60_check-publish``: to publish. ``20_apply``: a first apply of a schedule with an existing cluster and without a
-dead-letter queue of its own, and the plan after it.
+``60_check-publish``: to publish, or to keep the history in S3. ``20_apply``: a first apply of a schedule with an
+existing cluster and without a dead-letter queue of its own, and the plan after it.
 """
 
 

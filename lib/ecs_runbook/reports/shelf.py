@@ -81,7 +81,7 @@ class Bucket:
     def __init__(self, bucket: str, prefix: str, s3: Any) -> None:
         self.bucket = bucket
         self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._s3 = s3
+        self.s3 = s3
 
     def where(self, name: str) -> str:
         """Return its address."""
@@ -89,18 +89,24 @@ class Bucket:
 
     def names(self) -> list[str]:
         """Return the names of its files. Needs ``s3:ListBucket``."""
-        with translated("s3:ListBucket", hint=_hint(self.where(""), "s3:ListBucket")):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
-            keys = [str(one["Key"]) for page in pages for one in page.get("Contents", [])]
-        return [key.removeprefix(self.prefix) for key in keys]
+        found: list[str] = []
+        onward: dict[str, str] = {}
+        while True:
+            with translated("s3:ListBucket", hint=_hint(self.where(""), "s3:ListBucket")):
+                page = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, **onward)
+            found += [str(one["Key"]).removeprefix(self.prefix) for one in page.get("Contents", [])]
+            if not page.get("IsTruncated"):
+                return found
+            onward = {"ContinuationToken": page["NextContinuationToken"]}
 
     @contextmanager
     def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
         """Fetch the files *names*. Needs ``s3:GetObject``."""
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
-                with translated("s3:GetObject", hint=_hint(self.where(""), "s3:GetObject")):
-                    self._s3.download_file(self.bucket, self.prefix + name, str(Path(folder, name)))
+                with translated("s3:GetObject", hint=_hint(self.where(name), "s3:GetObject")):
+                    told = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + name)
+                    Path(folder, name).write_bytes(told["Body"].read())
             yield [Path(folder, name) for name in names]
 
     @contextmanager
@@ -109,7 +115,7 @@ class Bucket:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, name)
             yield path
-            put(self._s3, self.bucket, self.prefix + name, path.read_bytes(), "application/vnd.apache.parquet")
+            put(self.s3, self.bucket, self.prefix + name, path.read_bytes(), "application/vnd.apache.parquet")
 
 
 def put(s3: Any, bucket: str, key: str, content: bytes, kind: str) -> None:
