@@ -133,7 +133,7 @@ def test_without_a_receipt_there_is_none():
     [
         (
             ("OK", "NG", "SKIP"),
-            r"40_prove is NG \(2 of 3 checks\): check-1, rule: it ran The report: runs/.+verdict.json. Next: go on",
+            r"40_prove is NG \(2 of 3 checks\): check-1, rule: it ran. The report: runs/.+verdict.json. Next: go on",
         ),
         (("OK", "SKIP"), r"40_prove is SKIP \(1 of 2 checks\): check-1, rule: it ran"),
         ((), r"40_prove is SKIP: nothing was checked. The report: runs/"),

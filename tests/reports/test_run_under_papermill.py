@@ -69,7 +69,7 @@ def test_ok_is_exit_code_0_and_an_account_keeps_its_zeros(root):
 def test_not_ok_is_another_exit_code(root):
     code, verdict, said = outcome(root, "-p", "status", "NG")
     assert (code, verdict["status"]) == (1, "NG")
-    assert "NotOk: 40_prove is NG (1 of 1 checks): c, s: b The report: runs/" in said
+    assert "NotOk: 40_prove is NG (1 of 1 checks): c, s: b. The report: runs/" in said
 
 
 def test_a_misspelt_and_an_ill_typed_parameter_fail_and_say_so(root):

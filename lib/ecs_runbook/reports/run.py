@@ -468,10 +468,10 @@ def _not_ok(body: Mapping[str, Any], report: Path) -> NotOk:
         return NotOk(f"{head}: nothing was checked.", hint=f"The report: {_from_root(report)}.")
     first = bad[0]
     count = f"{len(bad)} of {len(body['checks'])} checks"
-    because = " ".join(str(redacted(first["because"])).split())
+    because = " ".join(str(redacted(first["because"])).split()).rstrip(".")
     step = f" Next: {' '.join(str(redacted(first['next'])).split())}" if first["next"] else ""
     return NotOk(
-        f"{head} ({count}): {first['id']}, {first['subject']}: {because}",
+        f"{head} ({count}): {first['id']}, {first['subject']}: {because}.",
         hint=f"The report: {_from_root(report)}.{step}",
     )
 
