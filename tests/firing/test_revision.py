@@ -1,5 +1,7 @@
 """A new revision as a deploy makes it; the end of those that are ours."""
 
+from types import SimpleNamespace
+
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -119,7 +121,10 @@ def test_only_revisions_with_our_tag_are_deregistered_and_the_others_named(ecs):
     describes(stub, MAIN, tags=[OURS | {"value": "another"}], name=f"{ARN}/nightly:5")
     describes(stub, MAIN, tags=[OURS], name=f"{ARN}/nightly:4")
     stub.add_response("deregister_task_definition", {}, {"taskDefinition": f"{ARN}/nightly:4"})
-    found = deregister("nightly", ecs=client, owner="nightly")
+    shown = []
+    bars = SimpleNamespace(row=lambda *row: shown.append(row))
+    found = deregister("nightly", ecs=client, owner="nightly", progress=bars)
+    assert shown == [("nightly", 0.5, "1 of 2 revisions"), ("nightly", 1.0, "2 of 2 revisions")]
     assert found[["revision", "deregistered", "because"]].values.tolist() == [
         [5, False, "not tagged ecs-runbook = nightly: left as it is"],
         [4, True, "tagged ecs-runbook = nightly"],

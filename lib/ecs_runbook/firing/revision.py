@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from ecs_runbook.errors import EvidenceError, Fault, SpecError
-from ecs_runbook.firing.asking import Asking
+from ecs_runbook.firing.asking import Asking, Bars
 from ecs_runbook.firing.names import definition
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def register_again(
     return Registered(family, made["taskDefinition"]["revision"], made["taskDefinition"]["taskDefinitionArn"])
 
 
-def deregister(family: str, *, ecs: ECSClient, owner: str, ask: Asking | None = None) -> pd.DataFrame:
+def deregister(
+    family: str, *, ecs: ECSClient, owner: str, progress: Bars | None = None, ask: Asking | None = None
+) -> pd.DataFrame:
     """
     Deregister the ACTIVE revisions of *family* that carry the tag ``ecs-runbook = <owner>``; name the others.
 
@@ -103,6 +105,8 @@ def deregister(family: str, *, ecs: ECSClient, owner: str, ask: Asking | None = 
         An ECS client, and who counts its calls.
     owner
         The tag's value: the name in the spec.
+    progress
+        Shows how many have been looked at: AWS deregisters one a second, after the first twenty (AWS docs).
 
     Returns
     -------
@@ -125,7 +129,7 @@ def deregister(family: str, *, ecs: ECSClient, owner: str, ask: Asking | None = 
     )
     arns = [arn for page in pages for arn in page["taskDefinitionArns"] if definition(arn).family == family]
     rows = []
-    for arn in arns:
+    for looked, arn in enumerate(arns, start=1):
         told = ask("ecs:DescribeTaskDefinition", ecs.describe_task_definition, taskDefinition=arn, include=["TAGS"])
         tags = {tag["key"]: tag.get("value", "") for tag in told.get("tags", [])}
         ours = tags.get(OWNER_TAG) == owner
@@ -133,6 +137,8 @@ def deregister(family: str, *, ecs: ECSClient, owner: str, ask: Asking | None = 
             ask("ecs:DeregisterTaskDefinition", ecs.deregister_task_definition, taskDefinition=arn)
         because = f"tagged {OWNER_TAG} = {owner}" if ours else f"not tagged {OWNER_TAG} = {owner}: left as it is"
         rows.append([family, definition(arn).revision, arn, ours, because])
+        if progress:
+            progress.row(family, looked / len(arns), f"{looked} of {len(arns)} revisions")
     return pd.DataFrame(rows, columns=DEREGISTERED_COLUMNS).astype({"revision": "Int64", "deregistered": bool})
 
 
