@@ -1,6 +1,7 @@
 """The picture: steps are registrations, dots are runs."""
 
 import io
+import warnings
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -134,3 +135,27 @@ def test_it_is_a_picture_900_pixels_wide():
     figure.savefig(picture, format="png")
     assert picture.getvalue()[1:4] == b"PNG"
     assert int.from_bytes(picture.getvalue()[16:20]) == 900
+
+
+@pytest.mark.parametrize(
+    ("width", "example"),
+    [
+        ("30s", "12:00:10"),
+        ("220s", "12:02"),
+        ("10min", "12:05"),
+        ("10h", "14:00"),
+        ("40h", "26 Nov 00:00"),
+        ("53h", "26 Nov 12:00"),
+        ("4D", "27 Nov"),
+        ("60D", "15 Dec"),
+    ],
+)
+def test_no_two_ticks_bear_the_same_words(width, example):
+    begun = pd.Timestamp("2026-11-25T12:00:00Z")
+    until = (begun + pd.Timedelta(width)).to_pydatetime()
+    with warnings.catch_warnings(action="error"):
+        figure = timeline(table((begun, 1, 1, "LATEST", "")), frame([registered(1, begun)]), until=until)
+        figure.canvas.draw()
+    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert example in ticks
+    assert len(set(ticks)) == len(ticks)

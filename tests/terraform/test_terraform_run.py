@@ -367,6 +367,20 @@ def test_an_interrupt_of_the_whole_process_group_reaches_terraform_once_and_the_
     assert sorted(change.action for change in terraform.plan().changes) == ["create", "replace"]
 
 
+def test_the_provider_is_read_again_at_every_command_on_aws_alone(make_spec, aws, tmp_path):
+    for where, kept in ((aws, False), (NOWHERE, True)):
+        folder = tmp_path / where.where
+        local = generate.local_of(where, folder)
+        generate.write(make_spec(), folder, account=where.account, region=where.region, local=local)
+        Terraform(folder, aws=where).init()
+        lock = (folder / ".terraform.lock.hcl").read_text()
+        assert 'provider "registry.terraform.io/hashicorp/aws"' in lock
+        assert ("h1:" in lock) is kept, lock
+    # whoever leaves the local AWS behind has them again
+    Terraform(tmp_path / "local", aws=NOWHERE).init()
+    assert "h1:" in (tmp_path / "local" / ".terraform.lock.hcl").read_text()
+
+
 def test_a_moved_folder_is_valid_where_it_stands(make_spec, aws, tmp_path):
     generate.write(make_spec(), tmp_path / "here", account=aws.account, region=aws.region)
     moved = tmp_path / "a repository" / "infra"

@@ -140,7 +140,7 @@ def _dress(axes: Axes, lanes: Sequence[Lane], zone: tzinfo, span: tuple[datetime
     axes.set_yticks(range(len(lanes)), names[::-1], fontsize=9.5, color=INK)
     axes.set_ylim(-0.6, len(lanes) - 0.4)
     days = date2num(span[1]) - date2num(span[0])
-    axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=3, maxticks=6))
+    axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=3, maxticks=8))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b" if days > 4 * _DAYS else "%d %b %H:%M", tz=zone))
     axes.tick_params(axis="x", labelsize=9, colors=INK)
     axes.tick_params(axis="y", length=0)

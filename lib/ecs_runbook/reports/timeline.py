@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, DateFormatter, date2num, num2date
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -31,7 +31,6 @@ BLUE, ORANGE, GREY, PURPLE, INK, STEP, SLATE = (
 NOTHING_RAN = "NOTHING RAN"
 LOOKS = {LATEST: ("o", BLUE), STALE: ("v", ORANGE), UNKNOWN: ("D", GREY), NOTHING_RAN: ("X", PURPLE)}
 _ROOM = 0.16  # of the width: what a label of a step takes
-_DAYS = 2.0  # a longer time is told by days
 _NARROW = timedelta(seconds=20)
 _DOTS_JOINED = 40
 
@@ -233,7 +232,7 @@ def _name_step(axes: Axes, step: Step, height: float, zone: tzinfo) -> None:
     start, width = (date2num(step.since) - first) / (last - first), date2num(step.until) - date2num(step.since)
     if width / (last - first) < _ROOM and start < 1 - _ROOM:
         return
-    long = last - first > _DAYS
+    long = last - first > 1  # day
     began = f" from {step.since.astimezone(zone):{'%d %b %H:%M' if long else '%H:%M:%S'}}" if start > 0 else ""
     right = start > 1 - 1.5 * _ROOM
     place = (last if right else date2num(step.since), height)
@@ -283,15 +282,27 @@ def _dress(axes: Axes, lanes: Lanes, zone: tzinfo, span: tuple[datetime, datetim
     names = lanes.names
     axes.set_yticks(list(names), list(names.values()), fontsize=10, color=INK)
     axes.set_ylim(min(names) - 0.6, max(names) + 0.5)
-    days = date2num(span[1]) - date2num(span[0])
-    axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=4, maxticks=8))
-    axes.xaxis.set_major_formatter(DateFormatter("%d %b" if days > _DAYS else "%H:%M:%S", tz=zone))
+    locator = AutoDateLocator(
+        tz=zone, minticks=3, maxticks=8
+    )  # with others it finds no interval for some spans, and warns
+    axes.xaxis.set_major_locator(locator)
+    ticks = [num2date(tick, tz=zone) for tick in axes.get_xticks()]
+    axes.xaxis.set_major_formatter(DateFormatter(_form(ticks, span[1] - span[0]), tz=zone))
     axes.tick_params(axis="x", labelsize=9.5, colors=INK)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(when(zone, *span), fontsize=9.5, color=GREY, loc="right")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="y", color="#EEEEEE", linewidth=1, zorder=0)
     axes.set_axisbelow(True)
+
+
+def _form(ticks: Sequence[datetime], width: timedelta) -> str:
+    """Return how the times of *ticks* are written: as short as tells them apart."""
+    if all((tick.hour, tick.minute, tick.second) == (0, 0, 0) for tick in ticks):
+        return "%d %b"
+    if width > timedelta(days=1):
+        return "%d %b %H:%M"
+    return "%H:%M" if all(tick.second == 0 for tick in ticks) else "%H:%M:%S"
 
 
 def when(zone: tzinfo, first: datetime, last: datetime) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -34,6 +35,8 @@ _PLAN_TOLD = Path(".terraform") / "ecs-runbook.plan.json"
 _PLAN_KEEPS_SECONDS = 3600  # AWS itself may have changed since; what was read longer ago is planned anew
 _STAMP = Path(".terraform") / "ecs-runbook.init"
 _BACKEND = Path(".terraform") / "terraform.tfstate"  # where Terraform notes the place of the state
+_LOCK = ".terraform.lock.hcl"
+_CHECKSUMS = re.compile(r"^  hashes = \[\n(?:    .*\n)*  \]\n", re.MULTILINE)
 _PATIENCE = 3  # interrupts until a child that does not end is killed
 
 Report = Callable[[str, float, str], None]
@@ -186,6 +189,8 @@ class Terraform:
         if self._program.streams_init:
             arguments.append("-json")
         self._run(arguments)
+        if local is not None:
+            self._drop_checksums()
         # a folder without providers has none yet
         workspace.writable((self.folder / _STAMP).parent)
         (self.folder / _STAMP).write_text(self._stamp(), encoding="utf-8")
@@ -402,6 +407,17 @@ class Terraform:
                     child.kill()
         self._report(verb, 0.0, "interrupted")
 
+    def _drop_checksums(self) -> None:
+        """
+        Drop the provider's checksums, which `init` has noted, and adds again where it is run without the local AWS.
+
+        With them every command reads the 700 MB of the provider again, though it was itself noted a moment ago.
+        """
+        lock = self.folder / _LOCK
+        if lock.is_file():
+            text = lock.read_text(encoding="utf-8")
+            lock.write_text(_CHECKSUMS.sub("", text), encoding="utf-8")
+
     def _was_tied(self) -> bool:
         """Tell whether Terraform last kept this folder's state in the folder of a local AWS's life."""
         try:
@@ -431,7 +447,7 @@ class Terraform:
 
     def _files(self) -> list[Path]:
         """Return the files that say what is wanted: Terraform's, in the folder and below it, with the lock file."""
-        wanted = (".tf", ".tf.json", ".tfvars", ".tfvars.json", ".terraform.lock.hcl")
+        wanted = (".tf", ".tf.json", ".tfvars", ".tfvars.json", _LOCK)
         return [
             path
             for path in sorted(self.folder.rglob("*"))
