@@ -86,6 +86,7 @@ def _change(by_path: Mapping[str, Callable[[Any], Any]], path: str) -> Callable[
 
 def _which_role_has_a_name() -> None:
     """Spare a walk through all roles, three times a call."""
+    from moto.iam.exceptions import NotFoundException
     from moto.iam.models import IAMBackend, Role
 
     found = IAMBackend.get_role
@@ -97,7 +98,13 @@ def _which_role_has_a_name() -> None:
             role = by_name[role_name] = found(self, role_name)
         return role
 
-    IAMBackend.get_role = get_role
+    def get_role_by_arn(self: IAMBackend, arn: str) -> Role:
+        role = get_role(self, arn.rsplit("/", 1)[-1])
+        if role.arn != arn:
+            raise NotFoundException(f"Role {arn} not found")
+        return role
+
+    IAMBackend.get_role, IAMBackend.get_role_by_arn = get_role, get_role_by_arn
 
 
 def _request_ids() -> None:

@@ -108,7 +108,7 @@ class Rules:
 
         A disabled rule, and one that has a schedule alone, hears nothing; moto asks neither.
         """
-        if rule.state == "DISABLED" or rule.event_pattern.dump() is None or not rule.event_pattern.matches_event(event):
+        if rule.state == "DISABLED" or not heeds(rule, event["source"]) or not rule.event_pattern.matches_event(event):
             return
         targets, heir = list(rule.targets), generation.get()
         self._clock.at(self._clock.now(), lambda: self._deliver(rule, targets, event, heir))
@@ -122,7 +122,7 @@ class Rules:
         Source: AWS docs, "Amazon ECS task state change events"; the attachment's type is ``eni`` there (verified).
         """
         backend = events_backends[task.backend.account_id][task.backend.region_name]
-        rules = [rule for rule in backend.event_buses["default"].rules.values() if rule.event_pattern.dump()]
+        rules = [rule for rule in backend.event_buses["default"].rules.values() if heeds(rule, "aws.ecs")]
         if not rules:
             return
         heir = task.generation + 1
@@ -268,6 +268,27 @@ def body_of(event: Event) -> str:
     if isinstance(told.get("time"), int | float):
         told["time"] = _moment(told["time"])
     return json.dumps(told, ensure_ascii=False)
+
+
+def heeds(rule: Rule, source: str) -> bool:
+    """
+    Say whether a rule's pattern can match an event of *source*; one without a pattern hears nothing.
+
+    Each task's change is put to every rule: so what a pattern says of the source is read once.
+    """
+    pattern = rule.event_pattern
+    if not hasattr(pattern, "only_sources"):
+        pattern.only_sources = _only_sources(pattern.dump())
+    return pattern.only_sources is None or source in pattern.only_sources
+
+
+def _only_sources(pattern: str | None) -> frozenset[str] | None:
+    """Return the sources that a pattern lists; None if it does not list them, or not by their names."""
+    if pattern is None:
+        return frozenset()
+    listed = json.loads(pattern).get("source")
+    plain = isinstance(listed, list) and all(isinstance(one, str) for one in listed)
+    return frozenset(listed) if plain else None
 
 
 def call_of(rule_name: str, target: Target, event: Event) -> tuple[str, str, dict[str, Any]] | None:
