@@ -30,6 +30,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt in
 OFFLINE = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"),
     *("--disable-background-networking", "--disable-sync", "--remote-debugging-port=0", "--remote-allow-origins=*"),
+    # what it asks its maker in spite of all that finds nobody, nor a proxy that would know better
+    *("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--proxy-server=direct://"),
 )
 
 
