@@ -103,7 +103,7 @@ def test_a_schedule_starts_it_in_its_targets_name(world, machine, universal):
         }
     scheduler = world.client("scheduler")
     scheduler.create_schedule(
-        Name=name, ScheduleExpression="rate(1 minute)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+        Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
     )
     world.advance(60)
     scheduler.delete_schedule(Name=name)
@@ -119,7 +119,7 @@ def test_a_schedule_that_may_not_start_it_has_a_dead_letter(world, machine):
     target = {"Arn": made, "RoleArn": role, "DeadLetterConfig": {"Arn": queue}}
     scheduler, name = world.client("scheduler"), world.name("schedule")
     scheduler.create_schedule(
-        Name=name, ScheduleExpression="rate(1 minute)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+        Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
     )
     world.advance(60)
     scheduler.delete_schedule(Name=name)

@@ -72,17 +72,25 @@ def times(world, schedule):
     return [one["eventTime"] for one in runs(world, schedule)]
 
 
-def test_a_rate_fires_from_its_making_on_at_its_own_minutes(world, made):
+def test_a_rate_fires_at_its_making_and_from_then_on_at_its_own_minutes(world, made):
     start = datetime.fromisoformat(world.now)
     schedule = made("rate(1 hour)")
     world.advance("3h")
-    expected = [(start + timedelta(hours=n)).replace(second=0).strftime("%Y-%m-%dT%H:%M") for n in (1, 2, 3)]
+    expected = [(start + timedelta(hours=n)).strftime("%Y-%m-%dT%H:%M") for n in (0, 1, 2, 3)]
+    assert [time[:16] for time in times(world, schedule)] == expected
+
+
+def test_a_rate_with_a_start_fires_first_then_and_every_interval_after(world, made):
+    start = datetime.fromisoformat(world.now).replace(minute=20, second=0, microsecond=0) + timedelta(hours=2)
+    schedule = made("rate(1 hour)", StartDate=start)
+    world.to((start + timedelta(hours=2, minutes=1)).isoformat())
+    expected = [(start + timedelta(hours=n)).strftime("%Y-%m-%dT%H:%M") for n in (0, 1, 2)]
     assert [time[:16] for time in times(world, schedule)] == expected
 
 
 def test_the_record_is_schedulers(world, made):
     schedule = made(name="nightly-report-of-the-company")
-    world.advance("1h")
+    world.advance(1)
     (record,) = runs(world, schedule)
     identity = record["userIdentity"]
     assert identity["type"] == "AssumedRole"
@@ -106,7 +114,7 @@ def test_a_universal_target_runs_what_its_input_says(world, made):
     }
     target = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": json.dumps(given), "EcsParameters": None}
     made(target=target, statements=[allow("ecs:RunTask", "*")])
-    world.advance("1h")
+    world.advance(1)
     (record,) = runs(world, {"family": family})
     assert record["responseElements"]["tasks"][0]["taskDefinitionArn"].endswith(f"{family}:1")
 
@@ -176,7 +184,7 @@ def test_a_disabled_schedule_does_not_fire_until_it_is_enabled(world, scheduler,
 
 
 def test_a_deleted_schedule_does_not_fire(world, scheduler, made):
-    schedule = made()
+    schedule = made("cron(0 * * * ? *)")
     scheduler.delete_schedule(Name=schedule["Name"])
     world.advance("2h")
     assert times(world, schedule) == []
@@ -184,7 +192,7 @@ def test_a_deleted_schedule_does_not_fire(world, scheduler, made):
 
 def test_a_role_that_trusts_the_group_of_another_account_cannot_be_assumed(world, made):
     group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/default"
-    fine, wrong = made(), made()
+    fine, wrong = made("cron(0 * * * ? *)"), made("cron(0 * * * ? *)")
     for schedule, source in ((fine, group), (wrong, group.replace(ACCOUNT, "999988887777"))):
         trust = trusting(SCHEDULER, {"StringEquals": {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": source}})
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})

@@ -38,7 +38,7 @@ from ecs_runbook.local_aws.invoking import (
 from ecs_runbook.local_aws.permissions import AccessDenied, require, require_assumable
 from ecs_runbook.local_aws.rules import overrides_of
 from ecs_runbook.local_aws.world import World, current_call
-from ecs_runbook.wanted.schedule import parse_scheduler, zone_named
+from ecs_runbook.wanted.schedule import Rate, parse_scheduler, zone_named
 
 _LOG = logging.getLogger(__name__)
 SERVICE = "scheduler.amazonaws.com"
@@ -65,20 +65,27 @@ class Schedules:
 
     # -------- when
 
-    def arm(self, schedule: Schedule, region: str, account: str) -> None:
+    def arm(self, schedule: Schedule, region: str, account: str, *, new: bool = False) -> None:
         """
         Enter the schedule's next firing, in place of the one that was entered.
+
+        Parameters
+        ----------
+        new
+            Whether it has just been made.
 
         Notes
         -----
         Source: botocore scheduler CreateSchedule: a rate and a cron invoke on or after StartDate and on or before
-        EndDate, an ``at`` takes no notice of either (verified). Here a rate counts from its start, else from its
-        making.
+        EndDate, an ``at`` takes no notice of either (verified). AWS docs, EventBridge Scheduler, "Rate-based
+        schedules": StartDate is a rate's first occurrence, and without one it starts at once (verified). That a rate
+        which is changed, or enabled later, keeps the minutes of its making is this world's own.
         """
         self.disarm(schedule.arn)
         if schedule.state != "ENABLED":
             return
-        moment = self._next(schedule)
+        moment = self._first(schedule) if new else None
+        moment = moment or self._next(schedule)
         if moment is not None:
             late = lateness(schedule, moment)
             due = ScheduleFiring(self, schedule, moment, region, account)
@@ -89,6 +96,11 @@ class Schedules:
         if (entry := self._entries.pop(arn, None)) is not None:
             entry.cancel()
 
+    def _first(self, schedule: Schedule) -> datetime | None:
+        """Return when a rate that was just made starts, if that is at once."""
+        rate = isinstance(parse_scheduler(schedule.schedule_expression), Rate)
+        return self._clock.now() if rate and not schedule.start_date else None
+
     def _next(self, schedule: Schedule, after: datetime | None = None) -> datetime | None:
         now = after or self._clock.now()
         expression = parse_scheduler(schedule.schedule_expression)
@@ -98,7 +110,10 @@ class Schedules:
         starts, ends = _moment(schedule.start_date), _moment(schedule.end_date)
         made = datetime.fromtimestamp(schedule.creation_date, UTC)
         since = max(now, starts - timedelta(seconds=1)) if starts else now
-        found = next(expression.after(since, zone=zone, start=starts or made), None)
+        if isinstance(expression, Rate) and starts and since < starts:
+            found: datetime | None = starts
+        else:
+            found = next(expression.after(since, zone=zone, start=starts or made), None)
         return found if found is not None and (ends is None or found <= ends) else None
 
     def _due(self, firing: ScheduleFiring) -> None:
@@ -308,7 +323,7 @@ def _wrap_changes(world: World, schedules: Schedules) -> None:
         schedule = create(self, **asked)
         schedule.creation_date = schedule.last_modified_date = world.clock.now().timestamp()
         schedule.action_after_completion = schedule.action_after_completion or "NONE"
-        schedules.arm(schedule, self.region_name, self.account_id)
+        schedules.arm(schedule, self.region_name, self.account_id, new=True)
         return schedule
 
     def update_schedule(self: EventBridgeSchedulerBackend, **asked: Any) -> Schedule:
