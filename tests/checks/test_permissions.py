@@ -26,7 +26,7 @@ from one_row import (
 
 from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.rules import Target
-from ecs_runbook.inventory.model import Absent, Deed, Gap, PermitKey, Role
+from ecs_runbook.inventory.model import ECS_EVENTS_RULE, Absent, Deed, Gap, Machine, PermitKey, Role
 
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 NO_ROLES = Gap("iam:GetRole", "AccessDenied: no", denied=True)
@@ -307,6 +307,58 @@ def test_both_roles_on_the_way_through_a_state_machine(known, answer, said):
     changes = {"roles": known, "deeds": {START: answer}}
     checks = ("trust-wrong-service", "start-execution-missing")
     assert tuple(about(check, row, **changes)[0] for check in checks) == said
+
+
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:lost"
+TASKS_OF_BATCH, ECS_RULE = f"{ECS}:task/batch/*", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{ECS_EVENTS_RULE}"
+DOES = Machine(watches=True, skips=True, acts=(("ecs:ListTasks", ""), ("sns:Publish", TOPIC)))
+MAY = {
+    Deed(CALLER, "ecs:ListTasks", "*"): "allowed",
+    Deed(CALLER, "sns:Publish", TOPIC): "allowed",
+    Deed(CALLER, "ecs:DescribeTasks", TASKS_OF_BATCH): "allowed",
+    Deed(CALLER, "ecs:StopTask", TASKS_OF_BATCH): "allowed",
+    **{Deed(CALLER, f"events:{one}", ECS_RULE): "allowed" for one in ("PutTargets", "PutRule", "DescribeRule")},
+}
+
+
+def of_the_machine(machine=DOES, **answers):
+    """What is said of what a machine's role may, with other answers by the action's name."""
+    deeds = {deed: answers.get(deed.action.partition(":")[2], answer) for deed, answer in MAY.items()}
+    row = through_a_machine(machine=machine)
+    return told(row, facts(row, roles=of_both(), deeds={START: "allowed", **deeds})).get("machine-permissions")
+
+
+def test_a_machine_that_may_all_that_its_states_do_is_right():
+    found = of_the_machine()
+    assert (found.status, found.because) == ("OK", "nightly-schedule may do all else that its states do")
+
+
+@pytest.mark.parametrize(
+    ("action", "severity", "resource", "harm"),
+    [
+        ("ListTasks", "error", "*", "an execution fails before it runs the task"),
+        ("Publish", "warning", TOPIC, "nobody is told that a run failed"),
+        ("StopTask", "warning", TASKS_OF_BATCH, "a task runs on when its execution is stopped or out of time"),
+        ("DescribeTasks", "warning", TASKS_OF_BATCH, "Step Functions may not learn how the task ended"),
+        ("PutRule", "warning", ECS_RULE, "Step Functions learns late that the task has ended"),
+    ],
+)
+def test_what_a_machine_may_not_is_told_with_what_comes_of_it(action, severity, resource, harm):
+    found = of_the_machine(**{action: "denied"})
+    (named,) = (deed.action for deed in MAY if deed.action.endswith(f":{action}"))
+    assert (found.status, found.severity) == ("NG", severity)
+    assert found.because == f"nightly-schedule may not {named}: {harm}"
+    assert found.mend == f"Allow {CALLER} {named} on {resource}."
+
+
+def test_a_machine_that_waits_for_nothing_needs_nothing_more():
+    assert of_the_machine(Machine()) is None
+    assert of_the_machine(Machine(acts=(("sns:Publish", ""),))) is None  # the topic is made as it runs
+
+
+def test_what_iam_was_not_asked_about_a_machine_is_no_ok():
+    assert of_the_machine(StopTask=NO_SIMULATOR).status == "SKIP"
+    assert of_the_machine(StopTask="not asked").status == "SKIP"
 
 
 def test_a_target_that_starts_no_state_machine_needs_no_such_permission():

@@ -16,6 +16,7 @@ from ecs_runbook.verdicts.verdict import worst
 
 ECR = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/nightly:1"
 DAILY = "cron(0 17 * * ? *)"
+WATCHED = arn("rule/StepFunctionsGetEventsForECSTaskRule", "events")
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 
 
@@ -157,7 +158,9 @@ def build(world):
     world.schedule("universal", target=run_task)
 
     world.define("through")
-    does = world.caller("through", world.cluster_arn, STATES)
+    watches = allow(["ecs:DescribeTasks", "ecs:StopTask"], "*")
+    learns = allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], WATCHED)
+    does = world.caller("through", world.cluster_arn, STATES, None, watches, learns)
     asked = {"Cluster": world.cluster_arn, "TaskDefinition": "through", "LaunchType": "FARGATE"}
     asked["NetworkConfiguration"] = {"AwsvpcConfiguration": world.private}
     state = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": asked, "End": True}
@@ -214,4 +217,5 @@ def test_each_is_really_looked_at(checked, subject):
         "trust-wrong-service", "task-role-trust", "run-task-missing", "pass-role-missing", "policy-too-wide",
         "dead-letter-queue-not-writable", "dead-letters-waiting",
     }  # fmt: skip
-    assert ("start-execution-missing" in fine) == (subject == "through")
+    for one in ("start-execution-missing", "machine-permissions"):
+        assert (one in fine) == (subject == "through")

@@ -57,9 +57,10 @@ def _simulations(entry: Entry) -> int:
     """
     One for each role on the way: the target's, which also sends a schedule's dead letters, and a state machine's.
 
-    Nothing can be asked of a role that is not there, nor about a revision, or in a cluster, that is not.
+    Nothing can be asked of a role that is not there, nor about a revision, or in a cluster, that is not; but of a state
+    machine's role what else its states do.
     """
     runs = entry.fault not in {"no-active-revision", "no-such-family", "no-such-cluster"}
     sends = entry.kind == "schedule" and bool(entry.target.get("DeadLetterConfig"))
     there = entry.fault != "no-such-role"
-    return there + runs if entry.through else int(there and (runs or sends))
+    return there + 1 if entry.through else int(there and (runs or sends))

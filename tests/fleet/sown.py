@@ -374,7 +374,7 @@ def _make(yard: Yard, entry: Entry) -> None:
 def _target(yard: Yard, entry: Entry) -> dict[str, Any]:
     own = {name: value for name, value in entry.target.items() if value}
     if entry.through:
-        running = own.pop("RunRoleArn", "") or yard.role(trusting("states.amazonaws.com"), *entry.policy)
+        running = own.pop("RunRoleArn", "") or yard.role(trusting("states.amazonaws.com"), *_machines(yard, entry))
         machine = yard.machine(entry, running)
         starting = [] if entry.fault == "start-execution" else [allow(START_EXECUTION, machine)]
         role = own.pop("RoleArn", "") or _caller(yard, entry, *starting)
@@ -385,6 +385,14 @@ def _target(yard: Yard, entry: Entry) -> dict[str, Any]:
         asked = {"Cluster": entry.cluster, "TaskDefinition": entry.definition, **_pascal(run)}
         return {"Arn": RUN_TASK, "RoleArn": role, **own, "Input": own.get("Input") or json.dumps(asked)}
     return {"Arn": entry.cluster, "RoleArn": role, **own, "EcsParameters": entry.run}
+
+
+def _machines(yard: Yard, entry: Entry) -> list[dict[str, Any]]:
+    """What the role of a state machine may that waits for its task: AWS docs, Step Functions, IAM policies for ECS."""
+    may = ["ecs:DescribeTasks"] if entry.fault == "machine-cannot-stop" else ["ecs:DescribeTasks", "ecs:StopTask"]
+    tasks = allow(may, "*")
+    rule = yard.arn("events", "rule/StepFunctionsGetEventsForECSTaskRule")
+    return [*entry.policy, tasks, allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], rule)]
 
 
 def _caller(yard: Yard, entry: Entry, *statements: dict[str, Any]) -> str:

@@ -272,6 +272,11 @@ def start_execution(yard, entry):
     """The target's role gets nothing of it: see ``sown``."""
 
 
+@fault("machine-permissions", on=lambda entry: entry.through, then="")
+def machine_cannot_stop(yard, entry):
+    """The role of the state machine may not stop its task: see ``sown``."""
+
+
 # -------- when it runs
 
 

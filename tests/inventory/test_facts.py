@@ -324,8 +324,16 @@ def test_what_the_roles_must_do_besides_is_known(paper):
     paper.schedule("nightly", ecs_target(DeadLetterConfig={"Arn": arn("lost", "sqs")}))
     paper.rule("through", {"Id": "m", "Arn": machine, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/starter"})
     told, rows, calls = here(paper)
-    assert [told.deeds[deed] for row in rows for deed in deeds(row)] == ["allowed", "allowed"]
-    assert {deed.action for deed in told.deeds} == {"states:StartExecution", "sqs:SendMessage"}
+    assert {told.deeds[deed] for row in rows for deed in deeds(row)} == {"allowed"}
+    own = {(deed.role.rpartition("/")[2], deed.action, deed.resource) for deed in told.deeds}
+    watching, rule = arn("task/batch/*"), arn("rule/StepFunctionsGetEventsForECSTaskRule", "events")
+    assert own == {
+        ("scheduler", "sqs:SendMessage", arn("lost", "sqs")),
+        ("starter", "states:StartExecution", machine),
+        ("machine", "ecs:DescribeTasks", watching),
+        ("machine", "ecs:StopTask", watching),
+        *(("machine", f"events:{action}", rule) for action in ("PutTargets", "PutRule", "DescribeRule")),
+    }
     assert calls["iam:SimulatePrincipalPolicy"] == 3
 
 

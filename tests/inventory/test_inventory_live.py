@@ -12,7 +12,7 @@ from ecs_runbook.inventory.facts import facts
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.gate import Gate, Patience
 from ecs_runbook.inventory.listing import take_inventory
-from ecs_runbook.inventory.model import Absent, Cluster, Definition, Permit, Place, Role, Subnet
+from ecs_runbook.inventory.model import Absent, Cluster, Deed, Definition, Permit, Place, Role, Subnet
 from ecs_runbook.local_aws import process
 from ecs_runbook.session import connect
 
@@ -151,7 +151,11 @@ def test_a_state_machine_a_dead_letter_queue_and_what_is_gone_are_known(world, a
 
     assert (through.through, through.role, through.target.role) == (machine, world.runner, starter)
     assert isinstance(known.permit(through), Permit)
-    assert [known.deeds[deed] for deed in known.deeds] == ["denied"]
+    assert known.deeds[Deed(starter, "states:StartExecution", machine)] == "denied"
+    # the role that runs the task may do no more than that
+    watching = [deed for deed in known.deeds if deed.role == world.runner]
+    assert {known.deeds[deed] for deed in watching} == {"denied"}
+    assert {deed.action for deed in watching} >= {"ecs:DescribeTasks", "ecs:StopTask", "events:PutRule"}
     assert isinstance(known.resolved(away), Absent)
     assert known.subnets["subnet-0123456789abcdef0"] == Absent("there is no subnet subnet-0123456789abcdef0")
     assert isinstance(known.roles[away.role], Absent)

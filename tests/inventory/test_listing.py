@@ -131,7 +131,7 @@ def test_a_state_machine_in_between_is_seen_through_once_however_many_start_it(p
 
 
 def test_a_state_machine_that_does_more_and_one_that_is_gone_are_not_ours(paper):
-    paper.machines[MACHINE] = machine(More={"Type": "Choice"})
+    paper.machines[MACHINE] = machine(More={"Type": "Map"})
     paper.rule("nightly", {"Id": "m", "Arn": MACHINE})
     paper.rule("gone", {"Id": "m", "Arn": MACHINE + "-gone"})
     found, _ = looked(paper)

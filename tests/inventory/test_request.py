@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_runbook.inventory.model import Network, Request
-from ecs_runbook.inventory.request import machine_of, of_machine, of_target
+from ecs_runbook.inventory.model import Machine, Network, Request
+from ecs_runbook.inventory.request import Only, machine_of, of_machine, of_target
 
 CLUSTER = "arn:aws:ecs:eu-west-2:111122223333:cluster/batch"
 FAMILY = "arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly"
@@ -202,6 +202,7 @@ PLAIN = {"Cluster": "batch", "TaskDefinition": "nightly"}
         machine(PLAIN, key="Arguments"),
         machine(PLAIN, Wait={"Type": "Wait", "Seconds": 5}, Done={"Type": "Succeed"}, Failed={"Type": "Fail"}),
         machine({"Cluster": "batch", "TaskDefinition.$": "$.what.family"}),
+        machine(PLAIN, Which={"Type": "Choice", "Choices": [], "Default": "Run"}),
     ],
 )
 def test_machines_that_do_nothing_but_run_a_task(definition):
@@ -214,7 +215,8 @@ def test_machines_that_do_nothing_but_run_a_task(definition):
     [
         machine(PLAIN, resource="arn:aws:states:::lambda:invoke"),
         machine(PLAIN, More={"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}),
-        machine(PLAIN, More={"Type": "Choice"}),
+        machine(PLAIN, More={"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:ecs:deleteCluster"}),
+        machine(PLAIN, More={"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": {}}),
         machine(PLAIN, More={"Type": "Map"}),
         machine(PLAIN, More={"Type": "Parallel"}),
         machine(PLAIN, resource="arn:aws:states:::ecs:runTaskOfMine"),
@@ -225,7 +227,7 @@ def test_machines_that_do_nothing_but_run_a_task(definition):
     ],
 )
 def test_machines_that_do_something_else_are_none_of_ours(definition):
-    assert of_machine(definition) == (None, "")
+    assert of_machine(definition) == Only(None)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,119 @@ def test_machines_that_do_something_else_are_none_of_ours(definition):
     ],
 )
 def test_what_is_made_when_the_machine_runs_is_told_and_not_guessed(parameters, given, unknown):
-    assert of_machine(machine(parameters), given) == (None, unknown)
+    assert of_machine(machine(parameters), given) == Only(None, unknown)
+
+
+TOPIC = "arn:aws:sns:eu-west-2:111122223333:lost"
+SDK = "arn:aws:states:::aws-sdk:ecs:"
+SYNC = "arn:aws:states:::ecs:runTask.sync"
+
+
+def task(resource, parameters=None, **more):
+    return {"Type": "Task", "Resource": resource, "Parameters": parameters or {}, **more}
+
+
+def states(first="Run", **known):
+    return json.dumps({"StartAt": first, "States": known})
+
+
+RETRIED = states(
+    "Running?",
+    **{
+        "Running?": task(f"{SDK}listTasks", {"Cluster": "batch", "Family": "nightly"}, Next="Skip?"),
+        "Skip?": {"Type": "Choice", "Choices": [{"Variable": "$.TaskArns[0]", "IsPresent": True, "Next": "Skipped"}]}
+        | {"Default": "Run"},
+        "Skipped": {"Type": "Succeed"},
+        "Run": task(
+            SYNC, PLAIN, End=True, Retry=[{"ErrorEquals": ["ECS.X"]}], Catch=[{"ErrorEquals": ["A"], "Next": "Code"}]
+        ),
+        "Code": {"Type": "Pass", "Next": "Which"},
+        "Which": {"Type": "Choice", "Choices": [{"Variable": "$.code", "NumericEquals": 3, "Next": "Later"}]}
+        | {"Default": "Tell"},
+        "Later": {"Type": "Wait", "Seconds": 30, "Next": "Run"},
+        "Tell": task("arn:aws:states:::sns:publish", {"TopicArn": TOPIC, "Message.$": "$.cause"}, Next="Lost"),
+        "Lost": {"Type": "Fail"},
+    },
+)
+
+
+def test_a_machine_that_runs_its_task_again_is_known_with_all_that_it_does_besides():
+    only = of_machine(RETRIED)
+    assert (only.request.cluster, only.request.family) == ("batch", "nightly")
+    acts = (("ecs:ListTasks", ""), ("sns:Publish", TOPIC))
+    assert only.machine == Machine(watches=True, varies=True, skips=True, acts=acts)
+    assert only.machine.tells
+
+
+def run(**more):
+    return task(SYNC, PLAIN, **({"End": True} | more))
+
+
+CHOOSES = {"Type": "Choice", "Choices": [{"Next": "Run"}], "Default": "Done"}
+
+
+@pytest.mark.parametrize(
+    ("definition", "varies"),
+    [
+        (states(Run=run()), False),
+        (states(Run=run(Retry=[{"ErrorEquals": ["States.ALL"], "MaxAttempts": 0}])), False),
+        (states(Run=run(Next="Done", End=False), Done={"Type": "Succeed"}), False),
+        (states(Run=run(Retry=[{"ErrorEquals": ["States.ALL"]}])), True),
+        (states(Run=run(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Later"}]), Later={"Next": "Run"}), True),
+        (states("Which", Which=CHOOSES, Run=run(), Done={"Type": "Succeed"}), True),
+        (states(Run=run(Next="Again"), Again=run()), True),
+    ],
+)
+def test_a_machine_varies_that_may_run_its_task_more_than_once_or_not_at_all(definition, varies):
+    known = json.loads(definition)
+    for one in known["States"].values():
+        one.setdefault("Type", "Wait")
+    machine = of_machine(json.dumps(known)).machine
+    assert (machine.watches, machine.varies, machine.tells) == (True, varies, varies)
+
+
+def test_a_machine_that_does_not_wait_for_its_task_tells_nothing_of_its_end():
+    machine = of_machine(states(Run=run(Resource="arn:aws:states:::ecs:runTask", Retry=[{}]))).machine
+    assert (machine.watches, machine.varies, machine.tells) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "given", "topic"),
+    [
+        ({"TopicArn.$": "$.topic"}, json.dumps({"topic": TOPIC}), TOPIC),
+        ({"TopicArn.$": "$.topic"}, None, ""),
+        ({"TargetArn": TOPIC}, None, TOPIC),
+    ],
+)
+def test_the_topic_is_the_one_that_an_execution_would_tell(parameters, given, topic):
+    only = of_machine(states(Run=run(), Tell=task("arn:aws:states:::aws-sdk:sns:publish", parameters)), given)
+    assert only.machine.acts == (("sns:Publish", topic),)
+
+
+def handing(value):
+    return [{"name": "main", "environment": [{"name": "ECS_RUNBOOK_RUN", **value}]}]
+
+
+TOKEN_OF_A_SCHEDULE = {"value": "<aws.scheduler.schedule-arn> <aws.scheduler.scheduled-time>"}
+TEMPLATE = json.dumps({"containerOverrides": handing({"value": "<schedule> <time>"})})
+OVERRIDING = PLAIN | {"Overrides": {"ContainerOverrides": handing({"Value.$": "$.run"})}}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        of_target(RULE | {"Input": json.dumps({"containerOverrides": handing(TOKEN_OF_A_SCHEDULE)})}),
+        of_target(
+            {key: value for key, value in RULE.items() if key != "Input"}
+            | {"InputTransformer": {"InputTemplate": TEMPLATE}}
+        ),
+        of_machine(machine(OVERRIDING)).request,
+    ],
+    ids=["schedule", "rule", "machine"],
+)
+def test_a_container_that_is_handed_its_run_is_known(request_):
+    assert request_.token
+    assert not WHOLE.token
 
 
 def test_overrides_that_are_made_when_the_machine_runs_hide_nothing_else():

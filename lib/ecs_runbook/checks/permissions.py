@@ -21,6 +21,7 @@ from ecs_runbook.inventory.model import (
     Row,
     Told,
     deeds,
+    machine_deeds,
     passed,
     permit_key,
 )
@@ -313,11 +314,57 @@ def start_execution(row: Row, scene: Scene) -> Iterator[Finding]:
         yield ok(check, row, f"{name} may start {machine}")
 
 
+_MILD = frozenset(
+    {
+        "ecs:DescribeTasks",
+        "ecs:StopTask",
+        "events:DescribeRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "sns:Publish",
+    }
+)
+"""Without these a run may go well all the same."""
+_HARMS = {
+    "ecs:DescribeTasks": "Step Functions may not learn how the task ended",
+    "ecs:ListTasks": "an execution fails before it runs the task",
+    "ecs:StopTask": "a task runs on when its execution is stopped or out of time",
+    "events:DescribeRule": "Step Functions learns late that the task has ended",
+    "events:PutRule": "Step Functions learns late that the task has ended",
+    "events:PutTargets": "Step Functions learns late that the task has ended",
+    "sns:Publish": "nobody is told that a run failed",
+}
+
+
+def machine_acts(row: Row, scene: Scene) -> Iterator[Finding]:
+    """``machine-permissions``: the state machine may not do what its states do besides running the task."""
+    check, wanted = "machine-permissions", machine_deeds(row)
+    if not wanted or isinstance(scene.facts.roles.get(row.role), Absent):
+        return
+    told = {one: scene.facts.deeds.get(one, Gap("iam:SimulatePrincipalPolicy", "it was not asked")) for one in wanted}
+    name, denied = short(row.role), [one for one, answer in told.items() if answer == "denied"]
+    gaps = [answer for answer in told.values() if isinstance(answer, Gap)]
+    if denied:
+        actions = list(dict.fromkeys(one.action for one in denied))
+        harms = dict.fromkeys(_HARMS.get(action, "its state fails") for action in actions)
+        mend = f"Allow {row.role} {'; '.join(f'{one.action} on {one.resource}' for one in denied)}."
+        grave = any(action not in _MILD for action in actions)
+        because = f"{name} may not {listed(actions)}: {'; '.join(harms)}"
+        yield ng(check, row, because, mend, severity=None if grave else "warning")
+    elif gaps:
+        yield skip(check, row, gaps[0])
+    elif "not asked" in told.values():
+        yield skip(check, row, "IAM was not asked for that")
+    else:
+        yield ok(check, row, f"{name} may do all else that its states do")
+
+
 CHECKS: tuple[Check, ...] = (
     there,
     trust,
     task_roles,
     start_execution,
+    machine_acts,
     run_task,
     pass_roles,
     tagging,

@@ -264,6 +264,18 @@ _DEFINITION = (
         (_SIMULATE,),
     ),
     Kind(
+        "machine-permissions",
+        "error",
+        "May the state machine in between do all else that its states do?",
+        "Its role is refused: it learns late that the task has ended, cannot stop it, cannot see that one runs, or "
+        "tells nobody.",
+        "Allow its role what its states call.",
+        "10_generate",
+        "AWS docs, Step Functions developer guide, IAM policies for ECS, additional permissions for tasks using .sync",
+        "verified",
+        (_SIMULATE,),
+    ),
+    Kind(
         "run-task-missing",
         "error",
         "May the role run the revision that would run now, in this cluster?",

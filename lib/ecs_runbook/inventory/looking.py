@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence import schedules as scheduler
@@ -18,7 +18,7 @@ from ecs_runbook.firing.rules import Rule, Target
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import gap_of
-from ecs_runbook.inventory.model import Gap, Place, Request, Row
+from ecs_runbook.inventory.model import Gap, Machine, Place, Request, Row
 from ecs_runbook.inventory.request import START_EXECUTION, machine_of, of_machine, of_target
 from ecs_runbook.inventory.selection import DEFAULT_BUS, Name, Selection, label
 
@@ -63,6 +63,15 @@ class _Tagged:
 
     rules: Mapping[Name, Mapping[str, str]] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+class _End(NamedTuple):
+    """What a target asks RunTask for, under which role, and through which state machine."""
+
+    request: Request | None = None
+    role: str = ""
+    through: str = ""
+    machine: Machine = Machine()
 
 
 class Looking:
@@ -203,9 +212,9 @@ class Looking:
         name = str(rule["Name"])
         kept = []
         for raw in targets:
-            request, role, through = self._end_of(raw, label(bus, name), machines)
-            if request is not None:
-                kept.append((_target(str(raw["Id"]), request, raw), request, role, through))
+            end = self._end_of(raw, label(bus, name), machines)
+            if end.request is not None:
+                kept.append((_target(str(raw["Id"]), end.request, raw), end.request, end))
         self.seen.others += not kept
         owner = Rule(
             name=name,
@@ -220,15 +229,16 @@ class Looking:
                 owner=owner,
                 target=target,
                 request=request,
-                role=role,
+                role=end.role,
                 bus=bus,
                 pattern=str(rule.get("EventPattern") or ""),
-                through=through,
+                through=end.through,
+                machine=end.machine,
                 dead_letters=queue_of(target),
                 retry=target.raw.get("RetryPolicy"),
                 tags=self._tagged.rules.get((bus, name), {}),
             )
-            for target, request, role, through in kept
+            for target, request, end in kept
         ]
 
     # -------- schedules
@@ -284,8 +294,8 @@ class Looking:
 
     def _add_schedule(self, told: Told, machines: Mapping[str, Told | AwsError]) -> None:
         raw, read = told.get("Target") or {}, scheduler.read(told)
-        request, role, through = self._end_of(raw, label(read.group, read.name), machines)
-        if request is None:
+        end = self._end_of(raw, label(read.group, read.name), machines)
+        if (request := end.request) is None:
             self.seen.others += 1
             return
         target = _target("target", request, raw)
@@ -296,13 +306,15 @@ class Looking:
                 owner=Schedule(read.name, read.arn, read.expression, read.enabled, (target,), read.group, read.zone),
                 target=target,
                 request=request,
-                role=role,
+                role=end.role,
                 bus="",
-                through=through,
+                through=end.through,
+                machine=end.machine,
                 dead_letters=queue_of(target),
                 retry=raw.get("RetryPolicy"),
                 starts=moment(told.get("StartDate")),
                 ends=moment(told.get("EndDate")),
+                deletes_itself=told.get("ActionAfterCompletion") == "DELETE",
                 flexible=int(window.get("MaximumWindowInMinutes") or 0) if window.get("Mode") == "FLEXIBLE" else 0,
                 created=moment(told.get("CreationDate")),
                 changed=moment(told.get("LastModificationDate")),
@@ -312,27 +324,24 @@ class Looking:
 
     # -------- both
 
-    def _end_of(
-        self, raw: Told, subject: str, machines: Mapping[str, Told | AwsError]
-    ) -> tuple[Request | None, str, str]:
-        """Return what a target asks RunTask for, under which role, and through which state machine."""
+    def _end_of(self, raw: Told, subject: str, machines: Mapping[str, Told | AwsError]) -> _End:
         request = of_target(raw)
         if request is not None:
-            return request, str(raw.get("RoleArn") or ""), ""
+            return _End(request, str(raw.get("RoleArn") or ""))
         arn = machine_of(raw)
         if not arn:
-            return None, "", ""
+            return _End()
         machine = machines[arn]
         if isinstance(machine, AwsError):
             # whether a version or an alias of one is told of is not verified, so there it proves nothing
             if machine.code not in ("StateMachineDoesNotExist", GONE) or arn.count(":") > _UNQUALIFIED:
                 self._gap(machine, subject)
-            return None, "", ""
+            return _End()
         only = of_machine(str(machine.get("definition") or ""), _input_of(raw))
         if only.unknown:
             words = f"{only.unknown} of the task is made when the state machine {arn.rpartition(':')[2]} runs"
             self._keep(Gap("states:DescribeStateMachine", words, place=self._place, subject=subject))
-        return only.request, str(machine.get("roleArn") or ""), arn
+        return _End(only.request, str(machine.get("roleArn") or ""), arn, only.machine)
 
     def _machines(self, targets: Iterable[Told]) -> dict[str, Told | AwsError]:
         arns = sorted({arn for target in targets if (arn := machine_of(target))})

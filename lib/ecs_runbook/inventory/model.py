@@ -90,6 +90,11 @@ class Gap:
         return f"the caller needs {self.operation}" if self.denied else f"{self.operation}: {self.because}"
 
 
+ECS_EVENTS_RULE = "StepFunctionsGetEventsForECSTaskRule"
+"""By which Step Functions learns that a task has ended (AWS docs, Step Functions developer guide)."""
+RUN_VARIABLE = "ECS_RUNBOOK_RUN"
+"""Name of the environment variable that tells a container its schedule and its scheduled time."""
+
 T = TypeVar("T")
 Told: TypeAlias = T | Absent | Gap
 
@@ -134,6 +139,8 @@ class Request:
         Whether ECS's managed tags are asked for. That these alone need ecs:TagResource is not verified.
     task_role, execution_role
         ARNs of the roles that the input gives in place of the revision's; ``""`` if it gives none.
+    token
+        Whether a container is handed which run it is, as :data:`RUN_VARIABLE`, so that it can tell a second delivery.
     """
 
     cluster: str
@@ -149,6 +156,7 @@ class Request:
     managed_tags: bool = False
     task_role: str = ""
     execution_role: str = ""
+    token: bool = False
 
     @property
     def family(self) -> str:
@@ -159,6 +167,35 @@ class Request:
     def revision(self) -> int | None:
         """The revision that is fixed, or None: the latest."""
         return definition(self.definition).revision
+
+
+@dataclass(frozen=True)
+class Machine:
+    """
+    What a state machine does besides starting its task.
+
+    Attributes
+    ----------
+    watches
+        Whether it waits until the task has ended (``.sync``).
+    varies
+        Whether an execution may run the task again, or not at all.
+    skips
+        Whether it asks ECS first which tasks run.
+    acts
+        What else its states call: action and resource as IAM names them, ``""`` for a resource that only an execution
+        tells.
+    """
+
+    watches: bool = False
+    varies: bool = False
+    skips: bool = False
+    acts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def tells(self) -> bool:
+        """Whether only its executions tell which of its tasks are one run, and which run had none."""
+        return self.watches and self.varies
 
 
 @dataclass(frozen=True)
@@ -184,12 +221,16 @@ class Row:
         A rule's event pattern, JSON; ``""`` if it has none.
     through
         ARN of the state machine in between; ``""`` if there is none.
+    machine
+        What that state machine does besides.
     dead_letters
         ARN of its dead-letter queue; ``""`` if it has none.
     retry
         Its retry policy as AWS tells it; None if it has none of its own.
     starts, ends
         Of a schedule: when it begins, and when it is over.
+    deletes_itself
+        Whether Scheduler deletes it after its last run (ActionAfterCompletion).
     flexible
         Minutes of its flexible time window; 0 if it has none.
     created, changed
@@ -206,10 +247,12 @@ class Row:
     bus: str = "default"
     pattern: str = ""
     through: str = ""
+    machine: Machine = Machine()
     dead_letters: str = ""
     retry: Mapping[str, Any] | None = None
     starts: datetime | None = None
     ends: datetime | None = None
+    deletes_itself: bool = False
     flexible: int = 0
     created: datetime | None = None
     changed: datetime | None = None
@@ -507,13 +550,35 @@ def deeds(row: Row) -> list[Deed]:
     """
     Return what *row*'s roles must be able to do besides RunTask.
 
-    A rule writes to its dead-letter queue by the queue's own policy, a schedule by its role. Source: AWS docs,
-    EventBridge and EventBridge Scheduler user guides, dead-letter queues (verified).
+    A rule writes to its dead-letter queue by the queue's own policy, a schedule by its role. A state machine that waits
+    for the end of its task describes and stops it, and learns of its end through a rule that Step Functions makes.
+    Source: AWS docs, EventBridge and EventBridge Scheduler user guides, dead-letter queues; Step Functions developer
+    guide, IAM policies for ECS (verified).
     """
     found = [Deed(row.target.role, "states:StartExecution", row.through)] if row.through and row.target.role else []
     if row.kind == "schedule" and row.dead_letters and row.target.role:
         found.append(Deed(row.target.role, "sqs:SendMessage", row.dead_letters))
-    return found
+    return found + machine_deeds(row)
+
+
+def machine_deeds(row: Row) -> list[Deed]:
+    """Return what the role of *row*'s state machine must be able to do besides running the task."""
+    parts = row.through.split(":")
+    if not row.role or len(parts) < 5:
+        return []
+    partition, region, account = parts[1], parts[3], parts[4]
+    acts = [*row.machine.acts]
+    if row.machine.watches:
+        rule = f"arn:{partition}:events:{region}:{account}:rule/{ECS_EVENTS_RULE}"
+        acts += [("ecs:DescribeTasks", ""), ("ecs:StopTask", "")]
+        acts += [(f"events:{one}", rule) for one in ("PutTargets", "PutRule", "DescribeRule")]
+    tasks = f"arn:{partition}:ecs:{region}:{account}:task/{short(row.request.cluster)}/*"
+    of_ecs = {"ecs:DescribeTasks": tasks, "ecs:StopTask": tasks}
+    return [
+        Deed(row.role, action, resource or of_ecs.get(action, "*"))
+        for action, resource in dict.fromkeys(acts)
+        if resource or action.startswith("ecs:")
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,28 @@
-"""What a firing asks RunTask for: read from a rule's target, a schedule's target, or a state machine's only task."""
+"""What a firing asks RunTask for: read from a rule's target, a schedule's, or the task that a state machine runs."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ecs_runbook.evidence.schedules import RUN_TASK
-from ecs_runbook.inventory.model import Network, Request
+from ecs_runbook.inventory.model import RUN_VARIABLE, Machine, Network, Request
 
 _MACHINE = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[^\s]+", re.ASCII)
 START_EXECUTION = ":aws-sdk:sfn:startExecution"
 _RUNS_A_TASK = re.compile(
     r"arn:[\w-]+:states:[\w-]*:[0-9]*:(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.ASCII
 )
-_IDLE = frozenset({"Pass", "Wait", "Succeed", "Fail"})
-_PLACEHOLDER = re.compile(r'"?<[\w.-]+>"?', re.ASCII)
+_HELPS = re.compile(
+    r"arn:[\w-]+:states:[\w-]*:[0-9]*:((?:aws-sdk:)?sns:publish"
+    r"|aws-sdk:ecs:(?:listTasks|describeTasks|stopTask|describeTaskDefinition))",
+    re.ASCII,
+)
+_IDLE = frozenset({"Pass", "Wait", "Succeed", "Fail", "Choice"})
+_TEXT_OR_PLACEHOLDER = re.compile(r'"(?:[^"\\]|\\.)*"|<[\w.-]+>', re.ASCII)
+_PLACEHOLDER = re.compile(r"<[\w.-]+>", re.ASCII)
 _DECISIVE = {
     "cluster": "Cluster",
     "taskdefinition": "TaskDefinition",
@@ -77,19 +83,20 @@ def machine_of(target: Mapping[str, Any]) -> str:
 
 class Only(NamedTuple):
     """
-    The only task of a state machine.
+    The task that a state machine runs.
 
     ``request`` is None if the machine does something else than to run a task; ``unknown`` names what of the request is
-    made only when the machine runs.
+    made only when the machine runs; ``machine`` is what it does besides.
     """
 
     request: Request | None
     unknown: str = ""
+    machine: Machine = Machine()
 
 
 def of_machine(definition: str, given: object = None) -> Only:
     """
-    Return what a state machine asks RunTask for that does nothing but run a task.
+    Return what a state machine asks RunTask for that does nothing but run a task, once or again.
 
     Parameters
     ----------
@@ -100,8 +107,8 @@ def of_machine(definition: str, given: object = None) -> Only:
 
     Notes
     -----
-    Nothing but: one state of the type Task, which runs an ECS task, and beside it states that only pass, wait, succeed
-    or fail.
+    Nothing but: its states of the type Task run one ECS task, and help with that: they ask ECS which tasks run, stop
+    one, or publish to SNS. The others choose, pass, wait, succeed or fail.
 
     Examples
     --------
@@ -110,22 +117,89 @@ def of_machine(definition: str, given: object = None) -> Only:
     >>> of_machine(json.dumps({"StartAt": "Run", "States": states})).request.family
     'nightly'
     """
-    states = _document(definition)[0].get("States")
-    known = [one for one in states.values() if isinstance(one, Mapping)] if isinstance(states, Mapping) else []
-    tasks = [one for one in known if one.get("Type") not in _IDLE]
-    if len(tasks) != 1 or not _RUNS_A_TASK.fullmatch(str(tasks[0].get("Resource", ""))):
+    told = _document(definition)[0].get("States")
+    states = told if isinstance(told, Mapping) else {}
+    tasks = [one for one in states.values() if isinstance(one, Mapping) and one.get("Type") not in _IDLE]
+    running = [one for one in tasks if _RUNS_A_TASK.fullmatch(str(one.get("Resource", "")))]
+    helping = [one for one in tasks if _HELPS.fullmatch(str(one.get("Resource", "")))]
+    of_one_task = all(_asked(one) == _asked(running[0]) for one in running)
+    if not running or not of_one_task or len(running) + len(helping) < len(tasks):
         return Only(None)
-    task = tasks[0]
-    asked = _fields(task.get("Arguments", task.get("Parameters")))
+    document = _document(given)[0]
     plain: dict[str, Any] = {}
     unknown = []
-    for key, value in asked.items():
+    for key, value in _fields(_asked(running[0])).items():
         made: list[str] = []
         name = key.removesuffix(".$")
-        plain[name] = _resolved(key, value, _document(given)[0], made)
+        plain[name] = _resolved(key, value, document, made)
         if made and name in _DECISIVE:
             unknown.append(_DECISIVE[name])
-    return Only(None, " and ".join(unknown)) if unknown else Only(_of_run_task(plain, ""))
+    if unknown:
+        return Only(None, " and ".join(unknown))
+    return Only(_of_run_task(plain, ""), machine=_machine(states, running, helping, document))
+
+
+def _asked(task: Mapping[str, Any]) -> object:
+    return task.get("Arguments", task.get("Parameters"))
+
+
+def _machine(
+    states: Mapping[str, Any],
+    running: Sequence[Mapping[str, Any]],
+    helping: Sequence[Mapping[str, Any]],
+    given: Mapping[str, Any],
+) -> Machine:
+    acts = tuple(dict.fromkeys(_act(one, given) for one in helping))
+    return Machine(
+        watches=str(running[0].get("Resource", "")).endswith(".sync"),
+        varies=len(running) > 1
+        or any(one.get("Type") == "Choice" for one in states.values() if isinstance(one, Mapping))
+        or any(_tries(one) for one in running)
+        or any(running[0] is states.get(name) for name in _reached(states, running[0])),
+        skips=any(action == "ecs:ListTasks" for action, _ in acts),
+        acts=acts,
+    )
+
+
+def _tries(task: Mapping[str, Any]) -> bool:
+    """Say whether a state's Retry runs its task again; without MaxAttempts it does three times (States Language)."""
+    retry = task.get("Retry")
+    several = retry if isinstance(retry, list) else []
+    return any(isinstance(one, Mapping) and one.get("MaxAttempts", 3) != 0 for one in several)
+
+
+def _reached(states: Mapping[str, Any], start: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the states that may follow *start*, each once."""
+    seen: set[str] = set()
+    ahead = list(_onward(start))
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            yield name
+            ahead += _onward(states.get(name))
+
+
+def _onward(state: object) -> Iterator[str]:
+    told = state if isinstance(state, Mapping) else {}
+    yield from (str(told[key]) for key in ("Next", "Default") if key in told)
+    for key in ("Choices", "Catch"):
+        several = told.get(key)
+        yield from (
+            str(one["Next"])
+            for one in (several if isinstance(several, list) else ())
+            if isinstance(one, Mapping) and "Next" in one
+        )
+
+
+def _act(task: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, str]:
+    """Return action and resource of a state that helps, as IAM names them."""
+    service, _, method = str(task["Resource"]).removesuffix(".waitForTaskToken").rpartition(":")
+    action = f"{service.rpartition(':')[2]}:{method[:1].upper()}{method[1:]}"
+    if action != "sns:Publish":
+        return action, ""
+    asked = {key: _resolved(key, value, given, []) for key, value in _fields(_asked(task)).items()}
+    return action, str(asked.get("topicarn") or asked.get("topicarn.$") or asked.get("targetarn") or "")
 
 
 def _of_run_task(asked: Mapping[str, Any], fault: str) -> Request:
@@ -155,6 +229,7 @@ def _request(
         managed_tags=fields.get("enableecsmanagedtags") is True,
         task_role=str(overrides.get("taskrolearn") or ""),
         execution_role=str(overrides.get("executionrolearn") or ""),
+        token=_hands_a_token(overrides.get("containeroverrides")),
     )
 
 
@@ -174,10 +249,15 @@ def _overrides_of(target: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     transformer = target.get("InputTransformer")
     if isinstance(transformer, Mapping):
         # What stands for a part of the event may be anything, so a template that cannot be read is no fault.
-        told, _ = _document(_PLACEHOLDER.sub("null", str(transformer.get("InputTemplate", ""))))
+        told, _ = _document(_TEXT_OR_PLACEHOLDER.sub(_unmade, str(transformer.get("InputTemplate", ""))))
         return _fields(told), ""
     told, fault = _document(target.get("Input"))
     return _fields(told), fault
+
+
+def _unmade(part: re.Match[str]) -> str:
+    """Return a part of a template as JSON: null where the event makes it."""
+    return "null" if _PLACEHOLDER.search(part[0]) else part[0]
 
 
 def _document(text: object) -> tuple[Mapping[str, Any], str]:
@@ -226,6 +306,11 @@ def _fields(told: object) -> dict[str, Any]:
 def _names(overrides: object) -> list[str]:
     listed = overrides if isinstance(overrides, list) else []
     return [name for one in listed if isinstance(name := _fields(one).get("name"), str)]
+
+
+def _hands_a_token(overrides: object) -> bool:
+    given = [_fields(one).get("environment") for one in (overrides if isinstance(overrides, list) else [])]
+    return any(RUN_VARIABLE in _names(variables) for variables in given)
 
 
 def _texts(told: object) -> tuple[str, ...]:
