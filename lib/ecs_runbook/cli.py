@@ -1,4 +1,4 @@
-"""The command line: ``ecs-runbook local …``, ``lint …`` and ``checks``. Everything else is in the notebooks."""
+"""The command line: ``ecs-runbook local …``, ``lint …``, ``gate …`` and ``checks``; the rest is in the notebooks."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 after an error, of which one line stands on stderr; 130 after an interrupt. Of ``lint``: 0 if there is
-        nothing as grave as ``--fail-on``, 1 if there is, 2 if nothing could be read.
+        0, or 1 after an error, of which one line stands on stderr; 130 after an interrupt. Of ``lint`` and ``gate``: 0
+        if there is nothing as grave as ``--fail-on``, 1 if there is, 2 if that could not be looked at.
     """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
     except RunbookError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        return NOT_READ if options.run is _lint else 1
+        return NOT_READ if options.run in (_lint, _gate) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = "The ECS runbook's local AWS, its lint, and its checks."
+    about = "The ECS runbook's local AWS, its lint, its gate for new revisions, and its checks."
     parser = argparse.ArgumentParser(prog="ecs-runbook", description=about)
-    rooms = parser.add_subparsers(required=True, metavar="local|lint|checks")
+    rooms = parser.add_subparsers(required=True, metavar="local|lint|gate|checks")
     local = rooms.add_parser("local", help="the AWS on this machine")
     verbs = local.add_subparsers(required=True, metavar="start|stop|status|clock")
     start = verbs.add_parser("start", help="start it, unless it runs; its URL is the last line")
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument("--release", action="store_true", help="go on")
     clock.set_defaults(run=_clock)
     _add_lint(rooms)
+    _add_gate(rooms)
     checks = rooms.add_parser("checks", help="list what 60_check looks at, by the ids that its settings file takes")
     checks.set_defaults(run=_checks)
     return parser
@@ -79,6 +80,38 @@ def _add_lint(rooms: Any) -> None:
     )
     lint.add_argument("--rules", action="store_true", help="list the rules, with where each is known from")
     lint.set_defaults(run=_lint)
+
+
+def _add_gate(rooms: Any) -> None:
+    gate = rooms.add_parser("gate", help="say whether every schedule that will run a new revision still fits it")
+    gate.add_argument("revision", metavar="FAMILY[:REVISION]", help="the latest ACTIVE one if the family stands alone")
+    gate.add_argument("--where", choices=("local", "aws"), default="local", help="local if left out")
+    gate.add_argument("--account", default="", help="its 12 digits; needed on aws")
+    gate.add_argument("--region", default="us-east-1", help="us-east-1 if left out")
+    gate.add_argument("--profile", default="", help="aws: a profile of your AWS configuration")
+    gate.add_argument("--endpoint", default="", help="local: the address of a local AWS that runs already")
+    gate.add_argument("--checks", default="", metavar="FILE", help="which checks are off, or of another severity")
+    gate.add_argument("--fail-on", choices=("error", "warning", "note"), default="warning", help="warning if left out")
+    gate.add_argument("--format", choices=("text", "json"), default="text", help="what is printed")
+    gate.set_defaults(run=_gate)
+
+
+def _gate(options: argparse.Namespace) -> int:
+    from ecs_runbook.checks.gate import gate, judge_gate
+    from ecs_runbook.checks.settings import read_settings
+    from ecs_runbook.inventory.fleet import fleet
+    from ecs_runbook.inventory.listing import take_inventory
+    from ecs_runbook.session import connect
+    from ecs_runbook.verdicts.verdict import judged
+
+    settings = read_settings(Path(options.checks)) if options.checks else None
+    reach = {"account": options.account, "region": options.region, "profile": options.profile}
+    aws = connect(options.where, endpoint=options.endpoint, **reach)
+    place = fleet(aws)
+    checked = gate(options.revision, place, take_inventory(place), settings=settings)
+    verdict = judged("gate", aws, judge_gate(checked, options.revision, options.fail_on))
+    text = str(verdict) if options.format == "text" else json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False)
+    return _said(text, {"OK": 0, "NG": FOUND}.get(verdict.status, NOT_READ))
 
 
 def _lint(options: argparse.Namespace) -> int:

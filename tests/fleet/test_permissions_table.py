@@ -15,6 +15,7 @@ NOT_OF_THE_CALLER = {"local_aws", "rehearsal"}  # the local AWS itself, and what
 SERVICES = {  # botocore's name of a service, and IAM's
     "cloudtrail": "cloudtrail",
     "ec2": "ec2",
+    "ecr": "ecr",
     "ecs": "ecs",
     "events": "events",
     "iam": "iam",

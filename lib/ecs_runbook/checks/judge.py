@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ecs_runbook.checks import networks, permissions, queues, targets, times
+from ecs_runbook.checks import contents, networks, permissions, queues, targets, times
 from ecs_runbook.checks.durations import took
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.happened import judge_happened
@@ -21,7 +21,14 @@ from ecs_runbook.wanted.schedule import zone_named
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECKS: tuple[Check, ...] = (*targets.CHECKS, *networks.CHECKS, *permissions.CHECKS, *times.CHECKS, *queues.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *targets.CHECKS,
+    *networks.CHECKS,
+    *permissions.CHECKS,
+    *times.CHECKS,
+    *queues.CHECKS,
+    *contents.CHECKS,
+)
 """The checks about the definition of a schedule."""
 
 _EVEN_IF_DORMANT = frozenset({"schedule-disabled", "schedule-never-again", "dead-letters-waiting"})

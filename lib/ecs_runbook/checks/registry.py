@@ -500,7 +500,44 @@ _HAPPENED = (
     ),
 )
 
-KINDS: dict[str, Kind] = {kind.id: kind for kind in (*_DEFINITION, *_HAPPENED)}
+_CONTENTS: tuple[Kind, ...] = (
+    Kind(
+        "fargate-size",
+        "error",
+        "Does Fargate have the revision's cpu and memory, as a pair?",
+        "ECS does not start it on Fargate.",
+        "Register a revision with a pair that Fargate has.",
+        "25_new_revision",
+        "AWS docs, ECS developer guide, task definition parameters for Fargate",
+        "verified",
+        (_DESCRIBE_DEFINITION, _DESCRIBE_CLUSTERS),
+    ),
+    Kind(
+        "log-group-missing",
+        "error",
+        "Are the log groups there that the revision writes to?",
+        "The task does not start: ResourceInitializationError: failed to validate logger args.",
+        "Make the log group, or let ECS make it: awslogs-create-group = true.",
+        "50_explain_failure",
+        "AWS docs, ECS developer guide, awslogs log driver; public issues for the words",
+        "seen in public issues",
+        ("logs:DescribeLogGroups",),
+    ),
+    Kind(
+        "image-missing",
+        "error",
+        "Are the revision's images of ECR there?",
+        "The task does not start: CannotPullContainerError.",
+        "Push the image, or register a revision that names one that is there.",
+        "25_new_revision",
+        "AWS docs, ECS developer guide, CannotPullContainer errors",
+        "verified",
+        ("ecr:DescribeImages",),
+    ),
+)
+"""What a gate asks of a revision before it runs; a check of an account leaves it to what happened."""
+
+KINDS: dict[str, Kind] = {kind.id: kind for kind in (*_DEFINITION, *_HAPPENED, *_CONTENTS)}
 """Every kind by its id, in the order of the list."""
 
 

@@ -346,6 +346,45 @@ class Definition:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+@dataclass(frozen=True, order=True)
+class LogGroup:
+    """A group of CloudWatch Logs: its Region and its name."""
+
+    region: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of ECR: its registry's account and Region, its repository, and its tag or digest."""
+
+    account: str
+    region: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """
+    What a revision names besides its roles; True where it is there.
+
+    Attributes
+    ----------
+    log_groups
+        Those that have to be there before a task starts.
+    images
+        Of ECR, as the revision names them.
+    elsewhere
+        Images of other registries, which were not asked for.
+    """
+
+    log_groups: Mapping[LogGroup, Told[bool]] = field(default_factory=dict)
+    images: Mapping[str, Told[bool]] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A cluster: its status, its capacity providers, its default strategy, and how many container instances it has."""
@@ -494,6 +533,8 @@ class Facts:
         What :func:`deeds` names.
     tagging_authorised
         Whether the account authorises tagging by ecs:TagResource.
+    contents
+        Of revisions, by ARN; asked for only where a revision is looked at before it runs.
     """
 
     place: Place
@@ -507,6 +548,7 @@ class Facts:
     deeds: Mapping[Deed, Told[Answer]] = field(default_factory=dict)
     queues: Mapping[str, Told[Queue]] = field(default_factory=dict)
     tagging_authorised: Told[bool] = True
+    contents: Mapping[str, Contents] = field(default_factory=dict)
 
     def resolved(self, row: Row) -> Told[Definition]:
         """Return the revision that *row* would run now: the fixed one, else the latest ACTIVE one of the family."""

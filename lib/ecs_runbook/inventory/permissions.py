@@ -17,6 +17,7 @@ from typing import Any
 
 ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "checks.gate": ("ecs:DescribeTaskDefinition",),
         "diagnosis.failures": ("ecs:ListClusters",),
         "diagnosis.policies": (
             "iam:GetPolicy",
@@ -56,6 +57,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "events:ListTargetsByRule",
         ),
         "firing.tasks": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks"),
+        "inventory.contents": ("ecr:DescribeImages", "logs:DescribeLogGroups"),
         "inventory.facts": (
             "ecs:DescribeClusters",
             "ecs:DescribeTaskDefinition",
@@ -122,6 +124,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "states:DescribeStateMachine",
             "tag:GetResources",
         ),
+        "gate": ("ecr:DescribeImages", "logs:DescribeLogGroups"),
         "60_check-organisation": ("organizations:ListAccounts", "sts:AssumeRole"),
         "60_check-publish": ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sns:Publish"),
         "30_fire": (
@@ -173,6 +176,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
+``gate``: what ``ecs-runbook gate`` needs besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
 ``60_check-publish``: to publish, or to keep the history in S3. ``20_apply``: a first apply of a schedule with an
 existing cluster and without a dead-letter queue of its own, and the plan after it.
