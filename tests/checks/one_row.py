@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from ecs_runbook.checks.judge import judge
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.inventory.model import (
     Cluster,
     Deed,

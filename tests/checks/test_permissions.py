@@ -24,8 +24,8 @@ from one_row import (
     trust,
 )
 
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.rules import Target
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.inventory.model import ECS_EVENTS_RULE, Absent, Deed, Gap, Machine, PermitKey, Role
 
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"

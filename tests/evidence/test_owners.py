@@ -4,9 +4,9 @@ import pytest
 
 from ecs_runbook.evidence.attribution import of_call
 from ecs_runbook.evidence.owners import Everyone
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.calls import read
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import Schedule
 
 ROLE = "arn:aws:iam::111122223333:role/nightly-schedule"
 CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/batch"

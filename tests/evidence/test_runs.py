@@ -172,6 +172,8 @@ def test_a_run_seen_by_both_sources_fills_every_column(accepted):
     assert table.iloc[0].to_dict() == {
         "time": pd.Timestamp(seconds(12.25)),
         "schedule": "nightly",
+        "run": TASK.rpartition("/")[2],
+        "attempt": 1,
         "requested": "nightly",
         "executed": 6,
         "latest": 6,
@@ -200,6 +202,7 @@ def test_when_ecs_has_forgotten_cloudtrail_alone_makes_the_row_and_nobody_knows_
 def test_a_denied_call_is_a_row_in_which_nothing_ran(denied):
     table = asked(Aws(records=[denied]))
     assert table[["schedule", "status", "state"]].values.tolist() == [["nightly", "REFUSED", ""]]
+    assert table[["run", "attempt"]].values.tolist() == [[denied["eventID"], 1]]
     assert table["executed"].isna().all()
     assert table.loc[0, "error"].startswith(
         "AccessDenied: User: arn:aws:sts::111122223333:assumed-role/nightly-schedule/"

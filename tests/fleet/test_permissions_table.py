@@ -29,6 +29,7 @@ SERVICES = {  # botocore's name of a service, and IAM's
     "stepfunctions": "states",
     "sts": "sts",
 }
+ALSO = {"sfn": "stepfunctions"}  # what a client is called besides
 CALLED_OTHERWISE = {"s3:ListObjectsV2": "s3:ListBucket"}  # by IAM: AWS docs, actions of Amazon S3
 IMPLIED = {"iam:PassRole", "events:TagResource"}  # PutTargets with a role, PutRule with tags: botocore events
 
@@ -49,6 +50,7 @@ def client_of(node):
         names = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         return next((name for name in names if name in SERVICES), None)
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    name = ALSO.get(name, name)
     return name if name in SERVICES else None
 
 

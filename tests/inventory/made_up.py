@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.runs import Run
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
 from ecs_runbook.firing.names import Definition
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.inventory.firings import Attempt
 from ecs_runbook.inventory.model import Place, Request, Row
 

@@ -8,8 +8,8 @@ import pandas as pd
 from ecs_runbook.checks.findings import Checked, Finding
 from ecs_runbook.checks.registry import KINDS
 from ecs_runbook.evidence.runs import RUN_COLUMNS
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.inventory.model import Inventory, Place, Request, Row
 
 HOME = Place("111122223333", "eu-west-2")

@@ -8,8 +8,8 @@ from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.policies import Context, conditions_that_fail, lets, services_named
 from ecs_runbook.checks.saying import Check, Scene, listed, ng, ok, skip
 from ecs_runbook.checks.targets import cluster_of, without_revision
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.names import short
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.inventory.model import (
     Absent,
     Answer,

@@ -20,19 +20,20 @@ from ecs_runbook.diagnosis.explain import Explanation
 from ecs_runbook.diagnosis.merging import Failure, failed, merge
 from ecs_runbook.diagnosis.policies import RolePolicies
 from ecs_runbook.errors import AwsError, ParameterError, SpecError
-from ecs_runbook.evidence import attribution, dead_letters, schedules, trail
+from ecs_runbook.evidence import attribution, dead_letters, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.owners import Everyone, Rivals, all_rules, of_clusters
 from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
-from ecs_runbook.evidence.schedules import Schedule, read_schedule
 from ecs_runbook.evidence.trail import KEEPS as TRAIL_KEEPS
 from ecs_runbook.evidence.trail import LATE
+from ecs_runbook.firing import schedules
 from ecs_runbook.firing.asking import DENIED, Asking, Bars, Limiter
 from ecs_runbook.firing.calls import Call
 from ecs_runbook.firing.names import drill_prefix, short
 from ecs_runbook.firing.rules import Rule, read_rule
+from ecs_runbook.firing.schedules import Schedule, read_schedule
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.session import AWS_PACE, Pace
 from ecs_runbook.wanted import schedule as expressions

@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from ecs_runbook.errors import ScheduleError
-from ecs_runbook.evidence import schedules
-from ecs_runbook.evidence.schedules import Schedule
+from ecs_runbook.firing import schedules
 from ecs_runbook.firing.calls import Call
 from ecs_runbook.firing.names import Definition, definition, is_drill_of, short
 from ecs_runbook.firing.names import started_by as started_by_rule
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.wanted import schedule
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError, EvidenceError
-from ecs_runbook.evidence import attribution, schedules
+from ecs_runbook.evidence import attribution
 from ecs_runbook.evidence.attribution import Traces
-from ecs_runbook.evidence.schedules import Schedule
-from ecs_runbook.firing import rules
+from ecs_runbook.firing import rules, schedules
 from ecs_runbook.firing.asking import Asking, Bars
 from ecs_runbook.firing.names import (
     DRILL_PREFIX,
@@ -21,6 +20,7 @@ from ecs_runbook.firing.names import (
     short,
 )
 from ecs_runbook.firing.rules import Rule
+from ecs_runbook.firing.schedules import Schedule
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -18,7 +18,7 @@ from ecs_runbook.evidence import revisions as history
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call, moment
-from ecs_runbook.firing.names import Definition, definition
+from ecs_runbook.firing.names import Definition, definition, short
 from ecs_runbook.firing.rules import Rule, read_rule
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.session import AWS_PACE, Pace
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 RUN_COLUMNS = [
     "time",
     "schedule",
+    "run",
+    "attempt",
     "requested",
     "executed",
     "latest",
@@ -96,6 +98,8 @@ def runs(
         One row per task, and one per refusal, columns :data:`RUN_COLUMNS`, newest last; ``time`` is UTC.
 
         - ``schedule``: the rule, ``<rule> (drill)`` for a drill of it, or ``ambiguous: <rule> or <rule>``.
+        - ``run``, ``attempt``: what one firing started, and the how manieth try it was, from 1: only a state machine
+          tries again, and then ``run`` is the name of its execution; else it is the task's id, or the call's.
         - ``requested``: the task definition that was asked for, which CloudTrail alone tells; else ``""``.
         - ``executed``, ``latest``: the revision that ran, and the latest ACTIVE one at that moment; NA if not known.
         - ``state``: LATEST, STALE or UNKNOWN; ``""`` where nothing ran.
@@ -182,6 +186,8 @@ class Run:
     ended: datetime | None = None
     latest: int | None = None
     state: str = ""
+    run: str = ""
+    attempt: int = 1
     exact: bool = field(default=False, repr=False)  # ECS tells the moment; CloudTrail the second that it lies in
 
     @property
@@ -220,6 +226,7 @@ def of_task(task: Task, schedule: str) -> Run:
         exit_code=task.exit_code,
         error=task.error,
         task=task.arn,
+        run=short(task.arn),
         began=moment(task.raw.get("startedAt")),
         ended=moment(task.raw.get("executionStoppedAt") or task.raw.get("stoppedAt")),
         exact=True,
@@ -245,6 +252,7 @@ def of_call(call: Call, schedule: str) -> list[Run]:
         "requested": definition(call.requested) if call.requested else None,
         "launch_type": call.launch_type,
         "role": call.role,
+        "run": call.event_id,
     }
     if call.refused:
         refusal = ": ".join(part for part in (call.error_code, call.error_message) if part)
@@ -252,6 +260,7 @@ def of_call(call: Call, schedule: str) -> list[Run]:
     placed = [
         replace(
             Run(**common, status=ACCEPTED, task=task.arn),
+            run=short(task.arn) or call.event_id,
             executed=definition(task.definition) if task.definition else None,
             launch_type=task.launch_type or call.launch_type,
         )
@@ -430,6 +439,8 @@ def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[p
             {
                 "time": run.time,
                 "schedule": run.schedule,
+                "run": run.run,
+                "attempt": run.attempt,
                 "requested": str(run.requested or ""),
                 "executed": run.executed.revision if run.executed else None,
                 "latest": run.latest,
@@ -448,7 +459,7 @@ def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[p
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=RUN_COLUMNS)
-    numbers = {"executed": "Int64", "latest": "Int64", "exit_code": "Int64"}
+    numbers = {"attempt": "Int64", "executed": "Int64", "latest": "Int64", "exit_code": "Int64"}
     return table.astype(numbers).assign(time=pd.to_datetime(table["time"], utc=True))
 
 

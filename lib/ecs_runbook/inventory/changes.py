@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecs_runbook.evidence.schedules import DEFAULT_GROUP, Schedule
 from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.names import short
+from ecs_runbook.firing.schedules import DEFAULT_GROUP, Schedule
 from ecs_runbook.inventory.due import interval
 from ecs_runbook.inventory.model import Row
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ecs_runbook.errors import AwsError
-from ecs_runbook.evidence import schedules as scheduler
 from ecs_runbook.evidence.dead_letters import queue_of
-from ecs_runbook.evidence.schedules import DEFAULT_GROUP, Schedule
+from ecs_runbook.firing import schedules as scheduler
 from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import DEFAULT_GROUP, Schedule
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import gap_of

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ecs_runbook.evidence.dead_letters import Letter
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule, Target
+from ecs_runbook.firing.schedules import Schedule
 
 INVENTORY_COLUMNS = [
     "account",
@@ -208,7 +208,7 @@ class Row:
     place
         Account and Region.
     owner
-        The rule, or the :class:`~ecs_runbook.evidence.schedules.Schedule` of EventBridge Scheduler.
+        The rule, or the :class:`~ecs_runbook.firing.schedules.Schedule` of EventBridge Scheduler.
     target
         Which of its targets.
     request

@@ -29,9 +29,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "evidence.dead_letters": ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"),
         "evidence.ecs": ("ecs:DescribeTasks", "ecs:ListTasks"),
+        "evidence.executions": ("states:GetExecutionHistory", "states:ListExecutions"),
         "evidence.owners": ("events:ListRules",),
         "evidence.revisions": ("ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"),
-        "evidence.schedules": ("scheduler:GetSchedule", "scheduler:ListSchedules"),
         "firing.calls": ("cloudtrail:LookupEvents",),
         "firing.drill": (
             "events:DeleteRule",
@@ -56,6 +56,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "events:ListRules",
             "events:ListTargetsByRule",
         ),
+        "firing.schedules": ("scheduler:GetSchedule", "scheduler:ListSchedules"),
         "firing.tasks": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks"),
         "inventory.contents": ("ecr:DescribeImages", "logs:DescribeLogGroups"),
         "inventory.facts": (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ecs_runbook.evidence.schedules import RUN_TASK
+from ecs_runbook.firing.schedules import RUN_TASK
 from ecs_runbook.inventory.model import RUN_VARIABLE, Machine, Network, Request
 
 _MACHINE = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[^\s]+", re.ASCII)

@@ -34,12 +34,12 @@ from ecs_runbook.evidence.runs import (
     of_task,
     why_stale,
 )
-from ecs_runbook.evidence.schedules import Schedule
 from ecs_runbook.evidence.trail import LATE
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import Call, records
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule
+from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.firing.tasks import Task, describe
 from ecs_runbook.inventory import changes as changed
 from ecs_runbook.inventory.bars import PlaceBars

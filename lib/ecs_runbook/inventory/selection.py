@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ecs_runbook.errors import EvidenceError
-from ecs_runbook.evidence.schedules import DEFAULT_GROUP
+from ecs_runbook.firing.schedules import DEFAULT_GROUP
 
 DEFAULT_BUS = "default"
 _ARN = re.compile(r"arn:[\w-]+:(?:events|scheduler):[\w-]*:[0-9]*:(?:rule|schedule)/", re.ASCII)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from ecs_runbook.evidence import attribution
 from ecs_runbook.evidence.attribution import AMBIGUOUS, NOT_OURS, Traces, fits_target
 from ecs_runbook.evidence.owners import Everyone, Rivals
-from ecs_runbook.evidence.schedules import RUN_TASK
-from ecs_runbook.evidence.schedules import STARTED_BY_PREFIX as SCHEDULE_MARK
 from ecs_runbook.firing.names import STARTED_BY_PREFIX as RULE_MARK
 from ecs_runbook.firing.names import short
 from ecs_runbook.firing.rules import Rule
+from ecs_runbook.firing.schedules import RUN_TASK
+from ecs_runbook.firing.schedules import STARTED_BY_PREFIX as SCHEDULE_MARK
 from ecs_runbook.inventory.changes import owner_of
 from ecs_runbook.inventory.model import Row
 
