@@ -73,13 +73,6 @@ def test_who_starts_it_needs_leave_to(world, machine):
     assert records(world, family) == []
 
 
-def test_a_machine_that_does_something_else_runs_no_task(world, machine):
-    made, family = machine(state={"Type": "Pass", "End": True})
-    world.client("stepfunctions").start_execution(stateMachineArn=made)
-    assert records(world, family) == []
-    assert f"{made}: the local AWS runs only state machines" in world.log
-
-
 def test_a_rule_starts_it_in_its_targets_name(world, machine):
     made, family = machine()
     role = world.role(allow("states:StartExecution", made), trust=trusting(EVENTS))

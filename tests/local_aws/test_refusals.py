@@ -259,18 +259,22 @@ def test_all_settings_are_shown_and_can_be_taken_back_at_once(aws):
         "enforce_iam": False,
         "fargate": "available",
         "faults": [],
+        "placement_error": "AmazonECS.Unknown",
         "rates": "unlimited",
         "retry_refused": False,
+        "stop_timed_out": False,
         "throttle": {},
     }
     assert process.settings(aws.server) == start
     changed = {
         "cloudtrail_delay_seconds": 60.0,
         "enforce_iam": True,
-        "fargate": "quota",
+        "fargate": {"quota": 2},
         "faults": [],
+        "placement_error": "ECS.AmazonECSException",
         "rates": "published",
         "retry_refused": True,
+        "stop_timed_out": True,
         "throttle": {"ecs:RunTask": 3},
     }
     assert process.settings(aws.server, **changed) == changed

@@ -285,8 +285,8 @@ def test_an_unreadable_setting_of_the_local_aws_is_told_at_once(aws):
     environment = [{"name": "LOCAL_AWS_OUTCOME", "value": "explode"}]
     with refused(
         INVALID,
-        "LOCAL_AWS_OUTCOME = explode: one of exit, out-of-memory, spot-interruption, image-not-found, never-started is "
-        "wanted.",
+        "LOCAL_AWS_OUTCOME = explode: one of exit, hang, out-of-memory, spot-interruption, image-not-found, "
+        "never-started is wanted.",
     ):
         aws.run(
             aws.register()["family"], overrides={"containerOverrides": [{"name": "main", "environment": environment}]}

@@ -68,6 +68,8 @@ logs       CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolic
 logs       DescribeLogStreams ListTagsLogGroup TagLogGroup UntagLogGroup             {group}
 logs       TagResource UntagResource ListTagsForResource                             {resourceArn}
 states     DescribeStateMachine DeleteStateMachine UpdateStateMachine StartExecution                {stateMachineArn}
+states     ListExecutions                                                            {stateMachineArn}
+states     DescribeExecution GetExecutionHistory StopExecution                       {executionArn}
 states     CreateStateMachine                                                        stateMachine:{name}
 sns        Publish Subscribe GetTopicAttributes DeleteTopic                          {TopicArn}
 """

@@ -9,6 +9,8 @@ from ecs_runbook.local_aws import enforcement, faults, refusals, wire
 from ecs_runbook.local_aws.rates import Rates
 from ecs_runbook.local_aws.world import Answer, Call, World
 
+_ALWAYS_JUDGED = frozenset({"states.amazonaws.com"})  # a state machine's calls are what its role is for
+
 
 class Gate:
     """The gate of one world, through which every call goes."""
@@ -49,7 +51,7 @@ class Gate:
             return refusals.throttled(asked)
         if settings.rates == "published" and self._rates.refuses(name, call.caller.account, call.region):
             return refusals.throttled(asked)
-        if settings.enforce_iam and (why := enforcement.refused(call)):
+        if (settings.enforce_iam or call.invoked_by in _ALWAYS_JUDGED) and (why := enforcement.refused(call)):
             return refusals.denied(asked, why)
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -182,10 +183,24 @@ def run_task_named(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> run_task_named({"Cluster": "batch", "Overrides": {"ContainerOverrides": [{"Name": "main"}]}, "Colour": "red"})
     {'cluster': 'batch', 'overrides': {'containerOverrides': [{'name': 'main'}]}}
     """
+    return named(given, "ecs", "RunTask")
+
+
+def named(given: Mapping[str, Any], service: str, operation: str) -> dict[str, Any]:
+    """
+    Return parameters of an operation as its service names them; what it does not have is left out.
+
+    Where text is wanted and JSON given, the text is the JSON: a state machine's message may be its whole input.
+
+    Examples
+    --------
+    >>> named({"topicArn": "arn:aws:sns:eu-west-2:123456789012:t", "Message": {"exit": 3}}, "sns", "Publish")
+    {'TopicArn': 'arn:aws:sns:eu-west-2:123456789012:t', 'Message': '{"exit": 3}'}
+    """
     from moto.core.utils import get_service_model
 
-    shape = get_service_model("ecs").operation_model("RunTask").input_shape
-    asked: dict[str, Any] = _named(given, shape)
+    shape = get_service_model(service).operation_model(operation).input_shape
+    asked: dict[str, Any] = _named(given, shape) if shape is not None else {}
     return asked
 
 
@@ -196,7 +211,9 @@ def _named(value: Any, shape: Any) -> Any:
         return {name: _named(part, shape.members[name]) for name, part in known.items()}
     if shape.type_name == "list" and isinstance(value, list):
         return [_named(part, shape.member) for part in value]
-    return value
+    if shape.type_name == "map" and isinstance(value, Mapping):
+        return {name: _named(part, shape.value) for name, part in value.items()}
+    return json.dumps(value) if shape.type_name == "string" and isinstance(value, Mapping | list) else value
 
 
 def _tag(tag: Mapping[str, str]) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """
-Step Functions: a state machine that does nothing but run a task runs it; moto keeps state machines, and runs none.
+Step Functions: state machines that run; moto keeps state machines, and its own interpreter sleeps as it waits.
 
-Whatever else a state machine does, is moto's affair: it says that the execution runs. Source: AWS docs, Step Functions
-developer guide, "Run Amazon ECS or Fargate tasks" (verified for the forms of the resource); what the trail shows of
-the call, and that ``startedBy`` is ``AWS Step Functions``, is seen in public records.
+What a state machine does step by step is in :mod:`~ecs_runbook.local_aws.executions`, what its tasks call in
+:mod:`~ecs_runbook.local_aws.machine_calls`. Source: botocore stepfunctions for the operations (verified); published
+CloudTrail records of what a state machine calls (seen).
 """
 
 from __future__ import annotations
@@ -11,70 +11,291 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
+from moto.core.exceptions import AWSError
+from moto.core.responses import ActionResult, EmptyResult
+from moto.stepfunctions.exceptions import (
+    ExecutionAlreadyExists,
+    ExecutionDoesNotExist,
+    InvalidExecutionInput,
+    InvalidToken,
+)
+from moto.stepfunctions.models import StateMachine, StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from ecs_runbook.local_aws.invoking import Errand, Invoking, NotAnswered, Sender, run_task_named
+from ecs_runbook.local_aws.asl_check import faults_of
+from ecs_runbook.local_aws.asl_values import StateFailed
+from ecs_runbook.local_aws.definitions import page
+from ecs_runbook.local_aws.executions import Attempt, Execution, Walk
+from ecs_runbook.local_aws.invoking import Invoking, Sender
+from ecs_runbook.local_aws.machine_calls import MachineCalls
 from ecs_runbook.local_aws.permissions import require
+from ecs_runbook.local_aws.task_life import life_of
 from ecs_runbook.local_aws.world import World, current_call
 
 _LOG = logging.getLogger(__name__)
 SERVICE = "states.amazonaws.com"
 _SENDER = Sender(SERVICE, user_agent=SERVICE, source_ip=SERVICE, invoked_by=SERVICE)
-_RUNS_A_TASK = re.compile(
-    r"arn:[\w-]+:states:::(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.ASCII
-)
+_KEPT = timedelta(days=90)  # AWS docs, "Quotas related to state machine executions" (verified)
+_DATA = ("input", "inputDetails", "output", "outputDetails", "parameters")
 
 
-def task_of(definition: str) -> dict[str, Any] | None:
-    """
-    Return what the only task of a state machine asks RunTask for; None if the machine does something else.
+class InvalidDefinition(AWSError):  # type: ignore[misc]  # moto is untyped
+    """The definition is none."""
 
-    Examples
-    --------
-    >>> run = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": True,
-    ...     "Parameters": {"Cluster": "batch", "TaskDefinition": "nightly"}}
-    >>> task_of(json.dumps({"StartAt": "Run", "States": {"Run": run}}))
-    {'cluster': 'batch', 'taskDefinition': 'nightly'}
-    >>> task_of(json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 1, "End": True}}}))
-    """
-    states = json.loads(definition).get("States") or {}
-    tasks = [state for state in states.values() if state.get("Type") == "Task"]
-    if len(tasks) != 1 or not _RUNS_A_TASK.fullmatch(str(tasks[0].get("Resource", ""))):
-        return None
-    return run_task_named(tasks[0].get("Parameters") or tasks[0].get("Arguments") or {})
+    TYPE = "InvalidDefinition"
+    STATUS = 400
+
+
+class StateMachineAlreadyExists(AWSError):  # type: ignore[misc]  # moto is untyped
+    """There is another state machine of that name."""
+
+    TYPE = "StateMachineAlreadyExists"
+    STATUS = 400
+
+
+class TaskTimedOut(AWSError):  # type: ignore[misc]  # moto is untyped
+    """Nobody waits for that task any more."""
+
+    TYPE = "TaskTimedOut"
+    STATUS = 400
+
+
+class Machines:
+    """The executions of one world."""
+
+    def __init__(self, world: World, calls: MachineCalls) -> None:
+        self._clock, self.calls = world.clock, calls
+        self._walks: dict[str, Walk] = {}
+
+    def start(self, machine: StateMachine, name: str, given: str) -> Execution:
+        """
+        Start an execution, once its start has been answered.
+
+        Notes
+        -----
+        Source: botocore stepfunctions StartExecution (verified): a name is taken for 90 days; the same name with the
+        same input, while that execution runs, is answered with it.
+        """
+        try:
+            value = json.loads(given)
+        except ValueError as error:
+            raise InvalidExecutionInput(f"Invalid State Machine Execution Input: '{error}'") from error
+        known = next((one for one in machine.executions if one.name == name), None)
+        if known is not None:
+            if known.status == "RUNNING" and known.execution_input == given:
+                found: Execution = known
+                return found
+            raise ExecutionAlreadyExists(f"Execution Already Exists: '{known.execution_arn}'")
+        arn = f"{machine.arn.split(':stateMachine:')[0]}:execution:{machine.name}:{name}"
+        definition = json.loads(machine.definition)
+        now = self._clock.now()
+        execution = Execution(arn, name, machine.arn, machine.name, machine.roleArn, definition, given, now)
+        machine.executions.append(execution)
+        told = {"input": given, "inputDetails": {"truncated": False}, "roleArn": machine.roleArn}
+        execution.tell("ExecutionStarted", now, 0, told)
+        walk = self._walks[arn] = Walk(
+            execution,
+            definition,
+            clock=self._clock,
+            tasks=self.calls,
+            ended=lambda outcome: self._ended(machine, execution, outcome),
+        )
+        if "TimeoutSeconds" in definition:
+            end = timedelta(seconds=definition["TimeoutSeconds"])
+            self._clock.after(end, lambda: self._timed_out(machine, execution))
+        walk.begin(value)
+        return execution
+
+    def _ended(self, machine: StateMachine, execution: Execution, outcome: Any) -> None:
+        if isinstance(outcome, StateFailed):
+            execution.error, execution.cause = outcome.error or None, outcome.cause
+            _LOG.warning("%s failed: %s", execution.execution_arn, outcome)
+            self._close(machine, execution, "FAILED", {"error": execution.error, "cause": execution.cause})
+        else:
+            execution.output = json.dumps(outcome, separators=(",", ":"), ensure_ascii=False)
+            told = {"output": execution.output, "outputDetails": {"truncated": False}}
+            self._close(machine, execution, "SUCCEEDED", told)
+
+    def _timed_out(self, machine: StateMachine, execution: Execution) -> None:
+        # Source: an answer of AWS that a public issue quotes: DescribeExecution has neither error nor cause.
+        if execution.status == "RUNNING":
+            self._walks[execution.execution_arn].abort(timed_out=True)
+            self._close(machine, execution, "TIMED_OUT", {"error": "States.Timeout"})
+
+    def stop(self, machine: StateMachine, execution: Execution, error: str | None, cause: str | None) -> None:
+        """Stop an execution; one that has ended stays as it is."""
+        if execution.status == "RUNNING":
+            self._walks[execution.execution_arn].abort()
+            execution.error, execution.cause = error, cause
+            self._close(machine, execution, "ABORTED", {"error": error, "cause": cause})
+
+    def _close(self, machine: StateMachine, execution: Execution, status: str, told: Mapping[str, Any]) -> None:
+        words = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Aborted"}
+        now = self._clock.now()
+        previous = 0 if status in {"TIMED_OUT", "ABORTED"} else len(execution.events)
+        execution.tell(f"Execution{words[status]}", now, previous, told)
+        execution.status, execution.stop_date = status, now
+        del self._walks[execution.execution_arn]
+        self._clock.at(now + _KEPT, lambda: machine.executions.remove(execution))
+
+    def waiting(self, token: str) -> Attempt:
+        """Return the attempt that waits for a task token; the words of AWS are seen in public issues."""
+        if not re.fullmatch(r"[0-9a-f]{64}", token):
+            raise InvalidToken
+        if token not in self.calls.by_token:
+            raise TaskTimedOut("Task Timed Out: 'Provided task does not exist anymore'")
+        return self.calls.by_token[token]
+
+
+def _executions(backend: StepFunctionBackend, arn: str) -> tuple[StateMachine, Execution]:
+    backend._validate_execution_arn(arn)
+    for machine in backend.state_machines:
+        for execution in machine.executions:
+            if execution.execution_arn == arn:
+                return machine, execution
+    raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{arn}'")
+
+
+def _told(execution: Execution) -> dict[str, Any]:
+    told = {
+        "executionArn": execution.execution_arn,
+        "stateMachineArn": execution.state_machine_arn,
+        "name": execution.name,
+        "status": execution.status,
+        "startDate": execution.start_date,
+        "stopDate": execution.stop_date,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _described(execution: Execution) -> dict[str, Any]:
+    told = {
+        "input": execution.execution_input,
+        "inputDetails": {"included": True},
+        "output": execution.output,
+        "outputDetails": {"included": True} if execution.output is not None else None,
+        "error": execution.error,
+        "cause": execution.cause,
+        "redriveCount": 0,
+    }
+    return _told(execution) | {name: value for name, value in told.items() if value is not None}
+
+
+def _without_data(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for event in events:
+        yield {
+            name: {key: part for key, part in value.items() if key not in _DATA} if isinstance(value, dict) else value
+            for name, value in event.items()
+        }
 
 
 def install(world: World) -> None:
-    """Let executions run their task, once their start has been answered."""
+    """Let state machines run, and Step Functions answer for their executions."""
     from ecs_runbook.local_aws.server import call
 
-    calls = Invoking(call, _SENDER)
-    start = StepFunctionResponse.start_execution
-
-    def start_execution(self: StepFunctionResponse) -> Any:
-        made = current_call.get()
-        machine = self._get_param("stateMachineArn")
-        require(made.caller, "states:StartExecution", machine)
-        answer = start(self)
-        found = self.stepfunction_backend.describe_state_machine(machine)
-        errand = Errand(machine, made.caller.account, made.region)
-        world.clock.at(world.clock.now(), lambda: _run(calls, found.definition, found.roleArn, errand))
-        return answer
-
-    StepFunctionResponse.start_execution = start_execution
+    calls = MachineCalls(world, Invoking(call, _SENDER))
+    machines = Machines(world, calls)
+    life_of(world).on_change.append(calls.changed)
+    _answer_for_executions(machines)
+    _answer_for_tokens(machines)
+    _check_definitions(world)
 
 
-def _run(calls: Invoking, definition: str, role: str, errand: Errand) -> None:
-    asked = task_of(definition)
-    if asked is None:
-        _LOG.warning("%s: the local AWS runs only state machines that do nothing but run a task", errand.source)
-        return
-    session = calls.assume(role, errand)
-    answer: Mapping[str, Any] | NotAnswered = session
-    if not isinstance(session, NotAnswered):
-        answer = calls.asked("ecs", "RunTask", {"startedBy": "AWS Step Functions", **asked}, errand, session)
-    if isinstance(answer, NotAnswered):
-        _LOG.warning("%s: its task did not start: %s: %s", errand.source, answer.code, answer.message)
+def _answer_for_executions(machines: Machines) -> None:
+    def start_execution(self: StepFunctionResponse) -> ActionResult:
+        made, arn = current_call.get(), self._get_param("stateMachineArn")
+        require(made.caller, "states:StartExecution", arn)
+        backend = self.stepfunction_backend
+        name = self._get_param("name") or str(uuid.uuid4())
+        backend._validate_name(name)
+        execution = machines.start(backend.describe_state_machine(arn), name, self._get_param("input") or "{}")
+        return ActionResult({"executionArn": execution.execution_arn, "startDate": execution.start_date})
+
+    def list_executions(self: StepFunctionResponse) -> ActionResult:
+        machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+        wanted = self._get_param("statusFilter")
+        known = {one.execution_arn: one for one in reversed(machine.executions) if wanted in {None, one.status}}
+        found, token = page(list(known), self._get_param("nextToken"), self._get_param("maxResults"))
+        return ActionResult({"executions": [_told(known[arn]) for arn in found], "nextToken": token})
+
+    def describe_execution(self: StepFunctionResponse) -> ActionResult:
+        _, execution = _executions(self.stepfunction_backend, self._get_param("executionArn"))
+        return ActionResult(_described(execution))
+
+    def get_execution_history(self: StepFunctionResponse) -> ActionResult:
+        _, execution = _executions(self.stepfunction_backend, self._get_param("executionArn"))
+        events = execution.events
+        if self._get_param("includeExecutionData") is False:
+            events = list(_without_data(events))
+        numbers = [str(number) for number in range(len(events))]
+        if self._get_param("reverseOrder"):
+            numbers.reverse()
+        found, token = page(numbers, self._get_param("nextToken"), self._get_param("maxResults"))
+        return ActionResult({"events": [events[int(number)] for number in found], "nextToken": token})
+
+    def stop_execution(self: StepFunctionResponse) -> ActionResult:
+        machine, execution = _executions(self.stepfunction_backend, self._get_param("executionArn"))
+        machines.stop(machine, execution, self._get_param("error"), self._get_param("cause"))
+        return ActionResult({"stopDate": execution.stop_date})
+
+    for operation in (start_execution, list_executions, describe_execution, get_execution_history, stop_execution):
+        setattr(StepFunctionResponse, operation.__name__, operation)
+
+
+def _answer_for_tokens(machines: Machines) -> None:
+    def send_task_success(self: StepFunctionResponse) -> EmptyResult:
+        attempt = machines.waiting(self._get_param("taskToken"))
+        attempt.walk.task_succeeded(attempt, json.loads(self._get_param("output")))
+        return EmptyResult()
+
+    def send_task_failure(self: StepFunctionResponse) -> EmptyResult:
+        attempt = machines.waiting(self._get_param("taskToken"))
+        attempt.walk.task_failed(attempt, StateFailed(self._get_param("error") or "", self._get_param("cause")))
+        return EmptyResult()
+
+    def send_task_heartbeat(self: StepFunctionResponse) -> EmptyResult:
+        machines.waiting(self._get_param("taskToken")).beat()
+        return EmptyResult()
+
+    for operation in (send_task_success, send_task_failure, send_task_heartbeat):
+        setattr(StepFunctionResponse, operation.__name__, operation)
+
+
+def _check_definitions(world: World) -> None:
+    create, update = StepFunctionBackend.create_state_machine, StepFunctionBackend.update_state_machine
+
+    def checked(definition: str | None) -> None:
+        faults = faults_of(definition) if definition is not None else []
+        if faults:
+            told = "', '".join(str(fault) for fault in faults)
+            raise InvalidDefinition(f"Invalid State Machine Definition: '{told}'")
+
+    def create_state_machine(self: StepFunctionBackend, name: str, definition: str, **more: Any) -> StateMachine:
+        checked(definition)
+        known = next((one for one in self.state_machines if one.name == name), None)
+        if known is not None and (known.definition, known.roleArn) != (definition, more["roleArn"]):
+            raise StateMachineAlreadyExists(f"State Machine Already Exists: '{known.arn}'")
+        machine = create(self, name=name, definition=definition, **more)
+        if known is None:
+            machine.creation_date = machine.update_date = world.clock.now()
+        return machine
+
+    def update_state_machine(self: StepFunctionBackend, arn: str, definition: str | None = None, **more: Any) -> Any:
+        checked(definition)
+        machine = update(self, arn=arn, definition=definition, **more)
+        machine.update_date = world.clock.now()
+        return machine
+
+    def validate_state_machine_definition(self: StepFunctionResponse) -> ActionResult:
+        faults = faults_of(self._get_param("definition"))
+        told = [{"severity": "ERROR", **vars(fault)} for fault in faults]
+        return ActionResult({"result": "FAIL" if faults else "OK", "diagnostics": told, "truncated": False})
+
+    StepFunctionBackend.create_state_machine = create_state_machine
+    StepFunctionBackend.update_state_machine = update_state_machine
+    StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition

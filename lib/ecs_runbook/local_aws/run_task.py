@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,6 +57,7 @@ class Request:
     caller: Caller
     partition: str
     definition: TaskDefinition
+    listed: dict[str, int] = field(default_factory=dict)  # how many tasks each list of exit codes was for by now
 
     @property
     def cluster_name(self) -> str:
@@ -114,7 +115,7 @@ def run(
     check(request, launch, settings)
     count = _count(request.params)
     if launch.fargate:
-        lack = _FARGATE_LACKS.get(settings.fargate)
+        lack = _FARGATE_LACKS.get(settings.fargate_answers())
         placed: list[ContainerInstance | None] = [] if lack else [None] * count
         failures = [{"reason": lack}] * count if lack else []
     else:
@@ -493,6 +494,9 @@ def _begin(
 ) -> Task:
     task = _task(request, cluster, launch, instance, now)
     request.backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
+    for script in task.scripts.values():
+        if script.listed:
+            request.listed[script.listed] = request.listed.get(script.listed, 0) + 1
     life.begin(task)
     return task
 
@@ -574,7 +578,11 @@ def _scripts(request: Request) -> dict[str, Script]:
     given = _given(request)
     try:
         return {
-            c["name"]: Script.of([*(c.get("environment") or []), *(given.get(c["name"], {}).get("environment") or [])])
+            c["name"]: Script.of(
+                [*(c.get("environment") or []), *(given.get(c["name"], {}).get("environment") or [])],
+                request.listed,
+                f"{request.backend.account_id} {request.backend.region_name} {request.definition.family} {c['name']}",
+            )
             for c in request.definition.container_definitions
         }
     except ValueError as error:
@@ -609,6 +617,7 @@ def install(world: World) -> None:
     definitions.install(world)
     life = life_of(world)
     tokens: dict[str, Remembered] = {}
+    listed: dict[str, int] = {}
 
     def request_of(response: EC2ContainerServiceResponse, operation: str) -> Request:
         reference = str(response._get_param("taskDefinition") or "")
@@ -622,6 +631,7 @@ def install(world: World) -> None:
             caller=current_call.get().caller,
             partition=response.partition,
             definition=definition,
+            listed=listed,
         )
 
     def run_task(self: EC2ContainerServiceResponse) -> ActionResult:

@@ -4,7 +4,7 @@ What can be set in the local AWS while it runs: how late its trail is, and what 
 ========================= ===========================================================================================
 cloudtrail_delay_seconds  how long after a call LookupEvents knows of it; 0 at the start
 fargate                   ``available``, ``no-capacity`` or ``quota``: what RunTask answers on Fargate. The last two
-                          are HTTP 200 with ``failures[]``, and no task.
+                          are HTTP 200 with ``failures[]``, and no task. ``{"no-capacity": 3}``: the next three times.
 throttle                  ``{"ecs:RunTask": 3}``: the next three such calls are refused; ``"always"``: every one. It
                           takes the place of what was throttled before; ``{}`` throttles nothing. EventBridge's own
                           calls count too. ``ec2:DescribeSubnets`` and ``ec2:DescribeSecurityGroups`` also count where
@@ -16,6 +16,10 @@ enforce_iam               whether IAM is asked about every call of a user or a r
                           judged.
 rates                     ``unlimited``, or ``published``: AWS's published rates (see
                           :mod:`~ecs_runbook.local_aws.rates`), by the world's clock
+placement_error           with which error a state machine's RunTask fails that is waited for and has failures[]:
+                          ``AmazonECS.Unknown`` (at the start) or ``ECS.AmazonECSException``, as AWS says both
+stop_timed_out            whether Step Functions stops a task whose state has timed out; false at the start, as what AWS
+                          does is not verified
 faults                    a list of what goes wrong, and for which calls; the first that fits a call decides:
                           ``{"fault": "reset", "operation": "events:List*", "region": "eu-*", "account": "*",
                           "after": 3, "times": 2}``; only ``fault`` must be there. ``server-error`` (HTTP 500),
@@ -39,7 +43,18 @@ from ecs_runbook.local_aws.faults import Faults, faults_of
 
 FARGATE = ("available", "no-capacity", "quota")
 RATES = ("unlimited", "published")
-_NAMES = ("cloudtrail_delay_seconds", "enforce_iam", "fargate", "faults", "rates", "retry_refused", "throttle")
+PLACEMENT_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException")
+_NAMES = (
+    "cloudtrail_delay_seconds",
+    "enforce_iam",
+    "fargate",
+    "faults",
+    "placement_error",
+    "rates",
+    "retry_refused",
+    "stop_timed_out",
+    "throttle",
+)
 Times = int | Literal["always"]
 
 
@@ -59,11 +74,13 @@ class Settings:
     """
 
     cloudtrail_delay: timedelta = timedelta(0)
-    fargate: str = "available"
+    fargate: str | dict[str, int] = "available"
     retry_refused: bool = False
     throttle: dict[str, Times] = field(default_factory=dict)
     enforce_iam: bool = False
     rates: str = "unlimited"
+    placement_error: str = PLACEMENT_ERRORS[0]
+    stop_timed_out: bool = False
     faults: Faults = field(default_factory=Faults, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -91,16 +108,19 @@ class Settings:
         faults = faults_of(wanted["faults"], known) if "faults" in wanted else None
         fresh = Settings(
             span(wanted["cloudtrail_delay_seconds"]) if "cloudtrail_delay_seconds" in wanted else base.cloudtrail_delay,
-            _one_of("fargate", wanted.get("fargate", base.fargate), FARGATE),
+            _fargate(wanted.get("fargate", base.fargate)),
             _flag("retry_refused", wanted.get("retry_refused", base.retry_refused)),
             _throttle(wanted["throttle"], known) if "throttle" in wanted else base.throttle,
             _flag("enforce_iam", wanted.get("enforce_iam", base.enforce_iam)),
             _one_of("rates", wanted.get("rates", base.rates), RATES),
+            _one_of("placement_error", wanted.get("placement_error", base.placement_error), PLACEMENT_ERRORS),
+            _flag("stop_timed_out", wanted.get("stop_timed_out", base.stop_timed_out)),
         )
         with self._lock:
             self.cloudtrail_delay, self.fargate = fresh.cloudtrail_delay, fresh.fargate
             self.retry_refused, self.throttle = fresh.retry_refused, dict(fresh.throttle)
             self.enforce_iam, self.rates = fresh.enforce_iam, fresh.rates
+            self.placement_error, self.stop_timed_out = fresh.placement_error, fresh.stop_timed_out
         if faults is not None or base is not self:
             self.faults.set(faults or [])
 
@@ -111,10 +131,30 @@ class Settings:
             "enforce_iam": self.enforce_iam,
             "fargate": self.fargate,
             "faults": self.faults.shown(),
+            "placement_error": self.placement_error,
             "rates": self.rates,
             "retry_refused": self.retry_refused,
+            "stop_timed_out": self.stop_timed_out,
             "throttle": dict(self.throttle),
         }
+
+    def fargate_answers(self) -> str:
+        """
+        Return what Fargate answers to this one RunTask, and count it.
+
+        Examples
+        --------
+        >>> settings = Settings()
+        >>> settings.change({"fargate": {"no-capacity": 1}})
+        >>> settings.fargate_answers(), settings.fargate_answers()
+        ('no-capacity', 'available')
+        """
+        with self._lock:
+            if isinstance(self.fargate, str):
+                return self.fargate
+            ((answer, left),) = self.fargate.items()
+            self.fargate = {answer: left - 1} if left > 1 else "available"
+            return answer
 
     def throttles(self, service: str, operation: str) -> bool:
         """Say whether this one call is refused, and count it."""
@@ -128,6 +168,20 @@ class Settings:
                 if left == 1:
                     del self.throttle[name]
             return left != 0
+
+
+def _fargate(value: Any) -> str | dict[str, int]:
+    if not isinstance(value, Mapping):
+        return _one_of("fargate", value, FARGATE)
+    if len(value) != 1 or not all(_is_count(times) for times in value.values()):
+        message = f'fargate = {value}: one of {", ".join(FARGATE)} is wanted, or how often: {{"no-capacity": 3}}.'
+        raise ValueError(message)
+    ((answer, times),) = value.items()
+    return {_one_of("fargate", answer, FARGATE): times} if times else "available"
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _one_of(name: str, value: Any, values: tuple[str, ...]) -> str:
@@ -152,8 +206,7 @@ def _throttle(value: Any, known: Callable[[str], bool]) -> dict[str, Times]:
         if not known(name):
             message = f"throttle = {name}: no such operation; one is called ecs:RunTask, or cloudtrail:LookupEvents."
             raise ValueError(message)
-        whole = isinstance(times, int) and not isinstance(times, bool) and times >= 0
-        if not whole and times != "always":
+        if not _is_count(times) and times != "always":
             message = f"throttle = {name}: {times}: a number of calls is wanted, or always."
             raise ValueError(message)
     return {name: times for name, times in value.items() if times != 0}

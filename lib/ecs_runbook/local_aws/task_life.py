@@ -7,9 +7,10 @@ what a container does is set by environment variables of its definition, or of i
 ===================== ============================================================================================
 LOCAL_AWS_SECONDS     how long the container runs. One that does not say runs as long as the task does; if none
                       says, the task runs for 1 second.
-LOCAL_AWS_EXIT_CODE   its exit code, 0 if left out
-LOCAL_AWS_OUTCOME     ``exit`` (default), ``out-of-memory``, ``spot-interruption``, ``image-not-found`` or
-                      ``never-started``
+LOCAL_AWS_EXIT_CODE   its exit code, 0 if left out; ``3,3,0``: that of the first, the second, and every later task of
+                      the family
+LOCAL_AWS_OUTCOME     ``exit`` (default), ``hang`` (it runs until it is stopped), ``out-of-memory``,
+                      ``spot-interruption``, ``image-not-found`` or ``never-started``
 ===================== ============================================================================================
 
 On Fargate a task also needs what AWS's needs: a way to its registry, its secrets, its log group; see
@@ -45,8 +46,7 @@ PROVISIONING = timedelta(seconds=0.2)
 PENDING = timedelta(seconds=0.3)
 DEPROVISIONING = timedelta(seconds=0.2)
 REMEMBERED = timedelta(hours=1)  # "at least one hour": botocore ecs DescribeTasks (verified)
-_OUTCOMES = ("exit", "out-of-memory", "spot-interruption", "image-not-found", "never-started")
-_STARTED = ("exit", "out-of-memory", "spot-interruption")
+_OUTCOMES = ("exit", "hang", "out-of-memory", "spot-interruption", "image-not-found", "never-started")
 
 # How many tasks' events led to the RunTask that is being answered: 0 for a call from outside.
 generation: ContextVar[int] = ContextVar("generation", default=0)
@@ -61,11 +61,21 @@ class Script:
     seconds: float | None = None
     exit_code: int = 0
     outcome: str = "exit"
+    listed: str = ""  # which list of exit codes it is from, if from one
 
     @classmethod
-    def of(cls, environment: Iterable[Mapping[str, str]]) -> Script:
+    def of(
+        cls, environment: Iterable[Mapping[str, str]], used: Mapping[str, int] | None = None, whose: str = ""
+    ) -> Script:
         """
         Read a container's environment; the last word on a variable counts, so that an override goes last.
+
+        Parameters
+        ----------
+        used
+            How many tasks have taken a code from each list by now.
+        whose
+            The container's name among all there are.
 
         Raises
         ------
@@ -75,17 +85,23 @@ class Script:
         Examples
         --------
         >>> Script.of([{"name": "LOCAL_AWS_EXIT_CODE", "value": "3"}])
-        Script(seconds=None, exit_code=3, outcome='exit')
+        Script(seconds=None, exit_code=3, outcome='exit', listed='')
+        >>> Script.of([{"name": "LOCAL_AWS_EXIT_CODE", "value": "3,0"}], {"main 3,0": 1}, "main").exit_code
+        0
         """
         said = {v["name"]: v.get("value", "") for v in environment if v.get("name", "").startswith("LOCAL_AWS_")}
         outcome = said.get("LOCAL_AWS_OUTCOME", "exit")
         if outcome not in _OUTCOMES:
             message = f"LOCAL_AWS_OUTCOME = {outcome}: one of {', '.join(_OUTCOMES)} is wanted."
             raise ValueError(message)
+        name = "LOCAL_AWS_EXIT_CODE"
+        codes = [_number(name, {name: code}, int, 0, 255) for code in said.get(name, "0").split(",")]
+        listed = f"{whose} {said[name]}" if len(codes) > 1 else ""
         return cls(
             seconds=_number("LOCAL_AWS_SECONDS", said, float, 0, 366 * 86400),
-            exit_code=int(_number("LOCAL_AWS_EXIT_CODE", said, int, 0, 255) or 0),
+            exit_code=int(codes[min((used or {}).get(listed, 0), len(codes) - 1)] or 0),
             outcome=outcome,
+            listed=listed,
         )
 
 
@@ -206,6 +222,8 @@ class Life:
             container["networkInterfaces"] = _interfaces(task)
         self._tell(task)
         duration = _duration(task)
+        if duration is None:
+            return
         for name, script in task.scripts.items():
             if name not in task.essential and script.seconds is not None and script.seconds < duration:
                 self._later(task, timedelta(seconds=script.seconds), partial(self._ended_alone, name=name))
@@ -278,7 +296,9 @@ def _runtime_id(task: Task, name: str) -> str:
     return f"{task.task_arn.rsplit('/', 1)[-1]}-{zlib.crc32(name.encode()):010d}"
 
 
-def _duration(task: Task) -> float:
+def _duration(task: Task) -> float | None:
+    if any(task.scripts[name].outcome == "hang" for name in task.essential):
+        return None
     said = [s.seconds for name, s in task.scripts.items() if name in task.essential and s.seconds is not None]
     return min(said, default=1.0)
 
