@@ -256,24 +256,28 @@ def test_a_setting_that_is_none_changes_nothing(aws, wanted, words):
 def test_all_settings_are_shown_and_can_be_taken_back_at_once(aws):
     start = {
         "cloudtrail_delay_seconds": 0.0,
+        "deliver_twice": {},
         "enforce_iam": False,
         "fargate": "available",
         "faults": [],
         "placement_error": "AmazonECS.Unknown",
         "rates": "unlimited",
         "retry_refused": False,
+        "second_delivery_seconds": 5.0,
         "stop_timed_out": False,
         "throttle": {},
     }
     assert process.settings(aws.server) == start
     changed = {
         "cloudtrail_delay_seconds": 60.0,
+        "deliver_twice": {"nightly": 2},
         "enforce_iam": True,
         "fargate": {"quota": 2},
         "faults": [],
         "placement_error": "ECS.AmazonECSException",
         "rates": "published",
         "retry_refused": True,
+        "second_delivery_seconds": 20.0,
         "stop_timed_out": True,
         "throttle": {"ecs:RunTask": 3},
     }

@@ -76,6 +76,13 @@ class Firing(Protocol):
     def label(self) -> str:
         """How the log names it: ``rule arn:…, target 1``."""
 
+    @property
+    def name(self) -> str:
+        """What its rule or schedule is called."""
+
+    def again(self) -> Firing:
+        """Return the same firing, to be delivered another time."""
+
     def target(self) -> Target | None:
         """Return the target as it is now, or None if it or its owner is gone."""
 
@@ -218,11 +225,24 @@ class Deliveries:
     """What is on its way to a target; the world's clock says when to try again."""
 
     def __init__(self, world: World) -> None:
-        self._clock = world.clock
+        self._clock, self._settings = world.clock, world.settings
 
     def begin(self, firing: Firing, target: Target, heir: int = 0) -> None:
-        """Invoke *target*, now, and later again if need be; *heir* is the generation of its tasks."""
+        """
+        Invoke *target*, now, and later again if need be; *heir* is the generation of its tasks.
+
+        Source of a second delivery, which must be set: AWS docs, EventBridge, "Troubleshooting" (verified): a rule may
+        run more than once for a single event or scheduled time. How long after is not told.
+        """
+        if (gap := self._settings.second_delivery(firing.name)) is not None:
+            twin = Delivery(firing.again(), heir, self._clock.now() + gap)
+            self._clock.at(twin.began, lambda: self._deliver_again(twin))
         self._attempt(Delivery(firing, heir, self._clock.now()), target)
+
+    def _deliver_again(self, twin: Delivery) -> None:
+        target = _still_there(twin)
+        if target is not None:
+            self._attempt(twin, target)
 
     def _attempt(self, delivery: Delivery, target: Target) -> None:
         before = generation.set(delivery.heir)

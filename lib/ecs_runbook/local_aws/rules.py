@@ -172,7 +172,7 @@ class Rules:
         An answer that has failures[] alone is delivered, and neither retried nor a dead letter (inferred).
         """
         try:
-            asked = call_of(rule.name, target, event)
+            asked = call_of(rule, target, event)
         except ValueError as error:
             return Refusal("INVALID_JSON", str(error))
         if asked is None:
@@ -205,6 +205,15 @@ class RuleFiring:
     def label(self) -> str:
         """How the log names it."""
         return f"rule {self.rule.arn}, target {self.target_id}"
+
+    @property
+    def name(self) -> str:
+        """The rule's."""
+        return str(self.rule.name)
+
+    def again(self) -> RuleFiring:
+        """Return it as it is delivered another time: with the same event."""
+        return copy.copy(self)
 
     def target(self) -> Target | None:
         """Return the target as it is now, or None if it or its rule is gone."""
@@ -291,7 +300,7 @@ def _only_sources(pattern: str | None) -> frozenset[str] | None:
     return frozenset(listed) if plain else None
 
 
-def call_of(rule_name: str, target: Target, event: Event) -> tuple[str, str, dict[str, Any]] | None:
+def call_of(rule: Rule, target: Target, event: Event) -> tuple[str, str, dict[str, Any]] | None:
     """
     Return the call that a target stands for: service, operation, parameters; None if moto is to invoke it.
 
@@ -301,16 +310,34 @@ def call_of(rule_name: str, target: Target, event: Event) -> tuple[str, str, dic
         If its input is no JSON, or no TaskOverride.
     """
     if ":ecs:" in target["Arn"] and "EcsParameters" in target:
-        started_by = f"events-rule/{rule_name}"
-        return "ecs", "RunTask", run_task_parameters(started_by, target, overrides_of(target, event))
+        started_by, overrides = f"events-rule/{rule.name}", overrides_of(target, event, own_variables(rule, event))
+        return "ecs", "RunTask", run_task_parameters(started_by, target, overrides)
     if ":states:" in target["Arn"]:
-        given = input_of(target, event)
+        given = input_of(target, event, own_variables(rule, event))
         text = body_of(event) if given is None else json.dumps(given)
         return "stepfunctions", "StartExecution", {"stateMachineArn": target["Arn"], "input": text}
     return None
 
 
-def overrides_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any] | None:
+def own_variables(rule: Rule, event: Event) -> dict[str, Any]:
+    """
+    Return what a template may name without a path.
+
+    Source: AWS docs, "Transforming Amazon EventBridge target input", "Predefined variables" (verified).
+    """
+    whole = json.loads(body_of(event))
+    return {
+        "aws.events.rule-arn": str(rule.arn),
+        "aws.events.rule-name": str(rule.name),
+        "aws.events.event.ingestion-time": _moment(event.get("ingestion-time")),
+        "aws.events.event": {name: part for name, part in whole.items() if name != "detail"},
+        "aws.events.event.json": whole,
+    }
+
+
+def overrides_of(
+    target: Mapping[str, Any], event: Mapping[str, Any], own: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """
     Return the TaskOverride that a target's Input is, or None.
 
@@ -334,7 +361,7 @@ def overrides_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> dict[st
     ...     "InputTemplate": '{"containerOverrides": [{"name": <n>}]}'}}, {"detail": {"name": "main"}})
     {'containerOverrides': [{'name': 'main'}]}
     """
-    said = input_of(target, event)
+    said = input_of(target, event, own)
     if said is None:
         return None
     shape = get_service_model("ecs").shape_for("TaskOverride")
@@ -346,9 +373,14 @@ def overrides_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> dict[st
     return found
 
 
-def input_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> Any | None:
+def input_of(target: Mapping[str, Any], event: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> Any | None:
     """
     Return what a target is given instead of the event, or None if it has no say in that.
+
+    Parameters
+    ----------
+    own
+        What a template may name without a path.
 
     Raises
     ------
@@ -358,7 +390,7 @@ def input_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> Any | None:
     if target.get("Input"):
         text = str(target["Input"])
     elif target.get("InputTransformer"):
-        text = transformed(target["InputTransformer"], event)
+        text = transformed(target["InputTransformer"], event, own)
     elif target.get("InputPath"):
         text = json.dumps(_at(str(target["InputPath"]), event))
     else:
@@ -369,7 +401,7 @@ def input_of(target: Mapping[str, Any], event: Mapping[str, Any]) -> Any | None:
         raise ValueError(f"The target's input is no JSON: {error}") from error
 
 
-def transformed(transformer: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+def transformed(transformer: Mapping[str, Any], event: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
     """
     Fill an input template: a value inside a string as it is, one outside as JSON.
 
@@ -384,7 +416,8 @@ def transformed(transformer: Mapping[str, Any], event: Mapping[str, Any]) -> str
     '{"a": "is y", "b": "y"}'
     """
     template = str(transformer["InputTemplate"])
-    values = {name: _at(path, event) for name, path in (transformer.get("InputPathsMap") or {}).items()}
+    named = {name: _at(path, event) for name, path in (transformer.get("InputPathsMap") or {}).items()}
+    values = {**(own or {}), **named}
 
     def filled(found: re.Match[str]) -> str:
         name = found[1]
@@ -441,7 +474,9 @@ def _by_moto(rule: Rule, target: Target, event: Event) -> Refusal | None:
     alone.targets = [target]
     alone.event_pattern = type(rule.event_pattern).load(None)  # it has matched already
     try:
-        given = input_of(target, event) or {key: value for key, value in event.items() if key != "ingestion-time"}
+        given = input_of(target, event, own_variables(rule, event)) or {
+            key: value for key, value in event.items() if key != "ingestion-time"
+        }
         _send_by_moto(alone, copy.deepcopy(given), transform_input=False)
     except NotImplementedError:
         _LOG.warning("rule %s, target %s: the local AWS does not invoke %s", rule.arn, target["Id"], target["Arn"])

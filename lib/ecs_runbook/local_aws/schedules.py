@@ -14,7 +14,7 @@ import logging
 import uuid
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -132,6 +132,10 @@ class Schedules:
 
     def invoke(self, firing: ScheduleFiring, target: Target) -> Refusal | None:
         """Run the target's task in the name of its role; return what refused it."""
+        firing.attempts += 1
+        firing.execution_id = uuid.uuid4().hex[:16]
+        if target.get("Input"):
+            target = {**target, "Input": in_context(str(target["Input"]), firing)}
         try:
             asked = calls_of(target, firing.schedule.name)
         except ValueError as error:
@@ -153,13 +157,31 @@ class Schedules:
 
 @dataclass
 class ScheduleFiring:
-    """One firing of a schedule, which was due at the moment *due*."""
+    """
+    One firing of a schedule, which was due at the moment *due*.
+
+    Parameters
+    ----------
+    attempts, execution_id
+        How often its target was invoked by now, and the number of the last time.
+    """
 
     schedules: Schedules
     schedule: Schedule
     due: datetime
     region: str
     account: str
+    attempts: int = 0
+    execution_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """The schedule's."""
+        return str(self.schedule.name)
+
+    def again(self) -> ScheduleFiring:
+        """Return it as it is delivered another time: of its attempts nothing is known there."""
+        return replace(self, attempts=0, execution_id="")
 
     @property
     def label(self) -> str:
@@ -206,11 +228,11 @@ class ScheduleFiring:
         attributes = {
             "ERROR_CODE": given_up.last.code,
             "ERROR_MESSAGE": given_up.last.message or given_up.last.code,
-            "EXECUTION_ID": str(uuid.uuid4()),
+            "EXECUTION_ID": self.execution_id,
             "EXHAUSTED_RETRY_CONDITION": given_up.exhausted,
             "IS_PAYLOAD_TRUNCATED": "false",
             "RETRY_ATTEMPTS": str(given_up.retries),
-            "SCHEDULED_TIME": self.due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "SCHEDULED_TIME": _second(self.due),
             "SCHEDULE_ARN": self.schedule.arn,
             "TARGET_ARN": _universal_arn(str(target["Arn"])),
         }
@@ -227,6 +249,31 @@ class ScheduleFiring:
         except AccessDenied as denied:
             return str(denied.message)
         return ""
+
+
+def in_context(text: str, firing: ScheduleFiring) -> str:
+    """
+    Return a target's input with Scheduler's context attributes in their places.
+
+    Notes
+    -----
+    Source: AWS docs, EventBridge Scheduler, "Adding context attributes" (verified): the scheduled time reads like
+    ``2022-03-22T18:59:43Z``, the execution's id is new for each attempt, attempts are counted from 1. That the time is
+    the one that was due, also where a flexible window invokes later, is inferred from "the time you specified".
+    """
+    known = {
+        "schedule-arn": firing.schedule.arn,
+        "scheduled-time": _second(firing.due),
+        "execution-id": firing.execution_id,
+        "attempt-number": str(firing.attempts),
+    }
+    for name, value in known.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return text
+
+
+def _second(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def lateness(schedule: Schedule, due: datetime) -> timedelta:

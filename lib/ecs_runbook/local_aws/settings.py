@@ -16,6 +16,9 @@ enforce_iam               whether IAM is asked about every call of a user or a r
                           judged.
 rates                     ``unlimited``, or ``published``: AWS's published rates (see
                           :mod:`~ecs_runbook.local_aws.rates`), by the world's clock
+deliver_twice             ``{"nightly": 1}``: the next firing of the rule or schedule of that name is delivered twice,
+                          as "at least once" allows; ``"*"``: of any. It takes the place of what was set before.
+second_delivery_seconds   how long after the first the second delivery comes; 5 at the start
 placement_error           with which error a state machine's RunTask fails that is waited for and has failures[]:
                           ``AmazonECS.Unknown`` (at the start) or ``ECS.AmazonECSException``, as AWS says both
 stop_timed_out            whether Step Functions stops a task whose state has timed out; false at the start, as what AWS
@@ -46,12 +49,14 @@ RATES = ("unlimited", "published")
 PLACEMENT_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException")
 _NAMES = (
     "cloudtrail_delay_seconds",
+    "deliver_twice",
     "enforce_iam",
     "fargate",
     "faults",
     "placement_error",
     "rates",
     "retry_refused",
+    "second_delivery_seconds",
     "stop_timed_out",
     "throttle",
 )
@@ -81,6 +86,8 @@ class Settings:
     rates: str = "unlimited"
     placement_error: str = PLACEMENT_ERRORS[0]
     stop_timed_out: bool = False
+    deliver_twice: dict[str, Times] = field(default_factory=dict)
+    second_delivery_after: timedelta = timedelta(seconds=5)
     faults: Faults = field(default_factory=Faults, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -115,12 +122,17 @@ class Settings:
             _one_of("rates", wanted.get("rates", base.rates), RATES),
             _one_of("placement_error", wanted.get("placement_error", base.placement_error), PLACEMENT_ERRORS),
             _flag("stop_timed_out", wanted.get("stop_timed_out", base.stop_timed_out)),
+            _counts("deliver_twice", wanted["deliver_twice"]) if "deliver_twice" in wanted else base.deliver_twice,
+            span(wanted["second_delivery_seconds"])
+            if "second_delivery_seconds" in wanted
+            else base.second_delivery_after,
         )
         with self._lock:
             self.cloudtrail_delay, self.fargate = fresh.cloudtrail_delay, fresh.fargate
             self.retry_refused, self.throttle = fresh.retry_refused, dict(fresh.throttle)
             self.enforce_iam, self.rates = fresh.enforce_iam, fresh.rates
             self.placement_error, self.stop_timed_out = fresh.placement_error, fresh.stop_timed_out
+            self.deliver_twice, self.second_delivery_after = dict(fresh.deliver_twice), fresh.second_delivery_after
         if faults is not None or base is not self:
             self.faults.set(faults or [])
 
@@ -128,12 +140,14 @@ class Settings:
         """Return every setting as it is: of what is throttled, how often it still will be."""
         return {
             "cloudtrail_delay_seconds": self.cloudtrail_delay / timedelta(seconds=1),
+            "deliver_twice": dict(self.deliver_twice),
             "enforce_iam": self.enforce_iam,
             "fargate": self.fargate,
             "faults": self.faults.shown(),
             "placement_error": self.placement_error,
             "rates": self.rates,
             "retry_refused": self.retry_refused,
+            "second_delivery_seconds": self.second_delivery_after / timedelta(seconds=1),
             "stop_timed_out": self.stop_timed_out,
             "throttle": dict(self.throttle),
         }
@@ -158,15 +172,31 @@ class Settings:
 
     def throttles(self, service: str, operation: str) -> bool:
         """Say whether this one call is refused, and count it."""
-        if not self.throttle:
+        return self._is_one_of(self.throttle, f"{service}:{operation}")
+
+    def second_delivery(self, name: str) -> timedelta | None:
+        """
+        Return how long after the first this one firing of the rule or schedule *name* is delivered again; count it.
+
+        Examples
+        --------
+        >>> settings = Settings()
+        >>> settings.change({"deliver_twice": {"nightly": 1}, "second_delivery_seconds": 30})
+        >>> settings.second_delivery("hourly"), settings.second_delivery("nightly"), settings.second_delivery("nightly")
+        (None, datetime.timedelta(seconds=30), None)
+        """
+        twice = self._is_one_of(self.deliver_twice, name) or self._is_one_of(self.deliver_twice, "*")
+        return self.second_delivery_after if twice else None
+
+    def _is_one_of(self, counts: dict[str, Times], name: str) -> bool:
+        if not counts:
             return False
-        name = f"{service}:{operation}"
         with self._lock:
-            left = self.throttle.get(name, 0)
+            left = counts.get(name, 0)
             if isinstance(left, int) and left > 0:
-                self.throttle[name] = left - 1
+                counts[name] = left - 1
                 if left == 1:
-                    del self.throttle[name]
+                    del counts[name]
             return left != 0
 
 
@@ -199,14 +229,21 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _throttle(value: Any, known: Callable[[str], bool]) -> dict[str, Times]:
-    if not isinstance(value, Mapping):
-        message = f'throttle = {value}: an object such as {{"ecs:RunTask": 3}} is wanted.'
-        raise ValueError(message)  # noqa: TRY004  as above
-    for name, times in value.items():
+    counts = _counts("throttle", value, what="calls")
+    for name in value:
         if not known(name):
             message = f"throttle = {name}: no such operation; one is called ecs:RunTask, or cloudtrail:LookupEvents."
             raise ValueError(message)
+    return counts
+
+
+def _counts(setting: str, value: Any, *, what: str = "firings") -> dict[str, Times]:
+    if not isinstance(value, Mapping):
+        example = '{"ecs:RunTask": 3}' if what == "calls" else '{"nightly": 1}'
+        message = f"{setting} = {value}: an object such as {example} is wanted."
+        raise ValueError(message)  # noqa: TRY004  as above
+    for name, times in value.items():
         if not _is_count(times) and times != "always":
-            message = f"throttle = {name}: {times}: a number of calls is wanted, or always."
+            message = f"{setting} = {name}: {times}: a number of {what} is wanted, or always."
             raise ValueError(message)
     return {name: times for name, times in value.items() if times != 0}
