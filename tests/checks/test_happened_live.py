@@ -64,7 +64,7 @@ EXPECTED = {
     "tokyo": (3, {}),
     "flexible": (4, {}),
     "once": (1, {}),
-    "every-two": (45, {}),
+    "every-two": (46, {}),  # at once, and every two hours from then on
     "ends": (2, {}),
     "starts": (2, {}),
     "broken": (3, {"missed": ["1 17:00"]}),

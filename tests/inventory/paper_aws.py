@@ -14,6 +14,7 @@ import time
 from collections import Counter, defaultdict
 
 from botocore.exceptions import ClientError, ReadTimeoutError
+from told_executions import PaperStepFunctions
 
 from ecs_runbook.session import AWS_PACE
 
@@ -101,6 +102,7 @@ class Paper:
         self.buses = defaultdict(dict)
         self.buses["default"] = {}
         self.schedules = {}
+        self.executions = PaperStepFunctions()
         self.machines, self.tagged, self.families, self.fixed = {}, [], {}, {}
         self.clusters = {"batch"}
         self.roles = {"scheduler"}
@@ -197,6 +199,12 @@ class Paper:
         if stateMachineArn not in self.machines:
             raise refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{stateMachineArn}'")
         return {"definition": self.machines[stateMachineArn], "roleArn": f"arn:aws:iam::{ACCOUNT}:role/machine"}
+
+    def _list_executions(self, place, **asked):
+        return self.executions.list_executions(**asked)
+
+    def _get_execution_history(self, place, **asked):
+        return self.executions.get_execution_history(**asked)
 
     # -------- ECS
 

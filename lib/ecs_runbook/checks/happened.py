@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecs_runbook.checks.durations import took
 from ecs_runbook.checks.findings import Finding
+from ecs_runbook.checks.registry import KINDS
 from ecs_runbook.checks.saying import listed, ng, ok, skip, skip_at
 from ecs_runbook.diagnosis.explain import Explanation, explain
 from ecs_runbook.diagnosis.merging import merge
@@ -19,7 +20,7 @@ from ecs_runbook.diagnosis.values import clean
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.runs import ACCEPTED, LATEST, STALE, UNKNOWN, Run, hidden
 from ecs_runbook.inventory.firings import Attempt, Firing, History
-from ecs_runbook.inventory.model import Gap, Inventory, Place, Row
+from ecs_runbook.inventory.model import RUN_VARIABLE, Gap, Inventory, Place, Row
 from ecs_runbook.inventory.runs import CHANGES, REVISIONS, TRAIL, UNREADABLE, Happened, seconds
 from ecs_runbook.wanted.schedule import zone_named
 
@@ -31,6 +32,8 @@ FEWEST = 5
 _SHOWN = 3
 _LONGEST = 300
 _OF_THE_TRAIL = ("runs-missed", "runs-refused", "runs-duplicate")
+_OF_A_RUN = ("runs-missed", "runs-refused", "runs-succeeded")
+_BUT_FOR_THE_REVISION = tuple(one for one in KINDS if one.startswith("runs-") and one != "runs-latest")
 _MAY_BE_BEGUN = timedelta(minutes=15)
 
 
@@ -111,7 +114,12 @@ def judge_happened(
         if history is None:
             continue
         seen = Seen(history, happened, reader, zone, earlier.get((row.place, row.subject), ()))
-        blind = _OF_THE_TRAIL if happened.gap(row.place, TRAIL) else ()
+        blind: tuple[str, ...] = _OF_THE_TRAIL if happened.gap(row.place, TRAIL) else ()
+        untold = happened.gap(row.place, row.through) if row.machine.tells else None
+        if untold is not None:
+            # which of its tasks are one run, and which run was to have none, only its executions tell
+            yield from (skip(check, row, untold) for check in _OF_A_RUN if check not in blind)
+            blind = _BUT_FOR_THE_REVISION
         for look in LOOKS:
             yield from (one for one in look(row, seen) if one.check not in blind)
     yield from _not_learnt(happened)
@@ -125,7 +133,7 @@ def _not_learnt(happened: Happened) -> Iterator[Finding]:
                 yield skip_at(check, place, place.region, gap)
         elif gap.subject == REVISIONS:
             yield skip_at("runs-latest", place, place.region, gap)
-        elif gap.subject not in (CHANGES, UNREADABLE):
+        elif gap.subject not in (CHANGES, UNREADABLE) and not gap.operation.startswith("states:"):
             yield skip_at("runs-succeeded", place, f"cluster {gap.subject}", gap)
 
 
@@ -177,10 +185,15 @@ def _all_came(own: History, seen: Seen) -> str:
     ]
     if idle := len(own.refused):
         words.append(f"{idle} of them started nothing: see runs-refused")
+    if own.skipped:
+        dues = seen.times(one.due for one in own.skipped)
+        words.append(f"{len(own.skipped)} of them ran no task, since one ran already: due at {dues}")
     if own.late:
         words.append(f"{len(own.late)} of them came late, by a retry: due at {seen.times(one.due for one in own.late)}")
-    if own.waiting:
-        words.append(f"CloudTrail may not have told yet of {seen.times(one.due for one in own.waiting)}")
+    if trying := [one for one in own.waiting if one.under_way]:
+        words.append(f"{len(trying)} more, tried still: due at {seen.times(one.due for one in trying)}")
+    if young := [one for one in own.waiting if not one.under_way]:
+        words.append(f"CloudTrail may not have told yet of {seen.times(one.due for one in young)}")
     if own.unjudged:
         words.append(f"{own.unjudged} more are not judged, since it is not known whether it was on then")
     return "; ".join(words)
@@ -211,13 +224,19 @@ def refused(row: Row, seen: Seen) -> Iterator[Finding]:
         bad = [one for one in own.others if not one.placed]
         yield skip(check, row, f"{_count(len(bad), 'refused start')} may be its own, or of {_others(bad, row)}")
     elif own.due or own.attempts:
-        tries = sum(not one.placed for one in own.attempts)
+        tries = sum(_refused_tries(one) for one in own.attempts)
         first = f"; {_count(tries, 'try', 'tries')} before were, and a later one was not" if tries else ""
         yield ok(check, row, f"no start was refused{first}")
 
 
 def _fell_short(attempt: Attempt) -> bool:
-    return any(not run.ran for run in attempt.runs)
+    return not attempt.under_way and any(not run.ran for run in attempt.last)
+
+
+def _refused_tries(attempt: Attempt) -> int:
+    if attempt.execution is None:
+        return int(not attempt.placed)
+    return len({run.attempt for run in attempt.runs if not run.ran})
 
 
 def _may_be_a_drill(attempt: Attempt) -> bool:
@@ -278,9 +297,17 @@ def duplicate(row: Row, seen: Seen) -> Iterator[Finding]:
             parts.append(f"started at {seen.times(one.time for one in own.not_due)}, when nothing was due")
         gap = seen.gap(row.place, CHANGES) if own.not_due else None
         because = "; ".join(parts)
-        yield skip(check, row, f"{because}, but {gap}") if gap and not own.again else ng(check, row, because)
+        if gap and not own.again:
+            yield skip(check, row, f"{because}, but {gap}")
+        elif row.request.token and not own.not_due:
+            words = f"{because}; the task can tell by {RUN_VARIABLE} that both are one run"
+            yield ng(check, row, words, severity="note")
+        else:
+            yield ng(check, row, because)
     elif own.due:
-        yield ok(check, row, "no firing ran more than once")
+        second = sum(attempt.skipped for attempt in own.attempts) - len(own.skipped)
+        rest = f"; {_count(second, 'second delivery', 'second deliveries')} ran no task, since one ran already"
+        yield ok(check, row, "no firing ran more than once" + (rest if second > 0 else ""))
 
 
 def overlap(row: Row, seen: Seen) -> Iterator[Finding]:
@@ -309,6 +336,8 @@ def _stretch(attempt: Attempt, seen: Seen) -> tuple[datetime, datetime | None] |
     begin = min((one for one in begun if one is not None), default=None)
     if begin is None:
         return None
+    if attempt.under_way:
+        return begin, seen.happened.window.until
     ends = [_end(run, seen) for run in tasks]
     told = [one for one in ends if one is not None]
     return begin, max(told) if told else None
@@ -366,22 +395,40 @@ def _revision(run: Run) -> str:
 def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
     """``runs-succeeded``: a run ended with another exit code than 0, or never ran; explained."""
     check, own = "runs-succeeded", seen.history
-    ended = [run for attempt in own.attempts for run in attempt.runs if run.status == "STOPPED"]
-    bad = [run for attempt in own.attempts if attempt.certain for run in attempt.runs if _bad(run)]
+    deciding = [(attempt, run) for attempt in own.attempts if not attempt.under_way for run in attempt.last]
+    ended = [run for _, run in deciding if run.status == "STOPPED"]
+    bad = [run for attempt, run in deciding if attempt.certain and _bad(run)]
     if bad:
-        tasks = [(task, row.subject) for attempt in own.attempts for task in attempt.tasks if attempt.certain]
-        told = _each_once([one.best for one in merge(tasks, [], [], known=lambda _subject, _role: _known(row))])
+        told = _why_bad(row, own.attempts, bad)
         last = bad[-1]
         code = f"exit code {last.exit_code}" if last.exit_code is not None else "no exit code"
+        again = f" after {last.attempt} attempts" if last.attempt > 1 else ""
         counted = f"{len(bad)} of {len(ended)} runs" if len(ended) > 1 else "the only run whose end is known"
-        because = f"{counted} ended badly, the last of {seen.at(last.time)} {seen.zone_name} with {code}: "
+        because = f"{counted} ended badly, the last of {seen.at(last.time)} {seen.zone_name} with {code}{again}: "
         yield ng(check, row, because + _words(told), next((one.remedy for one in told if one.remedy), ""))
-    elif any(_bad(run) for attempt in own.others for run in attempt.runs):
+    elif any(_bad(run) for attempt in own.others if not attempt.under_way for run in attempt.last):
         yield skip(check, row, f"a run ended badly that may be its own, or of {_others(own.others, row)}")
     elif ended:
         forgotten = len(_forgotten(seen))
         rest = f"; how {forgotten} more ended, ECS has forgotten" if forgotten else ""
-        yield ok(check, row, f"{_count(len(ended), 'run')} ended with exit code 0{rest}")
+        several = sum(run.attempt > 1 for _, run in deciding)
+        tried = f"; {several} of them took more than one attempt" if several else ""
+        yield ok(check, row, f"{_count(len(ended), 'run')} ended with exit code 0{tried}{rest}")
+
+
+def _why_bad(row: Row, attempts: Sequence[Attempt], bad: Sequence[Run]) -> list[Explanation]:
+    """Return why runs ended badly, the newest of each cause; of executions only what their last try says."""
+    own = {run.task for run in bad}
+    tasks = [
+        (task, row.subject)
+        for attempt in attempts
+        for task in attempt.tasks
+        if attempt.certain and (attempt.execution is None or task.arn in own)
+    ]
+    told = [one.best for one in merge(tasks, [], [], known=lambda _subject, _role: _known(row))]
+    if not told:  # ECS has forgotten the task, or it was stopped from outside: Step Functions says why
+        told = [explain(_sighting(run), **_known(row)) for run in bad[-1:] if run.error]
+    return _each_once(told)
 
 
 def end_unknown(row: Row, seen: Seen) -> Iterator[Finding]:

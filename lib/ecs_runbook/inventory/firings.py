@@ -24,6 +24,10 @@ What counts as what:
     than a quarter of an hour, such a call may as well be the retry of one before that had no answer, and counts as
     that. A call at another time that answers nothing is no duplicate for certain, but a retry of a firing before the
     range, or somebody's own, unless all such firings are known.
+*an execution*
+    Of a state machine that may run its task again: all its tries are one run, which is what its last try is. Where its
+    input tells which firing started it, that is known; a second one that ran a task for the same firing is *again*.
+    One that found the task running already, and ran none, is *skipped*, which is not missed.
 *doubtful*
     A call that can be of several rows, because their startedBy is cut alike or a refusal says no more than the role.
     Where as many such calls came as firings were due, all of one kind, each has one. Else nothing is said of them.
@@ -40,6 +44,7 @@ from datetime import UTC, datetime, timedelta
 from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.runs import Run
 from ecs_runbook.firing.calls import Call
+from ecs_runbook.firing.histories import RUNNING, Execution
 from ecs_runbook.firing.tasks import Task
 from ecs_runbook.inventory.changes import Span
 from ecs_runbook.inventory.due import MINUTE, interval, moments
@@ -78,14 +83,14 @@ class Window:
 @dataclass(slots=True, eq=False)
 class Attempt:
     """
-    One RunTask call, or the tasks of one of which only ECS tells.
+    One RunTask call, the tasks of one of which only ECS tells, or one execution of a state machine with all its tries.
 
     Attributes
     ----------
     time
-        When it was made.
+        When it was made; when the execution began.
     runs
-        Its tasks, its failures, or its refusal.
+        Its tasks, its failures, or its refusal; of an execution those of all tries, one after another.
     call
         Its record, where it failed and no newer one of the row says the same.
     tasks
@@ -94,6 +99,8 @@ class Attempt:
         Whether it is this row's for certain.
     due
         The firing that it is a try of; None if it is of none that is known.
+    execution
+        The execution that it is; None if it is none.
     """
 
     time: datetime | None
@@ -102,16 +109,41 @@ class Attempt:
     tasks: list[Task] = field(default_factory=list)
     certain: bool = True
     due: datetime | None = None
+    execution: Execution | None = None
 
     @property
     def placed(self) -> int:
-        """How many tasks it started."""
-        return sum(run.ran for run in self.runs)
+        """How many tasks it started; an execution that is over, in its last try."""
+        counted = self.runs if self.under_way else self.last
+        return sum(run.ran for run in counted)
 
     @property
     def silent(self) -> bool:
-        """Whether it started tasks, and its record does not say how many."""
+        """Whether it is enough for a firing though its tasks are not to be counted: that may not be told."""
+        if self.execution is not None:
+            return self.skipped or self.placed > 0
         return any(run.ran and not run.task for run in self.runs)
+
+    @property
+    def last(self) -> list[Run]:
+        """The runs of its last try, which decides."""
+        number = max((run.attempt for run in self.runs), default=0)
+        return [run for run in self.runs if run.attempt == number]
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it is an execution that found the task running, and ran none."""
+        return self.execution is not None and self.execution.skipped
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is an execution that is not over: it may try again."""
+        return self.execution is not None and self.execution.status == RUNNING
+
+    @property
+    def scheduled(self) -> datetime | None:
+        """The firing that its execution's input names."""
+        return self.execution.scheduled if self.execution is not None else None
 
 
 @dataclass(slots=True, eq=False)
@@ -147,6 +179,11 @@ class Firing:
         """How many tasks were started for it."""
         return sum(attempt.placed for attempt in (*self.attempts, *self.more))
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an execution for it is not over."""
+        return any(attempt.under_way for attempt in (*self.attempts, *self.more))
+
     def answered(self, count: int) -> bool:
         """Say whether as many tasks were started as it starts."""
         return self.placed >= count or any(attempt.silent for attempt in self.attempts)
@@ -171,6 +208,8 @@ class History:
         Those that started fewer tasks than the target's count.
     late
         Those that a later try answered.
+    skipped
+        Those of which the state machine found the task running already, so that it ran none.
     again
         Those that started more tasks than the target's count.
     doubtful
@@ -195,6 +234,7 @@ class History:
     refused: list[Firing] = field(default_factory=list)
     partly: list[Firing] = field(default_factory=list)
     late: list[Firing] = field(default_factory=list)
+    skipped: list[Firing] = field(default_factory=list)
     again: list[Firing] = field(default_factory=list)
     doubtful: list[Firing] = field(default_factory=list)
     not_due: list[Attempt] = field(default_factory=list)
@@ -207,7 +247,8 @@ class History:
     @property
     def due(self) -> int:
         """How many firings were due and can be judged."""
-        return self.ran + len(self.missed) + self.unplaced + len(self.refused) + len(self.partly) + len(self.doubtful)
+        apart = (self.missed, self.refused, self.partly, self.doubtful, self.skipped)
+        return self.ran + self.unplaced + sum(map(len, apart))
 
     @property
     def strange(self) -> bool:
@@ -278,7 +319,7 @@ def match(row: Row, attempts: Iterable[Attempt], spans: Sequence[Span], window: 
     matched.times = [one.due for one in matched.firings]
     for attempt in own:
         attempt.due = None
-    left = _on_time(matched, own)
+    left = _on_time(matched, _named(matched, own))
     left = _ahead(matched, left)
     matched.left = _late(matched, left)
     return matched
@@ -345,6 +386,23 @@ def _from_the_first_seen(
         if place >= 0 and attempt.time < times[place] + trail:
             return list(due[place:])
     return []
+
+
+def _named(matched: Matched, own: Iterable[Attempt]) -> list[Attempt]:
+    """Give each execution to the firing that its input names; return the others."""
+    left = []
+    for attempt in own:
+        time = attempt.scheduled
+        if time is None:
+            left.append(attempt)
+            continue
+        place = bisect_right(matched.times, time + MINUTE) - 1
+        firing = matched.firings[place] if place >= 0 and time - matched.times[place] <= MINUTE else None
+        if firing is None:
+            continue  # of a firing before the range, or when it had another expression
+        attempt.due = firing.due
+        (firing.more if firing.answered(matched.row.request.count) else firing.attempts).append(attempt)
+    return left
 
 
 def _on_time(matched: Matched, own: Iterable[Attempt]) -> list[Attempt]:
@@ -515,11 +573,16 @@ def history(matched: Matched, spans: Sequence[Span], window: Window) -> History:
 
 
 def _sort(firing: Firing, count: int, trail: timedelta, window: Window, found: History) -> None:
-    if firing.answered(count):
+    tried = (*firing.attempts, *firing.more)
+    if firing.answered(count) and not firing.placed and all(one.skipped for one in tried):
+        found.skipped.append(firing)
+    elif firing.answered(count):
         found.ran += 1
-        first = next(one.time for one in firing.attempts if one.placed)
+        first = next(one.time for one in tried if one.placed)
         if first is not None and first >= firing.due + trail + GRACE:
             found.late.append(firing)
+    elif firing.under_way:
+        found.waiting.append(firing)
     elif firing.doubts:
         found.doubtful.append(firing)
     elif firing.placed:
@@ -536,7 +599,9 @@ def _too_much(matched: Matched, spans: Sequence[Span], found: History) -> None:
     """Sort what answers no firing: more tasks than it starts, or a call at a time at which nothing was due."""
     row, times = matched.row, matched.times
     if row.through or row.pattern or row.kind == "event rule":
-        return  # others may start the state machine, and events the rule
+        # others may start the state machine, and events the rule, unless an execution tells why it was started
+        found.again = [firing for firing in matched.firings if _ran_again(firing)]
+        return
     lead, trail = matched.reach
     again = {firing.due: firing for firing in matched.firings if firing.more}
     for attempt in matched.left:
@@ -552,3 +617,8 @@ def _too_much(matched: Matched, spans: Sequence[Span], found: History) -> None:
         elif any(span.known and span.sure_from + oldest(row) + trail <= time <= span.sure_to for span in spans):
             found.not_due.append(attempt)
     found.again = [again[due] for due in sorted(again)]
+
+
+def _ran_again(firing: Firing) -> bool:
+    """Say whether several executions ran their task for one firing that each of them names."""
+    return sum(one.placed > 0 and one.scheduled is not None for one in (*firing.attempts, *firing.more)) > 1

@@ -64,6 +64,8 @@ RATES: tuple[Rate, ...] = (
     Rate("clusters", ("ecs:DescribeClusters", "ecs:ListClusters"), 50, 20, _ECS),
     Rate("ECS settings", ("ecs:ListAccountSettings",), 50, 20, _ECS),
     Rate("state machines", ("states:DescribeStateMachine",), 200, 20, "Step Functions quotas, API throttling"),
+    Rate("executions", ("states:ListExecutions",), 20, 4, "Step Functions quotas differ by Region; our choice"),
+    Rate("histories of executions", ("states:GetExecutionHistory",), 50, 15, "as executions; our choice"),
     Rate("CloudTrail", ("cloudtrail:LookupEvents",), 1, 2, "CloudTrail API reference, LookupEvents: 2 a second"),
     Rate("EC2", ("ec2:*",), 20, 10, _OURS),
     Rate("SQS", ("sqs:*",), 20, 50, _OURS),

@@ -21,6 +21,7 @@ from ecs_runbook.evidence import attribution, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as steps_of
 from ecs_runbook.evidence.dead_letters import Letter
+from ecs_runbook.evidence.executions import executions
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.evidence.revisions import Steps
 from ecs_runbook.evidence.runs import (
@@ -37,11 +38,13 @@ from ecs_runbook.evidence.runs import (
 from ecs_runbook.evidence.trail import LATE
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import Call, records
+from ecs_runbook.firing.histories import Execution
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule
 from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.firing.tasks import Task, describe
 from ecs_runbook.inventory import changes as changed
+from ecs_runbook.inventory import executed
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.changes import Change, Span
 from ecs_runbook.inventory.facts import read_definition
@@ -83,7 +86,7 @@ class Happened:
         What became of each row's firings, by place and subject. A row of a place that could not be looked at has none.
     gaps
         What could not be learnt: ``subject`` is :data:`TRAIL`, :data:`CHANGES`, :data:`UNREADABLE`,
-        :data:`REVISIONS`, or the name of a cluster.
+        :data:`REVISIONS`, the ARN of a state machine, or the name of a cluster.
     notes
         Words on single runs, by the task's ARN: why an older revision ran.
     """
@@ -147,10 +150,14 @@ def runs(
     described one by one, as far down as the runs need. Changes of rules, targets and schedules are looked up only where
     something is missing, or too much, that such a change would explain.
 
+    Of a state machine that may run its task again, or not at all, the executions are listed, and each one's history is
+    read: nothing else tells which tasks are one run.
+
     Needs ``cloudtrail:LookupEvents``, ``ecs:ListTasks``, ``ecs:DescribeTasks`` and ``ecs:DescribeTaskDefinition``;
-    ``ecs:ListTaskDefinitions`` where a revision was deregistered. If the inventory is not whole, also
-    ``events:ListRules``, ``events:ListTargetsByRule``, ``events:ListRuleNamesByTarget``, ``events:DescribeRule``,
-    ``scheduler:ListSchedules`` and ``scheduler:GetSchedule``, where a run could be of one that is not in it.
+    ``states:ListExecutions`` and ``states:GetExecutionHistory`` of such a machine; ``ecs:ListTaskDefinitions`` where a
+    revision was deregistered. If the inventory is not whole, also ``events:ListRules``, ``events:ListTargetsByRule``,
+    ``events:ListRuleNamesByTarget``, ``events:DescribeRule``, ``scheduler:ListSchedules`` and
+    ``scheduler:GetSchedule``, where a run could be of one that is not in it.
     """
     since = max(since, until - trail.KEEPS)
     window = Window(since, until, max(since, until - LATE))
@@ -188,8 +195,10 @@ def _of_place(
     place: Place, rows: Sequence[Row], window: Window, fleet: Fleet, facts: Facts, whole: bool, bars: PlaceBars
 ) -> _Told:
     looking = _Looking(place, rows, window, fleet, facts, whole=whole, bars=bars)
-    fleet.gate.at_once(bars.each(place, {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail}), most=2)
+    asked = {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail, "Step Functions": looking.ask_machines}
+    fleet.gate.at_once(bars.each(place, asked), most=len(asked))
     looking.join()
+    looking.group()
     looking.judge(looking.own)
     told = looking.happened()
     fleet.leave(place)
@@ -221,6 +230,7 @@ class _Looking:
         self.running: set[str] = set()
         self.running_in: dict[str, str] = {}
         self.own: list[tuple[Attempt, Whose]] = []
+        self.executions: dict[str, list[Execution]] = {}
         self._seen: set[str] = set()
         self._said: set[tuple[str, str]] = set()
 
@@ -265,6 +275,20 @@ class _Looking:
         if found.unreadable:
             words = f"{len(found.unreadable)} records of RunTask could not be read"
             self.gaps.append(Gap("cloudtrail:LookupEvents", words, place=self.place, subject=UNREADABLE))
+
+    def ask_machines(self) -> None:
+        """Learn what the executions of state machines did of which nobody else tells what was one run."""
+        machines = sorted({row.through for row in self.rows if row.machine.tells})
+
+        def executions_of(machine: str) -> list[Execution]:
+            sfn = self.aws.client("stepfunctions")
+            return executions(machine, since=self.window.since, until=self.window.until, sfn=sfn, ask=self.ask)
+
+        for machine, told in self.gate.each("states:GetExecutionHistory", executions_of, machines):
+            if isinstance(told, AwsError):
+                self.gaps.append(gap_of(told, place=self.place, subject=machine))
+            else:
+                self.executions[machine] = told
 
     def _keep(self, call: Call) -> None:
         """Keep of *call* what the table needs, if it is one of ours: the records of a busy account fill the memory."""
@@ -325,6 +349,26 @@ class _Looking:
                 if alone.pop(run.task, None) is not None:
                     self._enter_end(attempt, run)
         self._enter_alone(alone)
+        self.own.sort(key=lambda one: one[0].time or _LONG_AGO)
+
+    def group(self) -> None:
+        """
+        Make one attempt of each execution, with the runs of all its tries.
+
+        What else such a machine called belongs to an execution that began before the range, and is not judged alone.
+        """
+        if not self.executions:
+            return
+        told = [one for one in self.own if all(row.through in self.executions for row in one[1].rows)]
+        self.own = [one for one in self.own if not any(one is other for other in told)]
+        for machine, several in self.executions.items():
+            rows = [row for row in self.rows if row.through == machine]
+            calls = [attempt for attempt, whose in told if any(row.through == machine for row in whose.rows)]
+            for execution in several:
+                whose = executed.whose(execution, rows)
+                if whose.rows:
+                    made = executed.attempt(execution, whose.label, certain=whose.certain, calls=calls)
+                    self.own.append((made, whose))
         self.own.sort(key=lambda one: one[0].time or _LONG_AGO)
 
     def _enter_end(self, attempt: Attempt, run: Run) -> None:
@@ -615,7 +659,7 @@ def table(told: Sequence[tuple[Place, tuple[str, Attempt]]]) -> pd.DataFrame:
     same = [name for name in RUN_COLUMNS if name not in columns]
     columns |= {name: [getattr(run, name) for run in runs_only] for name in same}
     found = pd.DataFrame({name: columns[name] for name in FLEET_RUN_COLUMNS})
-    numbers = {"executed": "Int64", "latest": "Int64", "exit_code": "Int64", "seconds": "float64"}
+    numbers = {"attempt": "Int64", "executed": "Int64", "latest": "Int64", "exit_code": "Int64", "seconds": "float64"}
     times = {name: pd.to_datetime(found[name], utc=True) for name in ("time", "due", "started_at")}
     return found.astype(numbers).assign(**times)
 

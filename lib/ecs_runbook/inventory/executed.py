@@ -1,0 +1,120 @@
+"""
+What a state machine's executions say, held against what CloudTrail and ECS say of the same tasks: one attempt for each
+execution, with the runs of all its tries. Nothing here asks AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from ecs_runbook.evidence.runs import ACCEPTED, Run, of_task
+from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
+from ecs_runbook.firing.histories import NO_TASK, TASK_FAILED, Execution, Try
+from ecs_runbook.firing.names import DRILL_PREFIX, definition, short
+from ecs_runbook.firing.tasks import Task, read_task
+from ecs_runbook.inventory.firings import Attempt
+from ecs_runbook.inventory.model import Row
+from ecs_runbook.inventory.whose import Whose, of_rows
+
+FROM_MACHINE = "Step Functions"
+_SKEW = timedelta(seconds=2)
+"""CloudTrail tells the second of a call, and a history when it was answered; our choice."""
+
+
+def whose(execution: Execution, rows: Sequence[Row]) -> Whose:
+    """
+    Return which of *rows*, all of one state machine, an execution is of: the schedule that its input names, if it does.
+
+    One of a schedule that is none of them is nobody's here, but for a drill of one.
+    """
+    if not execution.schedule:
+        return of_rows(rows)
+    own = [row for row in rows if row.owner.arn == execution.schedule]
+    if not own and short(execution.schedule).startswith(DRILL_PREFIX):
+        return Whose(rows, f"{short(execution.schedule)} (drill)", drill=True)
+    return of_rows(own) if own else Whose()
+
+
+def attempt(execution: Execution, label: str, *, certain: bool, calls: Iterable[Attempt]) -> Attempt:
+    """
+    Return an execution as one attempt.
+
+    Parameters
+    ----------
+    execution
+        The execution.
+    label
+        How a table names whose it is.
+    certain
+        Whether it is one row's for certain.
+    calls
+        What CloudTrail and ECS tell of calls that can be its own; each of them that is, is taken up.
+    """
+    known = list(calls)
+    found = Attempt(execution.started, [], certain=certain, execution=replace(execution, raw={}))
+    for one in execution.tries:
+        call = _call_of(one, known)
+        if call is not None:
+            known.remove(call)
+            found.call = call.call or found.call
+            found.tasks += call.tasks
+        runs = call.runs if call is not None else [_run(one)]
+        for run in runs:
+            run.run, run.attempt, run.schedule = execution.name, one.number, label
+            _fill(run, one)
+        found.runs += runs
+        if one.error and (task := _ended_badly(one)) and task.arn not in {known.arn for known in found.tasks}:
+            found.tasks.append(task)
+    return found
+
+
+def _call_of(one: Try, calls: Sequence[Attempt]) -> Attempt | None:
+    """Return the call that a try was: that which started its task, or a refusal of its moment."""
+    if one.task:
+        return next((call for call in calls if any(run.task == one.task for run in call.runs)), None)
+    begun, ended = one.started, one.stopped or one.started
+    if begun is None or ended is None:
+        return None
+    near = [
+        call
+        for call in calls
+        if call.time is not None and not call.placed and begun - _SKEW <= call.time <= ended + _SKEW
+    ]
+    return min(near, key=lambda call: abs((call.time or begun) - begun), default=None)
+
+
+def _run(one: Try) -> Run:
+    """Return what Step Functions alone says of a try."""
+    if one.described:
+        return replace(of_task(read_task(one.described), ""), source=FROM_MACHINE)
+    requested = definition(one.requested) if one.requested else None
+    found = Run(one.started, "", FROM_MACHINE, requested=requested)
+    if not one.error:
+        found.status = ACCEPTED  # it was called, and is not answered yet
+    elif one.error == NO_TASK:
+        found.status, found.error = FAILED_TO_START, one.cause
+    else:
+        found.status = REFUSED
+        found.error = ": ".join(part for part in (one.error.removeprefix("ECS."), one.cause) if part)
+    return found
+
+
+def _fill(run: Run, one: Try) -> None:
+    """Enter how a task ended where neither ECS nor CloudTrail tells any more."""
+    if not (run.task and run.task == one.task) or one.stopped is None:
+        return
+    if run.status != "STOPPED":
+        run.status, run.exit_code, run.ended = "STOPPED", one.exit_code, one.stopped
+        run.source = run.source if run.source == FROM_MACHINE else f"{run.source} + {FROM_MACHINE}"
+        told = read_task(one.described) if one.described else None
+        run.began = run.began or (of_task(told, "").began if told else None)
+    if one.error and not run.error:
+        own = "" if one.error == TASK_FAILED and one.cause else one.error
+        run.error = ": ".join(part for part in (own, one.cause) if part)
+
+
+def _ended_badly(one: Try) -> Task | None:
+    task = read_task(one.described) if one.described else None
+    return task if task is not None and task.status == "STOPPED" else None
