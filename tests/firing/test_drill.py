@@ -9,7 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ecs_runbook.errors import AwsError, EvidenceError
-from ecs_runbook.firing.drill import Fired, clear_leftovers, fire, leftovers, rules_in_trust, with_dry_command
+from ecs_runbook.firing.drill import clear_leftovers, fire, leftovers
+from ecs_runbook.firing.fired import Fired, rules_in_trust
+from ecs_runbook.firing.inputs import with_dry_command
 from ecs_runbook.session import Pace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from ecs_runbook.evidence.remains import REMAINS_COLUMNS
 from ecs_runbook.evidence.revisions import frame
-from ecs_runbook.firing.drill import Fired
+from ecs_runbook.firing.fired import Fired
 from ecs_runbook.firing.revision import Registered
 from ecs_runbook.terraform.messages import Change
 from ecs_runbook.terraform.run import Applied, Plan

@@ -1,5 +1,5 @@
 """
-Run a schedule now, through EventBridge itself: a drill.
+Run a scheduled task now, through EventBridge itself: a drill of a rule; see one_time for one of a schedule.
 
 A temporary rule on the default bus waits for one event of its own, with a copy of the real target: same cluster, role,
 EcsParameters, Input, retries, dead-letter queue. One PutEvents fires it, so role, launch type, network and revision are
@@ -9,7 +9,6 @@ tried as the schedule tries them. The rule is removed whatever happens; after a 
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import secrets
 import time
@@ -23,6 +22,8 @@ import pandas as pd
 from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.firing.asking import Asking, Bars
 from ecs_runbook.firing.calls import moment
+from ecs_runbook.firing.fired import Fired, about_trust, teller
+from ecs_runbook.firing.inputs import with_dry_command
 from ecs_runbook.firing.names import (
     DRILL_OF_TAG,
     DRILL_PREFIX,
@@ -31,11 +32,13 @@ from ecs_runbook.firing.names import (
     DRILL_UNTIL_TAG,
     definition,
     drill_name,
+    started_by,
 )
+from ecs_runbook.firing.one_time import fire_schedule
 from ecs_runbook.firing.rules import Target, choose, read_rule
 from ecs_runbook.firing.tasks import essential
 from ecs_runbook.firing.watch import NOTHING_SEEN as NOTHING_SEEN  # it is one of the statuses of Fired
-from ecs_runbook.firing.watch import Watch, outcome_of, status_of
+from ecs_runbook.firing.watch import Watch
 from ecs_runbook.session import AWS_PACE, Pace
 
 if TYPE_CHECKING:
@@ -51,93 +54,15 @@ _SLACK = timedelta(minutes=10)
 _SOURCE = "ecs-runbook.drill"
 
 
-@dataclass(frozen=True)
-class Fired:
-    """
-    What came of a drill.
-
-    Attributes
-    ----------
-    rule, drill_rule
-        The schedule, and the temporary rule that stood in for it.
-    sent_at
-        When the first event was sent: aware, by the clock of that AWS.
-    event_ids
-        Of the events sent: one, or two if nothing was seen of the first for long.
-    tasks
-        ARNs of the tasks that it started.
-    requested, executed
-        The task definition that the target names, and the revision that ran; None if none did.
-    status
-        Of the tasks: STOPPED, or how far they came in the time given. REFUSED, FAILED TO START, or NOTHING SEEN.
-    exit_code
-        The worst; None if it is not known or nothing ran to its end.
-    refused_code, refused_message
-        AWS's words if the call was refused.
-    error
-        Why a task ended badly, in ECS's words.
-    hint
-        What to do next; empty after a good end.
-    dry_command
-        What ran in place of the container's own command; None for the real task.
-    seconds
-        How long it took, by the clock of that AWS.
-    calls
-        How many calls of AWS's API it took.
-    left_behind
-        The temporary rule, if it could not be removed; else empty.
-    """
-
-    rule: str
-    drill_rule: str
-    sent_at: datetime
-    event_ids: tuple[str, ...]
-    tasks: tuple[str, ...]
-    requested: str
-    executed: int | None
-    status: str
-    exit_code: int | None
-    refused_code: str
-    refused_message: str
-    error: str
-    hint: str
-    dry_command: tuple[str, ...] | None
-    seconds: float
-    calls: int
-    left_behind: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ran to its own end with exit code 0, and nothing is left behind."""
-        return self.status == "STOPPED" and self.exit_code == 0 and not self.error and not self.left_behind
-
-    def _repr_html_(self) -> str:
-        facts = {
-            "schedule": self.rule,
-            "fired through": f"{self.drill_rule} ({'left behind' if self.left_behind else 'removed again'})",
-            "command": " ".join(self.dry_command) if self.dry_command else "the task's own",
-            "requested": self.requested,
-            "executed revision": "none" if self.executed is None else str(self.executed),
-            "status": self.status,
-            "exit code": "none" if self.exit_code is None else str(self.exit_code),
-            "refused": ": ".join(part for part in (self.refused_code, self.refused_message) if part),
-            "error": self.error,
-            "task": ", ".join(self.tasks),
-            "took": f"{self.seconds:.1f} s, {self.calls} API calls",
-            "next": self.hint,
-        }
-        cells = ((name, html.escape(value)) for name, value in facts.items() if value)
-        left = 'style="text-align:left"'
-        rows = (f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in cells)
-        return f"<table>{''.join(rows)}</table>"
-
-
 def fire(
-    rule: str,
+    rule: str = "",
     *,
+    schedule: str = "",
     events: EventBridgeClient,
     ecs: ECSClient,
     cloudtrail: CloudTrailClient,
+    scheduler: Any = None,
+    stepfunctions: Any = None,
     now: Callable[[], datetime],
     pace: Pace = AWS_PACE,
     dry_command: Sequence[str] | None = None,
@@ -151,7 +76,7 @@ def fire(
     random: Callable[[int], str] = secrets.token_hex,
 ) -> Fired:
     """
-    Run what *rule* runs, now, through EventBridge and under the target's own role; wait for how it ends.
+    Run what a rule or a schedule runs, now, through EventBridge and under the target's own role; wait for how it ends.
 
     This runs the real task, unless *dry_command* makes it harmless. A refusal goes to the target's dead-letter queue.
 
@@ -159,8 +84,11 @@ def fire(
     ----------
     rule
         Name of a rule on the default bus with an ECS target. It may be disabled; it is not touched.
-    events, ecs, cloudtrail
-        The clients.
+    schedule
+        Instead of the rule: a schedule of EventBridge Scheduler, ``<group>/<name>`` outside the default group; see
+        :func:`~ecs_runbook.firing.one_time.fire_schedule`.
+    events, ecs, cloudtrail, scheduler, stepfunctions
+        The clients; the last two for a schedule.
     now
         The time by that AWS's clock: ``aws.now``.
     pace
@@ -190,7 +118,7 @@ def fire(
     ------
     EvidenceError
         If there is no such rule (with the nearest names), it has no ECS target, or several and none was named; or if
-        *dry_command* cannot be put into its target.
+        *dry_command* cannot be put into its target. Of a schedule as well.
     AwsError
         If AWS refuses a step of the drill itself.
 
@@ -205,16 +133,33 @@ def fire(
     Source: AWS docs, EventBridge: a new rule "might not be immediately invoked"; events are delivered at least once.
     Whether EventBridge goes on with retries of a rule that is deleted is not verified.
     """
+    if schedule:
+        return fire_schedule(
+            schedule,
+            scheduler=scheduler,
+            ecs=ecs,
+            cloudtrail=cloudtrail,
+            stepfunctions=stepfunctions,
+            now=now,
+            pace=pace,
+            dry_command=dry_command,
+            settle_seconds=settle_seconds,
+            timeout_seconds=timeout_seconds,
+            iam=iam,
+            progress=progress,
+            sleep=sleep,
+            random=random,
+        )
     ask = Asking()
     clear_leftovers(events=events, now=now, ask=ask)
     target = choose(read_rule(rule, events=events, ask=ask), target_id)
     copied = _copy(target, dry_command, ecs, ask)
     settle = pace.settle_seconds if settle_seconds is None else settle_seconds
     patience = pace.patience_seconds if timeout_seconds is None else timeout_seconds
-    tell = _teller(progress, rule)
+    tell = teller(progress, rule)
     name, began = drill_name(rule, random(4)), now()
     until = began + timedelta(seconds=settle + patience) + _SLACK
-    watch = Watch(name, target, ecs, cloudtrail, ask, pace)
+    watch = Watch(started_by(name), target, ecs, cloudtrail, ask, pace)
     with _temporary_rule(name, rule, copied, events, ask, until) as standing:
         tell(0.1, f"{name} is there; waiting {settle:.0f} s until it is heeded")
         sleep(settle)
@@ -224,13 +169,13 @@ def fire(
         while not watch.look(sent, waited) and waited < patience:
             if resend_seconds is not None and waited >= resend_seconds and len(event_ids) == 1 and not watch.tasks:
                 event_ids.append(_send(name, rule, events, ask))
-            tell(min(0.3 + 0.6 * waited / patience, 0.9), f"event sent; {status_of(watch.tasks, None).lower()}")
+            tell(min(0.3 + 0.6 * waited / patience, 0.9), f"event sent; {watch.status.lower()}")
             sleep(pace.poll_seconds)
             waited += pace.poll_seconds
-    outcome = outcome_of(watch)
+    outcome = watch.outcome()
     tell(1.0, outcome["status"])
     if outcome["status"] == NOTHING_SEEN:
-        outcome["hint"] += _about_trust(target.role, iam, ask)
+        outcome["hint"] += about_trust(target.role, "rule", iam, ask)
     if standing.left_behind:
         kept = f"Rule {name} could not be removed: {standing.left_behind} clear_leftovers does it later."
         outcome["hint"] = f"{kept} {outcome['hint']}".strip()
@@ -303,62 +248,6 @@ def clear_leftovers(*, events: EventBridgeClient, now: Callable[[], datetime], a
     for name in dead:
         _remove(name, events, ask)
     return dead
-
-
-def with_dry_command(text: str, containers: Sequence[str], command: Sequence[str]) -> str:
-    """
-    Return a target's Input with *command* in place of the containers' own; what else it overrides stays.
-
-    Parameters
-    ----------
-    text
-        The Input, a TaskOverride of RunTask as JSON; or empty.
-    containers
-        Names of the containers to override.
-    command
-        The command.
-
-    Raises
-    ------
-    EvidenceError
-        If the Input is not a JSON object.
-
-    Examples
-    --------
-    >>> with_dry_command('{"cpu": "512"}', ["main"], ["true"])
-    '{"cpu": "512", "containerOverrides": [{"name": "main", "command": ["true"]}]}'
-    """
-    try:
-        override = json.loads(text or "{}")
-        overrides = {one["name"]: dict(one) for one in override.get("containerOverrides", [])}
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise EvidenceError(
-            "dry_command cannot be put into the target's Input: it is no TaskOverride in JSON.",
-            hint="Fire without dry_command, or mend the Input.",
-        ) from error
-    for name in containers:
-        overrides[name] = overrides.get(name, {"name": name}) | {"command": list(command)}
-    return json.dumps(override | {"containerOverrides": list(overrides.values())})
-
-
-def rules_in_trust(trust: Mapping[str, Any]) -> list[str]:
-    """
-    Return the ``aws:SourceArn`` values that a role's trust policy asks of who assumes it.
-
-    Examples
-    --------
-    >>> rules_in_trust({"Statement": {"Effect": "Allow", "Condition": {
-    ...     "ArnEquals": {"aws:SourceArn": "arn:aws:events:eu-west-1:111122223333:rule/nightly"}}}})
-    ['arn:aws:events:eu-west-1:111122223333:rule/nightly']
-    """
-    statements = trust.get("Statement", [])
-    found: list[str] = []
-    for statement in [statements] if isinstance(statements, Mapping) else statements:
-        for wanted in statement.get("Condition", {}).values():
-            for key, values in wanted.items():
-                if key.lower() == "aws:sourcearn":
-                    found += [values] if isinstance(values, str) else values
-    return found
 
 
 @dataclass
@@ -445,19 +334,3 @@ def _send(name: str, of: str, events: EventBridgeClient, ask: Asking) -> str:
 
 def _source(name: str) -> str:
     return f"{_SOURCE}.{name}"
-
-
-def _about_trust(role: str, iam: IAMClient | None, ask: Asking) -> str:
-    """Return what the trust of the target's role says about rules, if it may be read."""
-    if iam is None or not role:
-        return ""
-    try:
-        told = ask("iam:GetRole", iam.get_role, RoleName=role.rpartition("/")[2])
-    except AwsError as error:
-        return f" The trust of {role} could not be read: iam:GetRole: {error.code}."
-    named = rules_in_trust(told["Role"].get("AssumeRolePolicyDocument", {}))
-    return f" And it does: {role} trusts {', '.join(named)} alone." if named else f" {role} names no rule in its trust."
-
-
-def _teller(progress: Bars | None, rule: str) -> Callable[[float, str], None]:
-    return (lambda done, note: progress.row(rule, done, note)) if progress else (lambda _done, _note: None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.tasks import Task, read_task
 
@@ -19,6 +20,9 @@ ABORTED = "aborted"
 NO_TASK = "AmazonECS.Unknown"
 """The answer held ``failures[]``. Source: AWS docs, Step Functions, Amazon ECS integration (verified)."""
 
+MOST_A_PAGE = 1000
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_TRY = frozenset(
     {
         "TaskStarted",
@@ -122,6 +126,13 @@ class Execution:
     error: str = ""
     cause: str = ""
 
+    def given_to(self, name: str) -> bool:
+        """Say whether *name* stands in the input that it was started with."""
+        begun: Mapping[str, Any] = next(
+            (event for event in self.raw.get("events", ()) if event.get("type") == "ExecutionStarted"), {}
+        )
+        return name in str(_details(begun).get("input") or "")
+
 
 def read_execution(told: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Execution:
     """
@@ -173,6 +184,39 @@ def read_execution(told: Mapping[str, Any], events: Sequence[Mapping[str, Any]])
         error=str(ended.get("error") or ""),
         cause=str(ended.get("cause") or ""),
     )
+
+
+def listed(machine: str, *, since: datetime, sfn: Any, ask: Asking) -> Iterator[Mapping[str, Any]]:
+    """
+    Yield the executions of *machine* that began since then, as ListExecutions tells them, newest first.
+
+    Needs ``states:ListExecutions``.
+    """
+    pages = ask.pages("states:ListExecutions", sfn.list_executions, stateMachineArn=machine, maxResults=MOST_A_PAGE)
+    for page in pages:
+        for one in page.get("executions", []):
+            if began(one) >= since:
+                yield one
+            elif (stopped := moment(one.get("stopDate"))) is not None and stopped < since:
+                return  # all that ended and follow ended before this one
+
+
+def events_of(execution: str, *, sfn: Any, ask: Asking) -> Iterator[Mapping[str, Any]]:
+    """Yield the events of an execution's history, oldest first. Needs ``states:GetExecutionHistory``."""
+    pages = ask.pages(
+        "states:GetExecutionHistory",
+        sfn.get_execution_history,
+        executionArn=execution,
+        maxResults=MOST_A_PAGE,
+        includeExecutionData=True,
+    )
+    for page in pages:
+        yield from page.get("events", [])
+
+
+def began(one: Mapping[str, Any]) -> datetime:
+    """Return when an execution of ListExecutions began."""
+    return moment(one.get("startDate")) or _LONG_AGO
 
 
 def described_task(told: object) -> Mapping[str, Any]:

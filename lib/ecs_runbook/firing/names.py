@@ -120,6 +120,37 @@ def drill_name(rule: str, random: str) -> str:
     return f"{drill_prefix(rule)}{random}"
 
 
+def schedule_drill_prefix(label: str) -> str:
+    """
+    Return how the names of all drills of a schedule begin; *label* is ``<group>/<name>``.
+
+    Examples
+    --------
+    >>> schedule_drill_prefix("default/nightly")
+    'ecsrb-ec737c-'
+    """
+    return f"{DRILL_PREFIX}{hashlib.sha256(label.encode()).hexdigest()[:6]}-"
+
+
+def schedule_drill_name(label: str, random: str) -> str:
+    """
+    Return the name of the temporary schedule of one drill: 19 characters, so that ``startedBy`` holds all of it.
+
+    Parameters
+    ----------
+    label
+        The schedule that is drilled, as ``<group>/<name>``.
+    random
+        Six characters that no other drill has.
+
+    Examples
+    --------
+    >>> schedule_drill_name("default/nightly", "0a1b2c"), len(schedule_drill_name("default/nightly", "0a1b2c"))
+    ('ecsrb-ec737c-0a1b2c', 19)
+    """
+    return f"{schedule_drill_prefix(label)}{random}"
+
+
 def is_drill_of(started: str, rule: str) -> bool:
     """
     Say whether a task's ``startedBy`` is that of a drill of *rule*.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
 from ecs_runbook.errors import AwsError, EvidenceError, SpecError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.firing.names import STARTED_BY_LENGTH
+from ecs_runbook.firing.machines import Machine, machine_of, read_machine
+from ecs_runbook.firing.names import DRILL_PREFIX, STARTED_BY_LENGTH, schedule_drill_prefix
 from ecs_runbook.firing.rules import Rule, Target
 from ecs_runbook.wanted.schedule import zone_named
 
@@ -34,10 +35,16 @@ class Schedule(Rule):
         Its schedule group.
     zone
         The zone that its expression is read in.
+    machine
+        The state machine that it starts, which runs the task; None if it runs the task itself.
+    told
+        What GetSchedule told.
     """
 
     group: str = DEFAULT_GROUP
     zone: str = "UTC"
+    machine: Machine | None = None
+    told: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def label(self) -> str:
@@ -59,9 +66,26 @@ def started_by(schedule: str) -> str:
     return f"{STARTED_BY_PREFIX}{schedule}"[:STARTED_BY_LENGTH]
 
 
-def read_schedule(name: str, *, scheduler: Any, ask: Asking | None = None) -> Schedule:
+def is_drill(started: str, label: str) -> bool:
+    """
+    Say whether a task's ``startedBy`` is that of a drill of the schedule *label*, ``<group>/<name>``.
+
+    Examples
+    --------
+    >>> is_drill("chronos-schedule/ecsrb-ec737c-0a1b2c", "default/nightly")
+    True
+    >>> is_drill("chronos-schedule/nightly", "default/nightly")
+    False
+    """
+    return started.startswith(f"{STARTED_BY_PREFIX}{schedule_drill_prefix(label)}")
+
+
+def read_schedule(name: str, *, scheduler: Any, sfn: Any = None, ask: Asking | None = None) -> Schedule:
     """
     Return the schedule *name*, or ``<group>/<name>`` if it is not in the default group.
+
+    With a Step Functions client *sfn*, also one that starts a state machine which runs an ECS task: its target is that
+    task, under the schedule's own role.
 
     Raises
     ------
@@ -72,7 +96,8 @@ def read_schedule(name: str, *, scheduler: Any, ask: Asking | None = None) -> Sc
 
     Notes
     -----
-    Needs ``scheduler:GetSchedule``; ``scheduler:ListSchedules`` when the name is unknown.
+    Needs ``scheduler:GetSchedule``; ``scheduler:ListSchedules`` when the name is unknown;
+    ``states:DescribeStateMachine`` for a state machine.
     """
     ask = ask or Asking()
     group, _, own = name.rpartition("/")
@@ -85,11 +110,23 @@ def read_schedule(name: str, *, scheduler: Any, ask: Asking | None = None) -> Sc
             f"schedule = {name!r}: there is no such schedule in the group {group or DEFAULT_GROUP!r}.",
             hint=_nearest(own, scheduler, ask),
         ) from error
+    machine = machine_of(schedule.told.get("Target") or {})
+    if machine and sfn is not None:
+        schedule = _of_machine(schedule, read_machine(machine, sfn=sfn, ask=ask))
     if not schedule.targets:
+        what = f"it starts {machine}, which does" if machine else "it does"
         raise EvidenceError(
-            f"schedule = {name!r}: it does not run an ECS task.", hint="Name a schedule whose target is RunTask."
+            f"schedule = {name!r}: {what} not run an ECS task, as far as can be seen.",
+            hint="Name a schedule whose target is RunTask, or a state machine that runs a task.",
         )
     return schedule
+
+
+def _of_machine(schedule: Schedule, machine: Machine) -> Schedule:
+    target = schedule.told.get("Target") or {}
+    role = str(target.get("RoleArn", ""))
+    targets = (Target("target", machine.cluster, role, machine.requested, target),) if machine.requested else ()
+    return replace(schedule, machine=machine, targets=targets)
 
 
 def of_ecs(*, scheduler: Any, ask: Asking, prefix: str = "", most: int = MOST_SCHEDULES) -> tuple[list[Schedule], int]:
@@ -121,7 +158,8 @@ def same_cut(mine: Schedule, *, scheduler: Any, ask: Asking) -> list[Rule]:
     """Return the other schedules whose tasks carry the same ``startedBy``, whatever their group."""
     # A short name is never cut, but another group may have a schedule of that very name.
     found, _ = of_ecs(scheduler=scheduler, ask=ask, prefix=mine.name[:_CUT])
-    return [one for one in found if one.arn != mine.arn and started_by(one.name) == started_by(mine.name)]
+    same = started_by(mine.name)
+    return [one for one in found if one.arn != mine.arn and started_by(one.name) == same]
 
 
 def same_role(mine: Schedule, *, scheduler: Any, ask: Asking) -> list[Rule]:
@@ -137,7 +175,8 @@ def same_role(mine: Schedule, *, scheduler: Any, ask: Asking) -> list[Rule]:
     if more:
         raise EvidenceError(f"{more} schedules were not looked at.")
     roles = {target.role for target in mine.targets}
-    return [one for one in found if one.arn != mine.arn and roles & {target.role for target in one.targets}]
+    others = (one for one in found if one.arn != mine.arn and not one.name.startswith(DRILL_PREFIX))
+    return [one for one in others if roles & {target.role for target in one.targets}]
 
 
 def _described(name: str, group: str, *, scheduler: Any, ask: Asking) -> Schedule:
@@ -175,6 +214,7 @@ def read(told: Mapping[str, Any]) -> Schedule:
         targets=targets,
         group=str(told.get("GroupName") or DEFAULT_GROUP),
         zone=str(told.get("ScheduleExpressionTimezone") or "UTC"),
+        told=told,
     )
 
 

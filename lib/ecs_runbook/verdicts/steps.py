@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecs_runbook.evidence.revisions import latest_at
-from ecs_runbook.firing.drill import NOTHING_SEEN
+from ecs_runbook.firing.calls import FAILED_TO_START
+from ecs_runbook.firing.watch import NOTHING_SEEN, SKIPPED
 from ecs_runbook.verdicts.verdict import Check
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ecs_runbook.firing.drill import Fired
+    from ecs_runbook.firing.fired import Fired
     from ecs_runbook.firing.revision import Registered
     from ecs_runbook.terraform.run import Applied, Plan
     from ecs_runbook.wanted.spec import Spec
@@ -111,19 +112,20 @@ def judge_fired(fired: Fired, known: pd.DataFrame) -> list[Check]:
     Returns
     -------
     list of Check
-        ``drill-started``: NG if AWS refused, SKIP if nothing was seen. ``drill-latest``: NG if an older revision ran
+        ``drill-started``: NG if AWS refused, SKIP if nothing was seen, or if the state machine left it out because the
+        task runs already. ``drill-latest``: NG if an older revision ran
         than the latest when it was sent.
-        ``drill-succeeded``: NG if it did not end by itself with 0, SKIP if it has not ended. ``drill-cleared``: NG if
-        the temporary rule is still there.
+        ``drill-succeeded``: NG if it did not end by itself with 0, SKIP if it has not ended; of several attempts the
+        last counts. ``drill-cleared``: NG if the temporary rule or schedule is still there.
     """
     checks = [_started(fired)]
     if fired.tasks:
         checks += [_took_the_latest(fired, latest_at(known, fired.sent_at)), _ended(fired)]
     if fired.left_behind:
-        because = f"the temporary rule {fired.left_behind} could not be removed"
+        because = f"the temporary {fired.kind} {fired.left_behind} could not be removed"
         mend = fired.hint or "30_fire removes it, once its time is up."
         return [*checks, Check("drill-cleared", fired.rule, "NG", because, mend)]
-    return [*checks, Check("drill-cleared", fired.rule, "OK", "the temporary rule is removed")]
+    return [*checks, Check("drill-cleared", fired.rule, "OK", f"the temporary {fired.kind} is removed")]
 
 
 def judge_gone(left: pd.DataFrame, subject: str) -> list[Check]:
@@ -159,7 +161,11 @@ def _active(revisions: pd.DataFrame) -> set[int]:
 
 def _started(fired: Fired) -> Check:
     if fired.tasks:
-        return Check("drill-started", fired.rule, "OK", f"EventBridge started {fired.requested}, as the target's role")
+        who = "EventBridge" if fired.kind == "rule" else "Scheduler"
+        what = f"the state machine, which ran {fired.requested}" if fired.execution else fired.requested
+        return Check("drill-started", fired.rule, "OK", f"{who} started {what}, as the target's role")
+    if fired.status == SKIPPED:
+        return Check("drill-started", fired.rule, "SKIP", "its task runs already, so no other was started", fired.hint)
     if fired.status == NOTHING_SEEN:
         return Check("drill-started", fired.rule, "SKIP", "no trace of it was seen in the time given", fired.hint)
     because = ": ".join(part for part in (fired.refused_code, fired.refused_message) if part) or fired.status
@@ -178,11 +184,18 @@ def _took_the_latest(fired: Fired, latest: int | None) -> Check:
 
 
 def _ended(fired: Fired) -> Check:
+    if fired.status == FAILED_TO_START:  # after attempts that did start
+        because = f"attempt {fired.attempts}, the last, started nothing: {fired.refused_code}: {fired.refused_message}"
+        return Check(
+            "drill-succeeded", fired.rule, "NG", because, fired.hint or "50_explain_failure says what mends it."
+        )
     if fired.status != "STOPPED":
         because = f"it is {fired.status} and has not ended in the time given"
         return Check("drill-succeeded", fired.rule, "SKIP", because, "Open 40_prove when it has.")
     if fired.exit_code == 0 and not fired.error:
-        return Check("drill-succeeded", fired.rule, "OK", "it ended with exit code 0")
+        at = f", at attempt {fired.attempts}" if fired.attempts > 1 else ""
+        return Check("drill-succeeded", fired.rule, "OK", f"it ended with exit code 0{at}")
     code = "no exit code" if fired.exit_code is None else f"exit code {fired.exit_code}"
-    because = f"it ended with {code}" + (f": {fired.error}" if fired.error else "")
+    after = f" after {fired.attempts} attempts" if fired.attempts > 1 else ""
+    because = f"it ended with {code}{after}" + (f": {fired.error}" if fired.error else "")
     return Check("drill-succeeded", fired.rule, "NG", because, fired.hint or "Look at the task's log.")

@@ -1,0 +1,310 @@
+"""Schedules on the local AWS: fired now, run at their minute, tried again by a state machine; its clock is moved."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ecs_runbook.errors import EvidenceError
+from ecs_runbook.firing.drill import fire
+from ecs_runbook.firing.one_time import clear_schedule_leftovers, schedule_leftovers
+from ecs_runbook.local_aws import process
+from ecs_runbook.session import Pace, connect
+from ecs_runbook.verdicts.steps import judge_fired
+
+BEGIN = datetime(2027, 1, 4, 9, tzinfo=UTC)
+SERVICES = ("ecs", "events", "cloudtrail", "scheduler", "stepfunctions", "iam")
+GROUP = "batch"
+PACE = Pace(settle_seconds=0, poll_seconds=5, lookups_per_second=1000, patience_seconds=1800, published_rates=False)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("local-aws")
+    server = process.start(folder)
+    process.clock(server, freeze=True)
+    process.clock(server, to=BEGIN)
+    yield server
+    process.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def aws(server):
+    aws = connect("local", endpoint=server.url)
+    aws.client("scheduler").create_schedule_group(Name=GROUP)
+    return aws
+
+
+def allow(action, resource):
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+class Yard:
+    """Makes families, roles, schedules and state machines."""
+
+    def __init__(self, aws):
+        self.aws = aws
+        self.cluster = f"arn:aws:ecs:{aws.region}:{aws.account}:cluster/default"
+
+    def role(self, name, service, *statements, source=""):
+        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        if source:
+            trust["Condition"] = {"StringEquals": {"aws:SourceArn": source}}
+        iam = self.aws.client("iam")
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        if statements:
+            iam.put_role_policy(RoleName=name, PolicyName="may", PolicyDocument=document)
+        return f"arn:aws:iam::{self.aws.account}:role/{name}"
+
+    def family(self, name, environment=()):
+        self.aws.client("ecs").register_task_definition(
+            family=name,
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            executionRoleArn=self._execution(name),
+            containerDefinitions=[
+                {"name": "main", "image": "app:1", "environment": [{"name": n, "value": v} for n, v in environment]}
+            ],
+        )
+        return f"arn:aws:ecs:{self.aws.region}:{self.aws.account}:task-definition/{name}"
+
+    def _execution(self, name):
+        try:
+            return self.role(f"{name}-execution", "ecs-tasks.amazonaws.com")
+        except self.aws.client("iam").exceptions.EntityAlreadyExistsException:
+            return f"arn:aws:iam::{self.aws.account}:role/{name}-execution"
+
+    def network(self):
+        return {"awsvpcConfiguration": {"Subnets": ["subnet-0a1a1a1a1a1a1a1a1"]}}
+
+    def may_run(self, family, may=":*"):
+        execution = f"arn:aws:iam::{self.aws.account}:role/{family.rpartition('/')[2]}-execution"
+        return allow("ecs:RunTask", family + may), allow("iam:PassRole", execution)
+
+    def schedule(self, name, target, *statements, expression="cron(0 17 * * ? *)", **more):
+        """Its role trusts Scheduler for the schedule's group alone, as AWS advises."""
+        group = f"arn:aws:scheduler:{self.aws.region}:{self.aws.account}:schedule-group/{GROUP}"
+        role = self.role(f"{name}-schedule", "scheduler.amazonaws.com", *statements, source=group)
+        self.aws.client("scheduler").create_schedule(
+            Name=name,
+            GroupName=GROUP,
+            ScheduleExpression=expression,
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=target | {"RoleArn": role},
+            **more,
+        )
+        return f"{GROUP}/{name}"
+
+    def of_a_task(self, name, *, may=":*", environment=(), universal=False, **more):
+        family = self.family(name, environment)
+        target = {
+            "Arn": self.cluster,
+            "EcsParameters": {
+                "TaskDefinitionArn": family,
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": self.network(),
+            },
+        }
+        if universal:
+            network = {"AwsvpcConfiguration": {"Subnets": ["subnet-0a1a1a1a1a1a1a1a1"]}}
+            asked = {"TaskDefinition": family, "LaunchType": "FARGATE", "NetworkConfiguration": network}
+            target = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": json.dumps(asked)}
+        return self.schedule(name, target, *self.may_run(family, may), **more)
+
+    def of_a_machine(self, name, *, environment=(), retry=(), start=True, given=None, **more):
+        family = self.family(name, environment)
+        run = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::ecs:runTask.sync",
+            "Parameters": {
+                "Cluster": self.cluster,
+                "TaskDefinition": family,
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-0a1a1a1a1a1a1a1a1"]}},
+            },
+            "Retry": list(retry),
+            "End": True,
+        }
+        rule = "arn:aws:events:*:*:rule/StepFunctionsGetEventsForECSTaskRule"
+        role = self.role(
+            f"{name}-machine",
+            "states.amazonaws.com",
+            *self.may_run(family),
+            allow(["ecs:StopTask", "ecs:DescribeTasks"], "*"),
+            allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], rule),
+        )
+        machine = self.aws.client("stepfunctions").create_state_machine(
+            name=name, roleArn=role, definition=json.dumps({"StartAt": "Run", "States": {"Run": run}})
+        )["stateMachineArn"]
+        target = {"Arn": machine} | ({} if given is None else {"Input": json.dumps(given)})
+        return self.schedule(name, target, *([allow("states:StartExecution", machine)] if start else []), **more)
+
+
+@pytest.fixture(scope="module")
+def yard(aws):
+    return Yard(aws)
+
+
+@pytest.fixture
+def drill(aws, server):
+    """Fire a schedule; waiting moves the clock that stands still."""
+
+    def sleep(seconds):
+        process.clock(server, advance=seconds)
+
+    def run(schedule, **more):
+        options = {"now": aws.now, "pace": PACE, "sleep": sleep} | more
+        return fire(schedule=schedule, **options, **aws.clients(*SERVICES))
+
+    return run
+
+
+def standing(aws):
+    return [one["Name"] for one in aws.client("scheduler").list_schedules(NamePrefix="ecsrb-")["Schedules"]]
+
+
+@pytest.mark.parametrize("universal", [False, True])
+def test_a_drill_runs_what_the_schedule_runs_in_its_group_and_leaves_nothing(aws, yard, drill, universal):
+    name = f"fired-{'universal' if universal else 'templated'}"
+    label = yard.of_a_task(name, universal=universal)
+    fired = drill(label)
+    assert (fired.status, fired.exit_code, fired.executed, fired.requested) == ("STOPPED", 0, 1, name)
+    assert (fired.rule, fired.kind, fired.ok) == (label, "schedule", True)
+    (task,) = aws.client("ecs").describe_tasks(tasks=list(fired.tasks))["tasks"]
+    assert task["startedBy"] == f"chronos-schedule/{fired.drill_rule.partition('/')[2]}"
+    assert standing(aws) == []
+    assert {check.status for check in judge_fired(fired, _revisions(aws, name))} == {"OK"}
+
+
+def _revisions(aws, family):
+    from ecs_runbook.evidence.revisions import revisions
+
+    return revisions(family, ecs=aws.client("ecs"))
+
+
+def test_a_disabled_schedule_is_fired_all_the_same_and_stays_disabled(aws, yard, drill):
+    label = yard.of_a_task("asleep", State="DISABLED")
+    assert drill(label).status == "STOPPED"
+    assert aws.client("scheduler").get_schedule(Name="asleep", GroupName=GROUP)["State"] == "DISABLED"
+
+
+@pytest.mark.parametrize("universal", [False, True])
+def test_a_dry_command_reaches_the_task_and_the_schedule_keeps_its_own(aws, yard, drill, universal):
+    name = f"harmless-{universal}".lower()
+    fired = drill(yard.of_a_task(name, universal=universal), dry_command=["true"])
+    (task,) = aws.client("ecs").describe_tasks(tasks=list(fired.tasks))["tasks"]
+    (override,) = task["overrides"]["containerOverrides"]
+    assert (override["name"], override["command"]) == ("main", ["true"])
+    target = aws.client("scheduler").get_schedule(Name=name, GroupName=GROUP)["Target"]
+    assert "ommand" not in target.get("Input", "")
+
+
+def test_a_role_that_allows_the_bare_family_alone_is_refused_in_awss_words(yard, drill):
+    fired = drill(yard.of_a_task("bare", may=""))
+    assert (fired.status, fired.refused_code, fired.tasks) == ("REFUSED", "AccessDenied", ())
+    assert "is not authorized to perform: ecs:RunTask on resource: " in fired.refused_message
+    assert "task-definition/bare:1 because" in fired.refused_message
+    assert fired.hint == "CloudTrail's record of it leaves the schedule out, so it is told by role and time."
+
+
+def test_a_state_machine_is_fired_through_its_schedule_and_each_attempt_is_told(aws, yard, drill):
+    retry = [{"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 30, "MaxAttempts": 2, "BackoffRate": 2}]
+    label = yard.of_a_machine("tried-again", environment=[("LOCAL_AWS_EXIT_CODE", "3")], retry=retry)
+    fired = drill(label)
+    assert (fired.status, fired.exit_code, fired.attempts, len(fired.tasks)) == ("STOPPED", 3, 3, 3)
+    assert fired.error == "States.TaskFailed: EssentialContainerExited: Essential container in task exited"
+    assert ":execution:tried-again:" in fired.execution
+    checks = {check.id: check for check in judge_fired(fired, _revisions(aws, "tried-again"))}
+    assert checks["drill-started"].because == (
+        "Scheduler started the state machine, which ran tried-again, as the target's role"
+    )
+    assert checks["drill-succeeded"].status == "NG"
+    assert "it ended with exit code 3 after 3 attempts" in checks["drill-succeeded"].because
+    assert standing(aws) == []
+
+
+def test_an_execution_that_somebody_else_starts_meanwhile_is_not_taken_for_the_drills(aws, yard, server):
+    label = yard.of_a_machine("shared", given={"note": "mine"})
+    machine = aws.client("scheduler").get_schedule(Name="shared", GroupName=GROUP)["Target"]["Arn"]
+    others = []
+
+    def sleep(seconds):
+        if not others:
+            others.append(aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"])
+        process.clock(server, advance=seconds)
+
+    fired = fire(schedule=label, now=aws.now, pace=PACE, sleep=sleep, **aws.clients(*SERVICES))
+    assert fired.status == "STOPPED"
+    assert fired.execution not in others
+    told = aws.client("stepfunctions").describe_execution(executionArn=fired.execution)
+    assert json.loads(told["input"]) == {"note": "mine", "ecs-runbook-drill": fired.drill_rule.partition("/")[2]}
+
+
+def test_a_role_that_may_not_start_the_machine_is_refused_in_awss_words(yard, drill):
+    fired = drill(yard.of_a_machine("not-mine", start=False))
+    assert (fired.status, fired.tasks) == ("REFUSED", ())
+    assert fired.refused_code.startswith("AccessDenied")
+    assert "is not authorized to perform: states:StartExecution on resource: " in fired.refused_message
+
+
+def test_a_state_machine_takes_no_dry_command_and_says_so_before_anything_is_made(aws, yard, drill):
+    label = yard.of_a_machine("no-command")
+    with pytest.raises(EvidenceError) as refused:
+        drill(label, dry_command=["true"])
+    assert str(refused.value) == (
+        "dry_command = ['true']: the task is run by the state machine no-command, which takes no command from who"
+        " starts it. Fire without dry_command: that runs the real task, and its attempts."
+    )
+    assert standing(aws) == []
+
+
+def test_an_interrupted_drill_leaves_no_schedule(aws, yard):
+    def interrupt(_seconds):
+        raise KeyboardInterrupt
+
+    label = yard.of_a_task("interrupted")
+    with pytest.raises(KeyboardInterrupt):
+        fire(schedule=label, now=aws.now, pace=PACE, sleep=interrupt, **aws.clients(*SERVICES))
+    assert standing(aws) == []
+
+
+def test_what_a_killed_drill_left_is_cleared_once_its_time_is_up_and_nothing_else(aws, yard, server):
+    label = yard.of_a_task("killed")
+    scheduler = aws.client("scheduler")
+    target = scheduler.get_schedule(Name="killed", GroupName=GROUP)["Target"]
+    until = aws.now() + timedelta(minutes=20)
+    common = {
+        "GroupName": GROUP,
+        "ScheduleExpression": f"at({until + timedelta(days=300):%Y-%m-%dT%H:%M:%S})",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": target,
+    }
+    words = f"A drill of {label} by the ECS runbook, over at {until:%Y-%m-%dT%H:%M:%SZ}"
+    scheduler.create_schedule(Name="ecsrb-000000-000000", Description=words, **common)
+    scheduler.create_schedule(Name="ecsrb-somebody-elses", Description="kept", **common)
+    found = schedule_leftovers(scheduler=scheduler, now=aws.now)
+    assert found[["drill_schedule", "schedule", "dead"]].values.tolist() == [
+        [f"{GROUP}/ecsrb-000000-000000", label, False]
+    ]
+    assert clear_schedule_leftovers(scheduler=scheduler, now=aws.now) == []
+    process.clock(server, advance="21m")
+    assert clear_schedule_leftovers(scheduler=scheduler, now=aws.now) == [f"{GROUP}/ecsrb-000000-000000"]
+    assert standing(aws) == ["ecsrb-somebody-elses"]
+    scheduler.delete_schedule(Name="ecsrb-somebody-elses", GroupName=GROUP)
+
+
+def test_an_unknown_schedule_is_named_with_the_nearest_and_one_of_no_task_is_refused(aws, yard, drill):
+    yard.of_a_task("nearly")
+    with pytest.raises(EvidenceError) as unknown:
+        drill(f"{GROUP}/nearyl")
+    assert str(unknown.value).startswith(
+        f"schedule = '{GROUP}/nearyl': there is no such schedule in the group 'batch'."
+    )
+    assert "nearly" in str(unknown.value)
+    queue = {"Arn": f"arn:aws:sqs:{aws.region}:{aws.account}:q"}
+    label = yard.schedule("letters", queue, allow("sqs:SendMessage", "*"))
+    with pytest.raises(EvidenceError, match="it does not run an ECS task, as far as can be seen"):
+        drill(label)
