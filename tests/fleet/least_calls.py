@@ -32,6 +32,7 @@ def least_calls(account: Account, *, roles: int) -> Counter[str]:
             "scheduler:ListSchedules": ceil((len(schedules) + account.others // 2) / LIST_PAGE),
             "scheduler:GetSchedule": len(schedules),
             "states:DescribeStateMachine": sum(one.through for one in entries),
+            "states:ListExecutions": sum(one.through and one.again for one in entries),
             "ecs:DescribeTaskDefinition": len(_definitions(entries)),
             "ecs:DescribeClusters": ceil(len(clusters) / LIST_PAGE),
             "ecs:ListAccountSettings": 1,

@@ -66,6 +66,7 @@ class Entry:
     policy: list[dict[str, Any]]
     cluster: str
     through: bool = False
+    again: bool = False  # its state machine runs the task again if it failed, and not at all while one runs
     universal: bool = False
     fault: str = ""
     found: frozenset[str] = frozenset()
@@ -228,15 +229,34 @@ class Yard:
         return self.arn("sqs", name)
 
     def machine(self, entry: Entry, role: str) -> str:
-        """A state machine that does nothing but run the entry's task."""
+        """A state machine that does nothing but run the entry's task; or one that runs it again, or not at all."""
         run = {name: value for name, value in entry.run.items() if name not in {"TaskDefinitionArn", "Tags"}}
         asked = {"Cluster": entry.cluster, "TaskDefinition": entry.definition, **_pascal(run)}
         task = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": asked, "End": True}
-        definition = json.dumps({"StartAt": "Run", "States": {"Run": task}})
+        states = self._again(entry, task) if entry.again else {"Run": task}
         made = self.client("stepfunctions").create_state_machine(
-            name=f"machine-{entry.place}-{entry.name}", definition=definition, roleArn=role
+            name=f"machine-{entry.place}-{entry.name}",
+            definition=json.dumps({"StartAt": next(iter(states)), "States": states}),
+            roleArn=role,
         )
         return made["stateMachineArn"]
+
+    def _again(self, entry: Entry, task: dict[str, Any]) -> dict[str, Any]:
+        running = {"Cluster": entry.cluster, "Family": entry.family.name, "DesiredStatus": "RUNNING"}
+        found = {"Variable": "$.tasks.TaskArns[0]", "IsPresent": True, "Next": "Skipped"}
+        starting = {"ErrorEquals": ["AmazonECS.Unknown", "ECS.ThrottlingException"], "MaxAttempts": 2}
+        return {
+            "Look": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:ecs:listTasks",
+                "Parameters": running,
+                "ResultPath": "$.tasks",
+                "Next": "Skip?",
+            },
+            "Skip?": {"Type": "Choice", "Choices": [found], "Default": "Run"},
+            "Skipped": {"Type": "Succeed"},
+            "Run": task | {"Retry": [starting | {"IntervalSeconds": 30, "BackoffRate": 2.0}]},
+        }
 
 
 def _pascal(value: Any) -> Any:
@@ -335,6 +355,7 @@ def _entry(
         place, owner = chance.choice(BUSES), {"EventPattern": json.dumps(pattern)}
     entry = Entry(kind, name, place, family, owner, run, target, policy, cluster)
     entry.through = chance.random() < 0.03
+    entry.again = number % 2 == 0
     entry.universal = kind == "schedule" and not entry.through and chance.random() < 0.1
     if kind != "event rule" and chance.random() < 0.1:
         override = {"containerOverrides": [{"name": "main", "command": ["true"]}]}
@@ -390,9 +411,10 @@ def _target(yard: Yard, entry: Entry) -> dict[str, Any]:
 def _machines(yard: Yard, entry: Entry) -> list[dict[str, Any]]:
     """What the role of a state machine may that waits for its task: AWS docs, Step Functions, IAM policies for ECS."""
     may = ["ecs:DescribeTasks"] if entry.fault == "machine-cannot-stop" else ["ecs:DescribeTasks", "ecs:StopTask"]
-    tasks = allow(may, "*")
     rule = yard.arn("events", "rule/StepFunctionsGetEventsForECSTaskRule")
-    return [*entry.policy, tasks, allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], rule)]
+    events = allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], rule)
+    look = allow("ecs:ListTasks", "*", {"ArnEquals": {"ecs:cluster": entry.cluster}})
+    return [*entry.policy, allow(may, "*"), events, *([look] if entry.again else [])]
 
 
 def _caller(yard: Yard, entry: Entry, *statements: dict[str, Any]) -> str:

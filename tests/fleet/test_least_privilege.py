@@ -86,6 +86,7 @@ def account(aws):
     def arrange(entries):
         for number, entry in enumerate(entries):
             entry.through, entry.universal, entry.target["Input"] = number == 0, False, ""
+            entry.again = number == 0
             entry.place = "default" if entry.kind == "rule" else entry.place
         entries[1].run["PropagateTags"] = "TASK_DEFINITION"
         entries[1].policy.append(allow("ecs:TagResource", "*"))

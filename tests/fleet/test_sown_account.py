@@ -91,3 +91,14 @@ def test_no_more_is_asked_than_the_api_forces(aws, account, before):
     assert set(made) - set(least) == {"sqs:ReceiveMessage", "ecs:ListTasks", "cloudtrail:LookupEvents"}
     assert [name for name in least if made[name] < least[name]] == []  # it is the least
     assert sum(made[name] for name in least) <= 1.05 * least.total()
+
+
+def test_each_execution_of_a_machine_that_may_run_its_task_again_is_read_once_and_no_other(aws, account, after):
+    machines, sfn = [one for one in account.entries if one.through and one.again], aws.client("stepfunctions")
+    assert machines
+    made = 0
+    for entry in machines:
+        arn = f"arn:aws:states:{aws.region}:{aws.account}:stateMachine:machine-{entry.place}-{entry.name}"
+        made += len(sfn.list_executions(stateMachineArn=arn)["executions"])
+    assert after.calls["states:ListExecutions"] == len(machines)
+    assert after.calls["states:GetExecutionHistory"] == made > 0

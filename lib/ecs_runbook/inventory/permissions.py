@@ -130,6 +130,8 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "sqs:GetQueueUrl",
             "sqs:ReceiveMessage",
             "states:DescribeStateMachine",
+            "states:GetExecutionHistory",
+            "states:ListExecutions",
             "tag:GetResources",
         ),
         "gate": ("ecr:DescribeImages", "logs:DescribeLogGroups"),
