@@ -130,9 +130,11 @@ def test_a_state_machine_a_dead_letter_queue_and_what_is_gone_are_known(world, a
     run = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": True}
     run["Parameters"] = {"Cluster": "default", "TaskDefinition": world.family, "LaunchType": "FARGATE"}
     starter = world.role(trust=trusting("events.amazonaws.com"))
+    runner = world.role(allow("events:*", "*"), trust=trusting("states.amazonaws.com"))
     machine = world.states.create_state_machine(
-        name="nightly", definition=json.dumps({"StartAt": "Run", "States": {"Run": run}}), roleArn=world.runner
+        name="nightly", definition=json.dumps({"StartAt": "Run", "States": {"Run": run}}), roleArn=runner
     )["stateMachineArn"]
+    world.iam.delete_role_policy(RoleName=runner.rpartition("/")[2], PolicyName="inline")
     world.events.put_rule(Name="through", ScheduleExpression="rate(1 day)")
     world.events.put_targets(Rule="through", Targets=[{"Id": "machine", "Arn": machine, "RoleArn": starter}])
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:lost"
@@ -149,11 +151,11 @@ def test_a_state_machine_a_dead_letter_queue_and_what_is_gone_are_known(world, a
     known = facts(places, found)[Place(ACCOUNT, REGION)]
     away, through = found.rows
 
-    assert (through.through, through.role, through.target.role) == (machine, world.runner, starter)
+    assert (through.through, through.role, through.target.role) == (machine, runner, starter)
     assert isinstance(known.permit(through), Permit)
     assert known.deeds[Deed(starter, "states:StartExecution", machine)] == "denied"
-    # the role that runs the task may do no more than that
-    watching = [deed for deed in known.deeds if deed.role == world.runner]
+    # the role that runs the task may do nothing any more
+    watching = [deed for deed in known.deeds if deed.role == runner]
     assert {known.deeds[deed] for deed in watching} == {"denied"}
     assert {deed.action for deed in watching} >= {"ecs:DescribeTasks", "ecs:StopTask", "events:PutRule"}
     assert isinstance(known.resolved(away), Absent)

@@ -7,12 +7,14 @@ import json
 from datetime import timedelta
 
 import pytest
-from local_world import REGION, LocalWorld, allow, arn, refused, trusting
+from local_world import REGION, LocalWorld, allow, arn, document, refused, trusting
 
 from ecs_runbook.local_aws import process
 
 STATES = "states.amazonaws.com"
 SYNC = "arn:aws:states:::ecs:runTask.sync"
+MANAGED_RULE = arn("rule/StepFunctionsGetEventsForECSTaskRule", "events")
+WATCHES = allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], MANAGED_RULE)
 START_FAILURES = {
     "ErrorEquals": ["AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.ServerException"],
     "IntervalSeconds": 30,
@@ -49,6 +51,8 @@ AGAIN = {
     "Pause": {"Type": "Wait", "Seconds": 60, "Next": "Run"},
     "Give up": {"Type": "Fail", "ErrorPath": "$.failed.Error", "CausePath": "$.failed.Cause"},
 }
+TOKEN = {"Name": "TOKEN", "Value.$": "$$.Task.Token"}
+TOLD = {"Overrides": {"ContainerOverrides": [{"Name": "main", "Environment": [TOKEN]}]}}
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +115,10 @@ def made(world):
             **({"End": True} if "Next" not in more else {}),
             **more,
         }
-        granted = [allow("ecs:RunTask", f"{arn(f'task-definition/{family}')}:*"), allow("ecs:StopTask", "*"), *allowed]
-        return Made(world, {"Run": run, **states}, start, family, world.role(*granted, trust=trusting(STATES)))
+        granted = [allow("ecs:RunTask", f"{arn(f'task-definition/{family}')}:*"), allow("ecs:StopTask", "*"), WATCHES]
+        return Made(
+            world, {"Run": run, **states}, start, family, world.role(*granted, *allowed, trust=trusting(STATES))
+        )
 
     return make
 
@@ -244,3 +250,334 @@ def test_a_name_is_taken(world, made):
     world.advance(10)
     with refused("ExecutionAlreadyExists", f"Execution Already Exists: '{first}'"):
         machine.start({"a": 1}, name="night")
+
+
+def test_the_machines_role_must_let_step_functions_in(world):
+    message = (
+        "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the "
+        "provided role."
+    )
+    with refused("AccessDeniedException", message):
+        Made(world, {"Done": {"Type": "Succeed"}}, "Done", "", world.role(WATCHES))
+
+
+def test_a_machine_that_waits_for_ecs_needs_leave_for_the_managed_rule(world):
+    run = {"Type": "Task", "Resource": SYNC, "Parameters": {"TaskDefinition": "x"}, "End": True}
+    role = world.role(allow("events:PutRule", MANAGED_RULE), trust=trusting(STATES))
+    with refused("AccessDeniedException", f"'{role}' is not authorized to create managed-rule."):
+        Made(world, {"Run": run}, "Run", "", role)
+    assert Made(world, {"Run": run | {"Resource": SYNC.removesuffix(".sync")}}, "Run", "", role).arn
+
+
+def test_a_definition_that_leads_nowhere_is_refused(world):
+    definition = {"StartAt": "Run", "States": {"Run": {"Type": "Pass", "Next": "Gone"}}}
+    message = (
+        "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: Gone at /States/Run/Next'"
+    )
+    sfn, role = world.client("stepfunctions"), world.role(trust=trusting(STATES))
+    with refused("InvalidDefinition", message):
+        sfn.create_state_machine(name="nowhere", definition=json.dumps(definition), roleArn=role)
+    checked = sfn.validate_state_machine_definition(definition=json.dumps(definition))
+    assert (checked["result"], [one["code"] for one in checked["diagnostics"]]) == (
+        "FAIL",
+        ["MISSING_TRANSITION_TARGET"],
+    )
+    definition["States"]["Run"] = {"Type": "Pass", "End": True}
+    assert sfn.validate_state_machine_definition(definition=json.dumps(definition))["result"] == "OK"
+
+
+class TestStopped:
+    def test_its_task_is_stopped_with_it(self, world, made):
+        machine = made({}, environment={"LOCAL_AWS_OUTCOME": "hang"})
+        execution = machine.start()
+        world.advance(10)
+        machine.sfn.stop_execution(executionArn=execution, error="Enough", cause="by hand")
+        told = machine.told(execution)
+        assert (told["status"], told["error"], told["cause"]) == ("ABORTED", "Enough", "by hand")
+        world.advance(10)
+        (task,) = world.ecs.list_tasks(family=machine.family, desiredStatus="STOPPED")["taskArns"]
+        assert world.task(task)["stopCode"] == "UserInitiated"
+        (record,) = [one for one in world.trail("StopTask") if task in json.dumps(one)]
+        assert record["userIdentity"]["invokedBy"] == STATES
+        assert machine.kinds(execution)[-2:] == ["TaskStateAborted", "ExecutionAborted"]
+
+    def test_a_role_that_may_not_stop_it_lets_it_run_on(self, world, made):
+        never = allow("ecs:StopTask", "*", effect="Deny")
+        machine = made({}, environment={"LOCAL_AWS_OUTCOME": "hang"}, allowed=[never])
+        execution = machine.start()
+        world.advance(10)
+        machine.sfn.stop_execution(executionArn=execution)
+        world.advance(10)
+        assert len(world.ecs.list_tasks(family=machine.family)["taskArns"]) == 1
+
+    def test_while_it_waits_nothing_comes_after(self, world, made):
+        machine = made({"Later": {"Type": "Wait", "Seconds": 60, "Next": "Run"}}, "Later")
+        execution = machine.start()
+        world.advance(30)
+        machine.sfn.stop_execution(executionArn=execution)
+        world.advance("1h")
+        assert machine.definitions() == []
+        assert machine.told(execution)["status"] == "ABORTED"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_a_timeout_does_to_the_task_can_be_set(world, made, stopped):
+    process.settings(world.server, stop_timed_out=stopped)
+    machine = made({}, environment={"LOCAL_AWS_OUTCOME": "hang"}, TimeoutSeconds=60)
+    machine.start()
+    world.advance(90)
+    assert len(world.ecs.list_tasks(family=machine.family)["taskArns"]) == (0 if stopped else 1)
+
+
+def test_a_timeout_of_the_whole_execution_has_neither_error_nor_cause(world):
+    sfn, role = world.client("stepfunctions"), world.role(trust=trusting(STATES))
+    states = {"Wait": {"Type": "Wait", "Seconds": 25, "End": True}}
+    machine = sfn.create_state_machine(
+        name=world.name("machine"),
+        definition=json.dumps({"StartAt": "Wait", "TimeoutSeconds": 3, "States": states}),
+        roleArn=role,
+    )["stateMachineArn"]
+    execution = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+    world.advance(30)
+    told = sfn.describe_execution(executionArn=execution)
+    assert (told["status"], seconds(told), "error" in told, "cause" in told) == ("TIMED_OUT", 3, False, False)
+
+
+class TestTokens:
+    """A task that is told its token sends heartbeats, or says itself how it ended."""
+
+    def waiting(self, world, made, **more):
+        machine = made({}, environment={"LOCAL_AWS_OUTCOME": "hang"}, parameters=TOLD, **more)
+        execution = machine.start()
+        world.advance(10)
+        (task,) = world.ecs.list_tasks(family=machine.family)["taskArns"]
+        (override,) = world.task(task)["overrides"]["containerOverrides"]
+        return machine, execution, override["environment"][0]["value"]
+
+    def test_without_heartbeats_it_times_out(self, world, made):
+        machine, execution, token = self.waiting(world, made, HeartbeatSeconds=60)
+        for _ in range(3):
+            world.advance(40)
+            machine.sfn.send_task_heartbeat(taskToken=token)
+        world.advance(59)
+        assert machine.told(execution)["status"] == "RUNNING"
+        world.advance(1)
+        assert machine.told(execution)["error"] == "States.HeartbeatTimeout"
+        with refused("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'"):
+            machine.sfn.send_task_heartbeat(taskToken=token)
+
+    def test_a_missed_heartbeat_is_caught_as_a_timeout(self, world, made):
+        caught = {"Done": {"Type": "Succeed"}}
+        catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Done"}]
+        machine = made(caught, parameters=TOLD, HeartbeatSeconds=1, Catch=catch)
+        execution = machine.start()
+        world.advance(10)
+        assert machine.told(execution)["status"] == "SUCCEEDED"
+
+    @pytest.mark.parametrize("resource", [SYNC, SYNC.replace(".sync", ".waitForTaskToken")])
+    def test_it_says_that_it_is_done(self, world, made, resource):
+        machine, execution, token = self.waiting(world, made, Resource=resource)
+        machine.sfn.send_task_success(taskToken=token, output='{"rows": 3}')
+        world.advance(1)
+        assert json.loads(machine.told(execution)["output"]) == {"rows": 3}
+        assert len(world.ecs.list_tasks(family=machine.family)["taskArns"]) == 1  # nobody stopped it
+
+    def test_it_says_that_it_failed(self, world, made):
+        machine, execution, token = self.waiting(world, made, Resource=SYNC.replace(".sync", ".waitForTaskToken"))
+        machine.sfn.send_task_failure(taskToken=token, error="NoRows", cause="the file is empty")
+        told = machine.told(execution)
+        assert (told["status"], told["error"], told["cause"]) == ("FAILED", "NoRows", "the file is empty")
+
+    def test_a_token_that_is_none_is_refused(self, world):
+        with refused("InvalidToken", "Invalid Token: Invalid token"):
+            world.client("stepfunctions").send_task_heartbeat(taskToken="x")
+
+
+class TestItsRole:
+    """Every call is made in the machine's role's name, and judged."""
+
+    def test_a_refused_run_is_ecss_exception(self, world, made):
+        machine = made({}, allowed=[allow("ecs:RunTask", "*", effect="Deny")])
+        execution = machine.start()
+        world.advance(1)
+        told = machine.told(execution)
+        assert told["error"] == "ECS.AccessDeniedException"
+        assert (
+            f"is not authorized to perform: ecs:RunTask on resource: {arn('task-definition/' + machine.family)}:1"
+            in (told["cause"])
+        )
+
+    def test_a_role_that_lets_nobody_in_any_more_is_states_permissions(self, world, made):
+        machine = made({})
+        role = machine.sfn.describe_state_machine(stateMachineArn=machine.arn)["roleArn"]
+        world.iam.update_assume_role_policy(
+            RoleName=role.rpartition("/")[2], PolicyDocument=document(trusting("events.amazonaws.com"))
+        )
+        execution = machine.start()
+        world.advance(1)
+        assert machine.told(execution)["error"] == "States.Permissions"
+
+    @pytest.mark.parametrize("may", [True, False])
+    def test_listing_tasks_is_judged_by_its_cluster(self, world, made, may):
+        cluster = arn(f"cluster/{'default' if may else 'other'}")
+        lists = allow("ecs:ListTasks", "*", {"ArnEquals": {"ecs:cluster": cluster}})
+        states = {
+            "Look": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:ecs:listTasks",
+                "Parameters": {"Cluster": arn("cluster/default"), "Family": "nobody"},
+                "End": True,
+            }
+        }
+        machine = made(states, "Look", allowed=[lists])
+        execution = machine.start()
+        world.advance(1)
+        told = machine.told(execution)
+        if may:
+            assert json.loads(told["output"]) == {"TaskArns": []}
+        else:
+            assert told["error"] == "Ecs.AccessDeniedException"
+
+    @pytest.mark.parametrize("may", [True, False])
+    def test_publishing_is_judged_by_its_topic(self, world, made, may):
+        sns, sqs = world.client("sns"), world.client("sqs")
+        topic = sns.create_topic(Name=world.name("topic"))["TopicArn"]
+        url = sqs.create_queue(QueueName=world.name("queue"))["QueueUrl"]
+        queue = arn(url.rsplit("/", 1)[1], "sqs")
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        tell = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sns:publish",
+            "Parameters": {"TopicArn": topic, "Subject.$": "$$.Execution.Name", "Message.$": "$"},
+            "End": True,
+        }
+        machine = made({"Tell": tell}, "Tell", allowed=[allow("sns:Publish", topic if may else f"{topic}-other")])
+        execution = machine.start({"exit": 3}, name=world.name("night"))
+        world.advance(1)
+        told, messages = machine.told(execution), sqs.receive_message(QueueUrl=url).get("Messages", [])
+        if may:
+            (message,) = [json.loads(one["Body"]) for one in messages]
+            assert (message["Subject"], json.loads(message["Message"])) == (told["name"], {"exit": 3})
+            assert message["Timestamp"][:16] == told["stopDate"].strftime("%Y-%m-%dT%H:%M")  # by the clock
+            assert set(json.loads(told["output"])) == {"MessageId", "SdkHttpMetadata", "SdkResponseMetadata"}
+        else:
+            assert (told["error"], messages) == ("SNS.AuthorizationErrorException", [])
+
+
+def test_nothing_is_sent_to_another_machine(world, made):
+    sns = world.client("sns")
+    topic = sns.create_topic(Name=world.name("topic"))["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://example.com/told")
+    sns.publish(TopicArn=topic, Message="x")
+    assert "https://example.com/told is not this machine: the local AWS sends nothing there" in world.log
+
+
+def test_throttling_is_the_exception_that_ecss_model_does_not_have(world, made):
+    process.settings(world.server, throttle={"ecs:RunTask": 1})
+    machine = made({}, Retry=[{"ErrorEquals": ["ECS.AmazonECSException"], "IntervalSeconds": 5, "MaxAttempts": 1}])
+    execution = machine.start()
+    world.advance(60)
+    told = machine.told(execution)
+    assert (told["status"], seconds(told)) == ("SUCCEEDED", pytest.approx(5 + 1.7))
+
+
+def test_want_of_capacity_can_have_the_other_name(world, made):
+    process.settings(world.server, fargate="no-capacity", placement_error="ECS.AmazonECSException")
+    machine = made({})
+    execution = machine.start()
+    world.advance(1)
+    assert machine.told(execution)["error"] == "ECS.AmazonECSException"
+
+
+def test_a_task_that_never_started_is_a_failed_task(world, made):
+    machine = made({}, environment={"LOCAL_AWS_OUTCOME": "image-not-found"})
+    execution = machine.start()
+    world.advance(60)
+    told = machine.told(execution)
+    assert told["error"] == "States.TaskFailed"
+    assert json.loads(told["cause"])["StopCode"] == "TaskFailedToStart"
+    assert "ExitCode" not in json.loads(told["cause"])["Containers"][0]
+
+
+def test_jitter_waits_a_part_of_the_pause(world, made):
+    process.settings(world.server, fargate={"no-capacity": 2})
+    retry = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1000, "BackoffRate": 1, "JitterStrategy": "FULL"}
+    machine = made({}, Retry=[retry])
+    execution = machine.start()
+    world.advance("1h")
+    first, second, third = (e["timestamp"] for e in machine.history(execution) if e["type"] == "TaskScheduled")
+    pauses = [(second - first).total_seconds(), (third - second).total_seconds()]
+    assert all(0 <= pause < 1000 for pause in pauses)
+    assert pauses[0] != pauses[1]
+
+
+def test_branches_run_side_by_side_and_one_that_fails_stops_the_others(world, made):
+    slow = {"StartAt": "Slow", "States": {"Slow": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    quick = {"StartAt": "Quick", "States": {"Quick": {"Type": "Pass", "Result": 7, "End": True}}}
+    bad = {"StartAt": "Bad", "States": {"Bad": {"Type": "Fail", "Error": "Bad", "Cause": "on purpose"}}}
+    both = {"Both": {"Type": "Parallel", "Branches": [slow, quick], "End": True}}
+    good = made(both, "Both")
+    execution = good.start({"a": 1})
+    broken = made({"Both": {**both["Both"], "Branches": [slow, bad]}}, "Both")
+    failing = broken.start()
+    world.advance(61)
+    told = good.told(execution)
+    assert (json.loads(told["output"]), seconds(told)) == ([{"a": 1}, 7], 60)
+    failed = broken.told(failing)
+    assert (failed["status"], failed["error"], seconds(failed)) == ("FAILED", "Bad", 0)
+    assert "WaitStateAborted" in broken.kinds(failing)
+
+
+def test_what_is_not_understood_fails_and_says_so(world, made):
+    items = {"Type": "Map", "ItemProcessor": {"StartAt": "x", "States": {"x": {"Type": "Succeed"}}}, "End": True}
+    machine = made({"Each": items}, "Each")
+    execution = machine.start()
+    world.advance(1)
+    told = machine.told(execution)
+    assert (told["status"], told["error"]) == ("FAILED", "States.Runtime")
+    assert told["cause"] == "State 'Each': the local AWS runs no Map state in JSONPath."
+
+
+def test_a_machine_that_goes_round_for_ever_ends_at_awss_limit(world, made):
+    states = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
+    machine = made(states, "A")
+    execution = machine.start()
+    world.advance(1)
+    told = machine.told(execution)
+    assert (told["status"], told["cause"]) == (
+        "FAILED",
+        "The execution reached the maximum number of history events (25000).",
+    )
+
+
+def test_a_running_execution_keeps_the_definition_it_began_with(world, made):
+    machine = made({"Later": {"Type": "Wait", "Seconds": 60, "Next": "Run"}}, "Later")
+    execution = machine.start()
+    world.advance(30)
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    machine.sfn.update_state_machine(stateMachineArn=machine.arn, definition=definition)
+    world.advance(60)
+    assert machine.told(execution)["status"] == "SUCCEEDED"
+    assert len(machine.definitions()) == 1
+
+
+def test_executions_are_forgotten_after_90_days(world, made):
+    machine = made({})
+    execution = machine.start()
+    world.advance("90d")
+    assert machine.told(execution)["status"] == "SUCCEEDED"
+    world.advance("1h")
+    with refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{execution}'"):
+        machine.told(execution)
+
+
+def test_a_history_has_pages_and_two_directions_and_may_leave_out_the_data(world, made):
+    machine = made({})
+    execution = machine.start()
+    world.advance(10)
+    page = machine.sfn.get_execution_history(executionArn=execution, maxResults=3, reverseOrder=True)
+    assert [event["id"] for event in page["events"]] == [8, 7, 6]
+    assert page["nextToken"]
+    plain = machine.sfn.get_execution_history(executionArn=execution, includeExecutionData=False)["events"]
+    assert "input" not in plain[0]["executionStartedEventDetails"]
+    assert plain[0]["executionStartedEventDetails"]["roleArn"]

@@ -9,6 +9,7 @@ import pytest
 from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, refused, trusting
 
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
+RULE = "StepFunctionsGetEventsForECSTaskRule"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ def machine(world):
             "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [world.subnet]}},
         }
         run = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": parameters, "End": True}
-        role = world.role(*(statements or [allow("ecs:RunTask", "*")]), trust=trusting(STATES))
+        given = [*(statements or [allow("ecs:RunTask", "*")]), allow(["events:*"], arn(f"rule/{RULE}", "events"))]
+        role = world.role(*given, trust=trusting(STATES))
         made = world.client("stepfunctions").create_state_machine(
             name=world.name("machine"),
             definition=json.dumps({"StartAt": "Run", "States": {"Run": state or run}}),

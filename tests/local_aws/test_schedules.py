@@ -237,9 +237,9 @@ class TestWhatCannotBeStarted:
     def test_what_is_throttled_is_tried_again_as_often_as_it_says(self, world, made):
         url, queue = self.queue(world)
         target = {"DeadLetterConfig": {"Arn": queue}, "RetryPolicy": {"MaximumRetryAttempts": 2}}
+        process.settings(world.server, throttle={"ecs:RunTask": "always"})  # before the rate's first firing, at once
         schedule = made(target=target, statements=[allow(["ecs:RunTask", "sqs:SendMessage"], "*")])
-        process.settings(world.server, throttle={"ecs:RunTask": "always"})
-        world.advance("90m")
+        world.advance("30m")
         process.settings(world.server, reset=True)
         (letter,) = self.letters(world, url)
         assert (letter["RETRY_ATTEMPTS"], letter["EXHAUSTED_RETRY_CONDITION"]) == ("2", "MaximumRetryAttempts")

@@ -31,15 +31,18 @@ from ecs_runbook.local_aws.asl_check import faults_of
 from ecs_runbook.local_aws.asl_values import StateFailed
 from ecs_runbook.local_aws.definitions import page
 from ecs_runbook.local_aws.executions import Attempt, Execution, Walk
+from ecs_runbook.local_aws.identity import role_of
 from ecs_runbook.local_aws.invoking import Invoking, Sender
 from ecs_runbook.local_aws.machine_calls import MachineCalls
-from ecs_runbook.local_aws.permissions import require
+from ecs_runbook.local_aws.permissions import AccessDenied, require, trusts_service
 from ecs_runbook.local_aws.task_life import life_of
 from ecs_runbook.local_aws.world import World, current_call
 
 _LOG = logging.getLogger(__name__)
 SERVICE = "states.amazonaws.com"
 _SENDER = Sender(SERVICE, user_agent=SERVICE, source_ip=SERVICE, invoked_by=SERVICE)
+MANAGED_RULE = "StepFunctionsGetEventsForECSTaskRule"
+_WAITS_FOR_ECS = re.compile(r":states:::ecs:runTask\.sync\b")
 _KEPT = timedelta(days=90)  # AWS docs, "Quotas related to state machine executions" (verified)
 _DATA = ("input", "inputDetails", "output", "outputDetails", "parameters")
 
@@ -55,6 +58,13 @@ class StateMachineAlreadyExists(AWSError):  # type: ignore[misc]  # moto is unty
     """There is another state machine of that name."""
 
     TYPE = "StateMachineAlreadyExists"
+    STATUS = 400
+
+
+class NotAllowed(AWSError):  # type: ignore[misc]  # moto is untyped
+    """The state machine's role may not what it must."""
+
+    TYPE = "AccessDeniedException"
     STATUS = 400
 
 
@@ -266,17 +276,43 @@ def _answer_for_tokens(machines: Machines) -> None:
         setattr(StepFunctionResponse, operation.__name__, operation)
 
 
+def _require_sound(definition: str) -> None:
+    if faults := faults_of(definition):
+        told = "', '".join(str(fault) for fault in faults)
+        raise InvalidDefinition(f"Invalid State Machine Definition: '{told}'")
+
+
+def _require_role(role: str, definition: str, backend: StepFunctionBackend) -> None:
+    """
+    Refuse a role that Step Functions cannot assume, or that may not watch the tasks that it is to wait for.
+
+    Notes
+    -----
+    Source: AWS docs, Step Functions developer guide, "Run Amazon ECS or Fargate tasks", for what ``.sync`` needs of
+    EventBridge (verified); that both are refused here already, and in which words: many public issues.
+    """
+    if not trusts_service(role, SERVICE):
+        raise NotAllowed(
+            f"Neither the global service principal {SERVICE}, nor the regional one is authorized to assume the "
+            "provided role."
+        )
+    if _WAITS_FOR_ECS.search(definition) is None:
+        return
+    partition = role.split(":")[1]
+    rule = f"arn:{partition}:events:{backend.region_name}:{backend.account_id}:rule/{MANAGED_RULE}"
+    try:
+        for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule"):
+            require(role_of(role, backend.account_id), action, rule)
+    except AccessDenied as denied:
+        raise NotAllowed(f"'{role}' is not authorized to create managed-rule.") from denied
+
+
 def _check_definitions(world: World) -> None:
     create, update = StepFunctionBackend.create_state_machine, StepFunctionBackend.update_state_machine
 
-    def checked(definition: str | None) -> None:
-        faults = faults_of(definition) if definition is not None else []
-        if faults:
-            told = "', '".join(str(fault) for fault in faults)
-            raise InvalidDefinition(f"Invalid State Machine Definition: '{told}'")
-
     def create_state_machine(self: StepFunctionBackend, name: str, definition: str, **more: Any) -> StateMachine:
-        checked(definition)
+        _require_sound(definition)
+        _require_role(more["roleArn"], definition, self)
         known = next((one for one in self.state_machines if one.name == name), None)
         if known is not None and (known.definition, known.roleArn) != (definition, more["roleArn"]):
             raise StateMachineAlreadyExists(f"State Machine Already Exists: '{known.arn}'")
@@ -285,9 +321,13 @@ def _check_definitions(world: World) -> None:
             machine.creation_date = machine.update_date = world.clock.now()
         return machine
 
-    def update_state_machine(self: StepFunctionBackend, arn: str, definition: str | None = None, **more: Any) -> Any:
-        checked(definition)
-        machine = update(self, arn=arn, definition=definition, **more)
+    def update_state_machine(
+        self: StepFunctionBackend, arn: str, definition: str | None = None, role_arn: str | None = None, **more: Any
+    ) -> Any:
+        known = self.describe_state_machine(arn)
+        _require_sound(definition or known.definition)
+        _require_role(role_arn or known.roleArn, definition or known.definition, self)
+        machine = update(self, arn=arn, definition=definition, role_arn=role_arn, **more)
         machine.update_date = world.clock.now()
         return machine
 

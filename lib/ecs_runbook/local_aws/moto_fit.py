@@ -7,13 +7,16 @@ moto has no registry for plug-ins, so functions are replaced. A test holds the s
 from __future__ import annotations
 
 import importlib
+import logging
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from ecs_runbook.local_aws.accounts import forget
 from ecs_runbook.local_aws.identity import root_of
-from ecs_runbook.local_aws.world import World
+from ecs_runbook.local_aws.world import World, is_loopback
 
+_LOG = logging.getLogger(__name__)
 _SESSIONS = 1_000  # every firing of a rule opens one: the oldest go, lest a year of minutes fill the memory
 
 
@@ -29,6 +32,8 @@ def install(world: World) -> None:
     default_user_config["batch"]["use_docker"] = False
     _sessions_are_found_by_key(world)
     _an_unknown_key_is_the_root()
+    _messages_bear_the_clocks_time(world)
+    _nothing_leaves_this_machine()
 
 
 def _regions_are_read_once() -> None:
@@ -43,6 +48,36 @@ def _regions_are_read_once() -> None:
         importlib.import_module("moto.ec2.models")
     finally:
         boto3.Session = ordinary
+
+
+def _messages_bear_the_clocks_time(world: World) -> None:
+    """Date what SNS delivers by the world's clock; SNS is imported later, when somebody needs it."""
+    from moto.core import utils
+
+    written = utils.iso_8601_datetime_with_milliseconds
+    utils.iso_8601_datetime_with_milliseconds = lambda value=None: written(value or world.clock.now())
+
+
+def _nothing_leaves_this_machine() -> None:
+    """
+    Send nothing to another machine, whoever asks for it.
+
+    moto posts what SNS delivers to the address of a subscription; the local AWS speaks to nobody but this machine.
+    """
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    send = HTTPAdapter.send
+
+    def sent(self: HTTPAdapter, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_loopback(urlsplit(request.url).hostname or ""):
+            return send(self, request, *args, **kwargs)
+        _LOG.warning("%s is not this machine: the local AWS sends nothing there", request.url)
+        unsent = requests.Response()
+        unsent.status_code, unsent.request, unsent.url = 503, request, request.url
+        return unsent
+
+    HTTPAdapter.send = sent  # type: ignore[method-assign]
 
 
 def _sessions_are_found_by_key(world: World) -> None:

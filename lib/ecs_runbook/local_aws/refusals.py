@@ -67,10 +67,12 @@ def denied(asked: Asked | None, message: str) -> Answer:
 
     Notes
     -----
-    Source: AWS docs, "Common errors" of each protocol's services for the codes; EC2 puts a sentence of its own before
-    IAM's (seen in public issues).
+    Source: AWS docs, "Common errors" of each protocol's services for the codes, botocore for SNS's; EC2 puts a sentence
+    of its own before IAM's (seen in public issues).
     """
     protocol = asked.protocol if asked else "json"
+    if asked is not None and asked.model.service_model.service_name == "sns":
+        return refusal(asked, 403, "AuthorizationError", message)
     if protocol == "ec2":
         own = "You are not authorized to perform this operation. "
         return refusal(asked, 403, "UnauthorizedOperation", own + message)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ecs_runbook.local_aws import admin
-from ecs_runbook.local_aws.world import ACCOUNT, Answer, Call, World, current_call, world
+from ecs_runbook.local_aws.world import ACCOUNT, Answer, Call, World, current_call, is_loopback, world
 
 if TYPE_CHECKING:
     from ecs_runbook.local_aws.identity import Caller
@@ -50,7 +50,6 @@ _ROOMS = (
     "machines",
 )
 _INVOKED_BY, _ACCOUNT = "ecs_runbook.invoked_by", "ecs_runbook.account"
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _APP: list[Application] = []
 
@@ -248,14 +247,10 @@ def _foreign(environ: Mapping[str, Any]) -> Answer | None:
     """Refuse what another site's page sends through a browser: by its Origin, or by a name it gave this machine."""
     host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
     origin = environ.get("HTTP_ORIGIN", "")
-    if not _is_loopback(host) or (origin and not _is_loopback(urlsplit(origin).hostname or "")):
+    if not is_loopback(host) or (origin and not is_loopback(urlsplit(origin).hostname or "")):
         message = f"The local AWS answers this machine alone, not {origin or host}."
         return admin.reply(403, {"__type": "AccessDenied", "message": message})
     return None
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or host.endswith(".localhost")  # S3 puts a bucket's name before the host
 
 
 def _body(environ: dict[str, Any]) -> bytes:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from ecs_runbook.local_aws.identity import Caller
 
 ACCOUNT = "123456789012"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine."""
+    return host in _LOOPBACK or host.endswith(".localhost")  # S3 puts a bucket's name before the host
 
 
 @dataclass
