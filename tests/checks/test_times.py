@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from one_row import NOW, a_rule, a_schedule, told
+from one_row import NOW, a_rule, a_schedule, facts, told
+
+from ecs_runbook.inventory.model import Absent, Gap, Machine
 
 BEFORE_SPRING = datetime(2026, 3, 27, 12, tzinfo=UTC)  # clocks go forward in Berlin on 29 March at 01:00 UTC
 BEFORE_AUTUMN = datetime(2026, 10, 22, 12, tzinfo=UTC)  # and back on 25 October at 01:00 UTC
@@ -136,6 +138,85 @@ def test_what_cannot_be_read_here_is_skip_and_not_wrong(row):
     assert about("schedule-clocks-change", row) is None
 
 
+# -------- its group, its end, its flexible window
+
+
+def of_a_group(state):
+    row = a_schedule()
+    row = replace(row, owner=replace(row.owner, group="reports"))
+    found = told(row, facts(row, groups={} if state is None else {"reports": state})).get("schedule-group-missing")
+    return found and (found.status, found.because, found.mend)
+
+
+def test_a_group_that_is_being_deleted_takes_its_schedules_with_it():
+    mend = "Make nightly in a group that stays; a schedule cannot be moved to another."
+    assert of_a_group("ACTIVE") == ("OK", "its group reports is ACTIVE", "")
+    assert of_a_group("DELETING") == ("NG", "its group reports is DELETING", mend)
+    assert of_a_group(Absent("no")) == ("NG", "its group reports is gone", mend)
+    denied = Gap("scheduler:ListScheduleGroups", "AccessDenied: no", denied=True)
+    assert of_a_group(denied)[:2] == ("SKIP", "the caller needs scheduler:ListScheduleGroups")
+    assert of_a_group(None)[0] == "SKIP"
+
+
+def test_the_default_group_cannot_be_deleted_and_a_rule_has_none():
+    assert about("schedule-group-missing", a_schedule()) is None
+    assert about("schedule-group-missing", a_rule()) is None
+
+
+IN_A_WEEK, LATER = NOW + timedelta(days=7), NOW + timedelta(days=7, minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (a_schedule(ends=LATER), ("OK", "note", "its end is 2026-12-01 12:01 UTC, and does not fire any more then")),
+        (
+            a_schedule(ends=IN_A_WEEK),
+            ("NG", "note", "its end is 2026-12-01 12:00 UTC, and does not fire any more then"),
+        ),
+        (
+            a_schedule(ends=IN_A_WEEK, deletes_itself=True),
+            ("NG", "note", "its end is 2026-12-01 12:00 UTC, and is deleted then"),
+        ),
+        (a_schedule(), None),
+        (a_schedule(ends=NOW), None),  # it has ended, which schedule-never-again tells
+        (a_schedule("at(2026-11-25T18:00:00)", ends=IN_A_WEEK), None),  # which ignores it
+    ],
+)
+def test_a_schedule_that_ends_within_a_week_is_told(row, said):
+    assert about("schedule-ends-soon", row) == said
+
+
+def test_a_schedule_that_scheduler_deletes_after_its_last_run_says_so():
+    coming = a_schedule("at(2026-12-24T18:00:00)", deletes_itself=True)
+    assert about("schedule-never-again", coming)[2] == "next 2026-12-24 18:00 UTC, and is deleted after its last run"
+    over = told(a_schedule("at(2026-11-20T18:00:00)", deletes_itself=True))["schedule-never-again"]
+    assert over.mend.startswith("Scheduler deletes nightly by itself; when is not documented.")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            a_schedule("rate(5 minutes)", flexible=5),
+            (
+                "NG",
+                "warning",
+                "each run comes within 5 min, and they are 5 min apart: two can come at once, or in the other order",
+            ),
+        ),
+        (
+            a_schedule("rate(5 minutes)", flexible=4),
+            ("OK", "warning", "each run comes within 4 min, and they are 5 min apart"),
+        ),
+        (a_schedule("rate(5 minutes)"), None),
+        (a_schedule("at(2026-12-24T18:00:00)", flexible=60), None),
+    ],
+)
+def test_a_flexible_window_is_to_be_shorter_than_the_time_between_two_runs(row, said):
+    assert about("schedule-flexible-window", row) == said
+
+
 # -------- clocks that change
 
 MOVES = (
@@ -246,6 +327,37 @@ def test_a_rate_of_days_moves_with_utc():
             a_schedule("cron(0,10 2 * * ? *)", BERLIN),
             [900.0],
             ("NG", "warning", "its runs are 10 min apart, and the task lasted 15 min as a rule"),
+        ),
+        # the state machine runs no second task beside the first
+        (
+            a_schedule("rate(5 minutes)", machine=Machine(skips=True)),
+            [900.0],
+            (
+                "NG",
+                "note",
+                (
+                    "its runs are 5 min apart, and the task lasted 15 min as a rule: a firing that finds it running "
+                    "runs no task"
+                ),
+            ),
+        ),
+        (
+            a_schedule("rate(5 minutes)", machine=Machine(skips=True)),
+            [60.0],
+            ("OK", "warning", "its runs are 5 min apart, and the task lasted 60 s"),
+        ),
+        # the first may come at the end of its window, and the second at the beginning of its own
+        (
+            a_schedule("cron(0,30 2 * * ? *)", flexible=20),
+            [900.0],
+            (
+                "NG",
+                "note",
+                (
+                    "its runs are 30 min apart, and the task lasted 15 min; within its flexible window of 20 minutes "
+                    "two can come nearer than that"
+                ),
+            ),
         ),
         (a_rule("rate(5 minutes)"), None, None),
         (a_schedule("at(2026-12-24T18:00:00)"), [900.0], None),

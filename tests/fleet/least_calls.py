@@ -36,6 +36,7 @@ def least_calls(account: Account, *, roles: int) -> Counter[str]:
             "ecs:DescribeTaskDefinition": len(_definitions(entries)),
             "ecs:DescribeClusters": ceil(len(clusters) / LIST_PAGE),
             "ecs:ListAccountSettings": 1,
+            "scheduler:ListScheduleGroups": int({one.place for one in schedules} != {"default"}),
             "ec2:DescribeSubnets": 1,
             "ec2:DescribeSecurityGroups": 1,
             "ec2:DescribeRouteTables": 1,

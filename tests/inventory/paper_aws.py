@@ -102,7 +102,7 @@ class Paper:
         self.buses = defaultdict(dict)
         self.buses["default"] = {}
         self.schedules = {}
-        self.executions = PaperStepFunctions()
+        self.executions, self.groups_of_schedules = PaperStepFunctions(), {}
         self.machines, self.tagged, self.families, self.fixed = {}, [], {}, {}
         self.clusters = {"batch"}
         self.roles = {"scheduler"}
@@ -194,6 +194,11 @@ class Paper:
         if (GroupName, Name) not in self.schedules:
             raise refused("ResourceNotFoundException", f"Schedule {Name} does not exist.")
         return self.schedules[GroupName, Name]
+
+    def _list_schedule_groups(self, place, MaxResults, NextToken=""):
+        names = {"default", *(group for group, _ in self.schedules)}
+        told = [{"Name": name, "State": self.groups_of_schedules.get(name, "ACTIVE")} for name in sorted(names)]
+        return self._page("ScheduleGroups", told, NextToken)
 
     def _describe_state_machine(self, place, stateMachineArn):
         if stateMachineArn not in self.machines:

@@ -337,6 +337,28 @@ def test_what_the_roles_must_do_besides_is_known(paper):
     assert calls["iam:SimulatePrincipalPolicy"] == 3
 
 
+def test_the_groups_of_schedules_are_known_with_one_call_and_the_default_one_needs_none(paper):
+    paper.define()
+    paper.schedule("nightly", ecs_target())
+    told, _, calls = here(paper)
+    assert (told.groups, calls["scheduler:ListScheduleGroups"]) == ({}, 0)
+    for group in ("reports", "imports"):
+        paper.schedule("nightly", ecs_target(), group=group)
+    paper.groups_of_schedules["imports"] = "DELETING"
+    told, _, calls = here(paper)
+    assert (told.groups, calls["scheduler:ListScheduleGroups"]) == ({"reports": "ACTIVE", "imports": "DELETING"}, 1)
+
+
+def test_groups_that_may_not_be_listed_are_a_gap(paper):
+    paper.define()
+    paper.schedule("nightly", ecs_target(), group="reports")
+    denied = refused("AccessDeniedException", "not authorized to perform: scheduler:ListScheduleGroups")
+    paper.fail("scheduler:ListScheduleGroups", denied, always=True)
+    told, _, _ = here(paper)
+    assert isinstance(told.groups["reports"], Gap)
+    assert str(told.groups["reports"]) == "the caller needs scheduler:ListScheduleGroups"
+
+
 def test_roles_of_one_account_are_asked_for_once_for_all_its_regions(paper):
     paper.define()
     paper.rule("nightly")

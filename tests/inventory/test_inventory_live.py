@@ -121,6 +121,7 @@ def test_the_facts_of_everything_are_known_with_one_call_each(world, aws):
         "ec2:DescribeSecurityGroups": 1,
         "ec2:DescribeRouteTables": 1,
         "ec2:DescribeVpcEndpoints": 1,
+        "scheduler:ListScheduleGroups": 1,
         "iam:GetRole": 2,
         "iam:SimulatePrincipalPolicy": 1,
     }

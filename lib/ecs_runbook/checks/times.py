@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.saying import Check, Scene, listed, ng, ok, skip
 from ecs_runbook.errors import SpecError
-from ecs_runbook.inventory.model import Row
+from ecs_runbook.firing.schedules import DEFAULT_GROUP
+from ecs_runbook.inventory.model import Absent, Gap, Row
 from ecs_runbook.wanted.schedule import At, Cron, Rate, parse, parse_scheduler, zone_named
 
 SHOWN = 5
@@ -139,9 +140,55 @@ def never_again(row: Row, scene: Scene) -> Iterator[Finding]:
         yield skip(check, row, f"{row.owner.expression} cannot be read here: {table.because}")
     elif table.ended:
         mend = f"Remove {row.owner.name} if it has done its work, or give it a time to come."
+        if row.deletes_itself:
+            mend = f"Scheduler deletes {row.owner.name} by itself; when is not documented. Else give it a time to come."
         yield ng(check, row, table.ended, mend, severity="note" if table.meant or not row.owner.enabled else None)
     else:
         yield ok(check, row, ("" if row.owner.enabled else "were it enabled: ") + _told(row, table, scene))
+
+
+def group(row: Row, scene: Scene) -> Iterator[Finding]:
+    """``schedule-group-missing``: the group is being deleted, and takes its schedules with it."""
+    check = "schedule-group-missing"
+    if row.kind != "schedule" or row.group == DEFAULT_GROUP:
+        return
+    told = scene.facts.groups.get(row.group, Gap("scheduler:ListScheduleGroups", f"{row.group} was not asked for"))
+    if isinstance(told, Gap):
+        yield skip(check, row, told)
+    elif isinstance(told, Absent) or told != "ACTIVE":
+        state = "gone" if isinstance(told, Absent) else told
+        mend = f"Make {row.owner.name} in a group that stays; a schedule cannot be moved to another."
+        yield ng(check, row, f"its group {row.group} is {state}", mend)
+    else:
+        yield ok(check, row, f"its group {row.group} is {told}")
+
+
+def ends_soon(row: Row, scene: Scene) -> Iterator[Finding]:
+    """``schedule-ends-soon``: it has an end within a week, and what becomes of it then."""
+    check, table = "schedule-ends-soon", timetable(row, scene.now) if row.kind == "schedule" else None
+    if row.ends is None or table is None or table.kind in ("at", "unreadable") or table.ended:
+        return
+    at = f"{_in(row.ends, scene.zone)} {scene.zone_name}"
+    then = "and is deleted then" if row.deletes_itself else "and does not fire any more then"
+    if row.ends - scene.now > WEEK:
+        yield ok(check, row, f"its end is {at}, {then}")
+    else:
+        mend = f"If {row.owner.name} is to run on, give it a later end, or none."
+        yield ng(check, row, f"its end is {at}, {then}", mend)
+
+
+def flexible(row: Row, scene: Scene) -> Iterator[Finding]:
+    """``schedule-flexible-window``: as wide as the time between two runs, or wider."""
+    check, between = "schedule-flexible-window", shortest_between(row, scene.now) if row.flexible else None
+    if between is None:
+        return
+    window = timedelta(minutes=row.flexible)
+    words = f"each run comes within {row.flexible} min, and they are {_long(between)} apart"
+    if window >= between:
+        mend = f"Give {row.owner.name} a window shorter than {_long(between)}, or none."
+        yield ng(check, row, f"{words}: two can come at once, or in the other order", mend)
+    else:
+        yield ok(check, row, words)
 
 
 def _told(row: Row, table: Timetable, scene: Scene) -> str:
@@ -150,7 +197,8 @@ def _told(row: Row, table: Timetable, scene: Scene) -> str:
         since = f" from {_in(row.starts, scene.zone)} {scene.zone_name}" if row.starts else ""
         counted = "" if row.starts else ", counted from when it was made"
         return f"every {_every(row.owner.expression)}{since}{counted}{within}"
-    return f"next {', '.join(_in(run, scene.zone) for run in table.next)} {scene.zone_name}{within}"
+    gone = ", and is deleted after its last run" if row.deletes_itself else ""
+    return f"next {', '.join(_in(run, scene.zone) for run in table.next)} {scene.zone_name}{within}{gone}"
 
 
 def _every(expression: str) -> str:
@@ -270,10 +318,18 @@ def overlap(row: Row, scene: Scene) -> Iterator[Finding]:
     apart = f"its runs are {_long(between)} apart, and the task lasted {_long(usual)}"
     seen = f" ({len(lasted)} runs seen)" if len(lasted) > 1 else ""
     mend = f"Let {row.owner.name} run less often than every {_long(between)}, or see that two at once do not harm."
-    if usual >= between:
+    if row.machine.skips and most >= between:
+        often = "as a rule" if usual >= between else f"as a rule, but {_long(most)} at the longest"
+        because = f"{apart} {often}{seen}: a firing that finds it running runs no task"
+        mend = f"If none is to be left out, let {row.owner.name} run less often than every {_long(between)}."
+        yield ng(check, row, because, mend, severity="note")
+    elif usual >= between:
         yield ng(check, row, f"{apart} as a rule{seen}", mend)
     elif most >= between:
         because = f"{apart} as a rule, but {_long(most)} at the longest{seen}"
+        yield ng(check, row, because, mend, severity="note")
+    elif row.flexible and most >= between - timedelta(minutes=row.flexible):
+        because = f"{apart}{seen}; within its flexible window of {row.flexible} minutes two can come nearer than that"
         yield ng(check, row, because, mend, severity="note")
     else:
         yield ok(check, row, f"{apart}, {_long(most)} at the longest{seen}" if seen else apart)
@@ -315,4 +371,4 @@ def _in(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
-CHECKS: tuple[Check, ...] = (enabled, never_again, clocks, overlap)
+CHECKS: tuple[Check, ...] = (enabled, group, never_again, ends_soon, clocks, flexible, overlap)

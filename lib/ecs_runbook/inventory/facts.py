@@ -14,6 +14,7 @@ from ecs_runbook.evidence import dead_letters
 from ecs_runbook.firing.asking import Asking, Bars
 from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.names import definition, short
+from ecs_runbook.firing.schedules import DEFAULT_GROUP
 from ecs_runbook.inventory import networks
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 MOST_LETTERS = 50
 """No more messages of a queue are read."""
-_CLUSTERS_AT_ONCE, _ROLES_AT_ONCE = 100, 1000
+_CLUSTERS_AT_ONCE, _GROUPS_AT_ONCE, _ROLES_AT_ONCE = 100, 100, 1000
 FEW_ROLES = 3
 """So many roles are asked for by name; more of them are found in the list."""
 _DESCRIBE = "ecs:DescribeTaskDefinition"
@@ -81,6 +82,7 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
     Needs ``ecs:DescribeTaskDefinition`` (a call a family, and one for each fixed revision that is not the latest),
     ``ecs:DescribeClusters`` (100 a call), ``ecs:ListAccountSettings`` where tags are made, ``ec2:DescribeSubnets``,
     ``ec2:DescribeSecurityGroups``, ``ec2:DescribeRouteTables`` and ``ec2:DescribeVpcEndpoints`` (200 a call),
+    ``scheduler:ListScheduleGroups`` (100 a call) where a schedule is in another group than the default one,
     ``iam:GetRole`` or, for more than a few roles of an account, ``iam:ListRoles`` (1,000 a call),
     ``iam:SimulatePrincipalPolicy`` (a call for a role in each cluster that it runs tasks in), ``sqs:GetQueueUrl`` and
     ``sqs:GetQueueAttributes`` (a call a queue), and ``sqs:ReceiveMessage`` where messages wait.
@@ -128,6 +130,7 @@ def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) 
         ),
         "security_groups": lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask) if groups else {},
         "queues": lambda: _queues({row.dead_letters for row in rows if row.dead_letters}, aws, ask, gate),
+        "groups": lambda: _groups({row.group for row in rows if row.kind == "schedule"} - {DEFAULT_GROUP}, aws, ask),
         "tagging_authorised": lambda: _tagging(aws, ask) if tags else True,
     }
     told = gate.at_once(bars.each(place, jobs), most=len(jobs))
@@ -308,6 +311,24 @@ def _tagging(aws: Aws, ask: Asking) -> Told[bool]:
         return gap_of(error)
     values = [str(one.get("value", "")) for one in told.get("settings", [])]
     return values != ["off"]
+
+
+# -------- Scheduler
+
+
+def _groups(names: set[str], aws: Aws, ask: Asking) -> Known[str]:
+    """Return the state of groups of schedules, by name."""
+    if not names:
+        return {}
+    found: Known[str] = dict.fromkeys(sorted(names), Absent("Scheduler tells of no such group"))
+    pages = ask.pages(
+        "scheduler:ListScheduleGroups", aws.client("scheduler").list_schedule_groups, MaxResults=_GROUPS_AT_ONCE
+    )
+    try:
+        listed = [one for page in pages for one in page.get("ScheduleGroups", [])]
+    except AwsError as error:
+        return dict.fromkeys(sorted(names), gap_of(error))
+    return found | {name: str(one.get("State", "")) for one in listed if (name := str(one.get("Name"))) in names}
 
 
 # -------- IAM

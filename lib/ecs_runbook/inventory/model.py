@@ -531,6 +531,8 @@ class Facts:
         By :class:`PermitKey`.
     deeds
         What :func:`deeds` names.
+    groups
+        The state of each group of schedules that a row is in, but for the default one: ``ACTIVE`` or ``DELETING``.
     tagging_authorised
         Whether the account authorises tagging by ecs:TagResource.
     contents
@@ -547,6 +549,7 @@ class Facts:
     permits: Mapping[PermitKey, Told[Permit]] = field(default_factory=dict)
     deeds: Mapping[Deed, Told[Answer]] = field(default_factory=dict)
     queues: Mapping[str, Told[Queue]] = field(default_factory=dict)
+    groups: Mapping[str, Told[str]] = field(default_factory=dict)
     tagging_authorised: Told[bool] = True
     contents: Mapping[str, Contents] = field(default_factory=dict)
 

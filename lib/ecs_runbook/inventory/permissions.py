@@ -72,6 +72,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "ecs:ListAccountSettings",
             "iam:GetRole",
             "iam:ListRoles",
+            "scheduler:ListScheduleGroups",
         ),
         "inventory.fleet": ("ec2:DescribeRegions", "organizations:ListAccounts"),
         "inventory.looking": (
@@ -125,6 +126,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "iam:ListRoles",
             "iam:SimulatePrincipalPolicy",
             "scheduler:GetSchedule",
+            "scheduler:ListScheduleGroups",
             "scheduler:ListSchedules",
             "sqs:GetQueueAttributes",
             "sqs:GetQueueUrl",
