@@ -15,22 +15,22 @@ output "target_id" {
 
 output "target_task_definition" {
   description = "What the target asks for: the family's ARN without a revision."
-  value       = aws_ecs_task_definition.this.arn_without_revision
+  value       = module.task.arn_without_revision
 }
 
 output "registered_task_definition" {
   description = "ARN of the revision that Terraform registered; a later one may run."
-  value       = aws_ecs_task_definition.this.arn
+  value       = module.task.registered_task_definition
 }
 
 output "family" {
   description = "Family of the task definition."
-  value       = aws_ecs_task_definition.this.family
+  value       = module.task.family
 }
 
 output "cluster_arn" {
   description = "ARN of the cluster."
-  value       = local.cluster_arn
+  value       = module.task.cluster_arn
 }
 
 output "schedule_role_arn" {
@@ -40,17 +40,17 @@ output "schedule_role_arn" {
 
 output "execution_role_arn" {
   description = "ARN of the role that ECS starts the task with."
-  value       = local.execution_role_arn
+  value       = module.task.execution_role_arn
 }
 
 output "task_role_arn" {
   description = "ARN of the role that the program has; attach what it may do."
-  value       = local.task_role_arn
+  value       = module.task.task_role_arn
 }
 
 output "log_group" {
   description = "Name of the log group."
-  value       = aws_cloudwatch_log_group.this.name
+  value       = module.task.log_group
 }
 
 output "dead_letter_queue_arn" {

@@ -211,6 +211,17 @@ variable "overrides" {
   }
 }
 
+variable "double_runs" {
+  description = "What is done against double runs: allow (nothing) or token: the container gets ECS_RUNBOOK_RUN, the ARN and the scheduled time of what started it, the same for each delivery."
+  type        = string
+  default     = "allow"
+
+  validation {
+    condition     = contains(["allow", "token"], var.double_runs)
+    error_message = "double_runs is allow or token."
+  }
+}
+
 variable "retry_attempts" {
   description = "How often EventBridge tries again, 0 to 185."
   type        = number

@@ -15,7 +15,8 @@ from ecs_runbook.terraform.generate import Local, adopt_folder, write
 from ecs_runbook.wanted.spec import Spec
 
 WHERE = {"account": "111122223333", "region": "eu-west-2"}
-MODULE = workspace.modules() / "scheduled_task"
+MODULES = workspace.modules()
+KINDS = ["rule", "schedule"]
 PINNED = workspace.modules() / "mistakes" / "pinned_revision"
 
 
@@ -29,12 +30,21 @@ def test_the_same_spec_gives_the_same_bytes_whatever_the_order_it_was_said_in(ma
     assert texts(tmp_path / "one") == texts(tmp_path / "two")
 
 
-def test_a_folder_holds_a_root_module_and_a_copy_of_the_module_without_its_tests(make_spec, tmp_path):
-    written = write(make_spec(), tmp_path / "nightly", **WHERE)
-    names = [path.relative_to(tmp_path / "nightly").as_posix() for path in written]
-    copy = [f"scheduled_task/{name}.tf" for name in ("main", "outputs", "roles", "variables", "versions")]
-    assert names == [".gitignore", "README.md", "main.tf", "scheduled_task/README.md", *copy]
-    assert (tmp_path / "nightly/scheduled_task/main.tf").read_bytes() == (MODULE / "main.tf").read_bytes()
+@pytest.mark.parametrize(("kind", "module"), [("rule", "scheduled_task"), ("schedule", "scheduler_task")])
+def test_a_folder_holds_a_root_module_and_copies_of_its_modules_without_their_tests(make_spec, tmp_path, kind, module):
+    folder = tmp_path / "nightly"
+    written = [path.relative_to(folder).as_posix() for path in write(make_spec(kind=kind), folder, **WHERE)]
+    copies = [f"{name}/{path.name}" for name in (module, "task") for path in (MODULES / name).iterdir()]
+    assert written == sorted([".gitignore", "README.md", "main.tf", *(one for one in copies if "/tests" not in one)])
+    for name in (f"{module}/main.tf", "task/main.tf"):
+        assert (folder / name).read_bytes() == (MODULES / name).read_bytes()
+
+
+def test_another_kind_takes_the_module_of_the_kind_before_away(make_spec, tmp_path):
+    write(make_spec(), tmp_path / "nightly", **WHERE)
+    write(make_spec(kind="schedule"), tmp_path / "nightly", **WHERE)
+    assert not (tmp_path / "nightly/scheduled_task/main.tf").exists()
+    assert (tmp_path / "nightly/scheduler_task/main.tf").exists()
 
 
 def test_the_account_is_guarded_and_everything_is_tagged(make_spec, tmp_path):
@@ -72,26 +82,30 @@ def test_the_call_names_what_differs_from_the_defaults_and_no_more(make_spec):
     assert call["launch_type"] is None or call["launch_type"] == "null"
 
 
-def test_every_field_of_a_spec_is_a_variable_of_the_module_with_the_same_default(make_spec):
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_a_spec_is_a_variable_of_its_module_with_the_same_default(kind):
+    module = MODULES / generate.MODULES[kind]
     variables = {
         json.loads(name): block
-        for found in hcl2.loads((MODULE / "variables.tf").read_text())["variable"]
+        for found in hcl2.loads((module / "variables.tf").read_text())["variable"]
         for name, block in found.items()
     }
-    fields = {name: field for name, field in Spec.model_fields.items() if name != "timezone"}  # for display alone
+    fields = {name: field for name, field in Spec.model_fields.items() if name != "kind"}
     assert sorted(name for group in generate.ARGUMENTS for name in group) == sorted(fields)
-    assert set(variables) == set(fields) | {"keep_old_revisions"}
+    taken = set(fields) - generate.NOT_TAKEN[kind]
+    assert set(variables) == taken | {"keep_old_revisions"}
     needed = {name for name, block in variables.items() if "default" not in block}
     assert needed == {"name", "image", "schedule", "subnets"}
-    for name in set(fields) - needed:
+    for name in taken - needed:
         default = variables[name]["default"]
         default = json.loads(default) if isinstance(default, str) and default.startswith('"') else default
         assert default == fields[name].default, name
 
 
-def test_every_output_of_the_module_is_handed_on():
-    found = hcl2.loads((MODULE / "outputs.tf").read_text())["output"]
-    assert [json.loads(name) for block in found for name in block] == list(generate.OUTPUTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_output_of_a_module_is_handed_on(kind):
+    found = hcl2.loads((MODULES / generate.MODULES[kind] / "outputs.tf").read_text())["output"]
+    assert [json.loads(name) for block in found for name in block] == list(generate.OUTPUTS[kind])
 
 
 @pytest.mark.parametrize("name", ["backend.tf", "scheduled_task/extra.tf", "notes.txt"])
@@ -174,6 +188,9 @@ def test_nasty_folders_are_formatted_as_terraform_would(make_spec, terraform, tm
     strategy = [{"name": "FARGATE_SPOT", "weight": 3}, {"name": "FARGATE", "base": 1}]
     specs = {
         "plain": make_spec(),
+        "schedule": make_spec(
+            kind="schedule", timezone="Asia/Tokyo", flexible_minutes=15, start_date="2026-12-01T00:00:00+09:00"
+        ),
         "nasty": make_spec(
             description="x" * 500,
             command=[NASTY] * 3,

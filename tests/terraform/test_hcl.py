@@ -51,7 +51,9 @@ def test_any_text_is_read_back_as_the_same_text(text):
 @settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_any_text_in_any_field_of_a_spec_is_read_back_as_the_same_text(data):
-    texts = [name for name, field in Spec.model_fields.items() if field.annotation is str and name != "timezone"]
+    kind = data.draw(st.sampled_from(sorted(generate.MODULES)), label="kind")
+    taken = {name: field for name, field in Spec.model_fields.items() if name not in generate.NOT_TAKEN[kind]}
+    texts = [name for name, field in taken.items() if field.annotation is str]
     fields = {name: data.draw(TEXT.filter(bool), label=name) for name in texts}
     for name in ("command", "subnets", "security_groups"):
         fields[name] = data.draw(st.lists(TEXT, min_size=1, max_size=3), label=name)
@@ -59,12 +61,14 @@ def test_any_text_in_any_field_of_a_spec_is_read_back_as_the_same_text(data):
         fields[name] = data.draw(st.dictionaries(TEXT.filter(bool), TEXT, min_size=1, max_size=3), label=name)
     fields["overrides"] = {"containerOverrides": [{"name": data.draw(TEXT), "command": [data.draw(TEXT)]}]}
 
-    written = generate.root_module(Spec.model_construct(**fields), account="111122223333", region="eu-west-2")
+    written = generate.root_module(
+        Spec.model_construct(kind=kind, **fields), account="111122223333", region="eu-west-2"
+    )
 
-    read = plain(hcl2.loads(written)["module"][0])[generate.MODULE]
+    read = plain(hcl2.loads(written)["module"][0])[generate.MODULES[kind]]
     defaults = {name: field.default for name, field in Spec.model_fields.items()}
     expected = {name: value for name, value in fields.items() if name in generate._ALWAYS or value != defaults[name]}
-    expected |= {"cpu": 256, "memory": 512, "source": "./scheduled_task"}
+    expected |= {"cpu": 256, "memory": 512, "source": f"./{generate.MODULES[kind]}"}
     expected["tags"] = {"ecs-runbook": fields["name"]} | fields["tags"]
     assert read == expected
 

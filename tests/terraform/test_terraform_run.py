@@ -68,7 +68,7 @@ def test_a_schedule_from_the_first_plan_to_the_last_destroy(aws, make_spec, tmp_
     assert (applied.outputs["target_task_definition"], applied.outputs["family"]) == (family, spec.family_name)
     assert ("terraform apply", 1.0, "9 created") in steps
     words = {(name, note.split(" in ")[0]) for name, done, note in steps if done == 1}
-    assert ("module.scheduled_task.aws_ecs_task_definition.this", "created") in words
+    assert ("module.scheduled_task.module.task.aws_ecs_task_definition.this", "created") in words
 
     # what arrived is what was said, character by character
     container = aws.client("ecs").describe_task_definition(taskDefinition="nightly-v2")["taskDefinition"]

@@ -54,9 +54,15 @@ def test_three_fields_and_a_subnet_are_enough():
         "name": "nightly",
         "image": "busybox:1.36",
         "schedule": "cron(0 2 * * ? *)",
+        "kind": "rule",
         "timezone": "UTC",
         "description": "",
         "enabled": True,
+        "schedule_group": "default",
+        "create_schedule_group": False,
+        "flexible_minutes": 0,
+        "start_date": "",
+        "end_date": "",
         "cluster": "default",
         "create_cluster": False,
         "family": "",
@@ -80,9 +86,17 @@ def test_three_fields_and_a_subnet_are_enough():
         "propagate_tags": False,
         "enable_ecs_managed_tags": False,
         "overrides": {},
+        "double_runs": "allow",
         "retry_attempts": 185,
         "retry_age_seconds": 86400,
         "dead_letter_queue": "none",
+        "start_retries": 5,
+        "retry_exit_codes": [],
+        "exit_code_retries": 2,
+        "backoff_seconds": 30,
+        "timeout_seconds": 3600,
+        "heartbeat_seconds": 0,
+        "notify": "none",
         "log_retention_days": 30,
         "tags": {},
     }
@@ -263,6 +277,116 @@ def test_a_field_like_no_other_is_told_all_there_are():
 
 def test_the_region_is_said_elsewhere():
     assert one_fault(region="eu-west-1").mend == "there is no such field; it is said when connecting: connect(region=…)"
+
+
+# ---------------------------------------------------------------- kinds
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:failures"
+
+
+def test_a_schedule_has_what_a_rule_has_not():
+    wanted = made(
+        kind="schedule",
+        schedule="at(2026-12-24T18:00:00)",
+        timezone="Europe/Berlin",
+        schedule_group="reports",
+        create_schedule_group=True,
+        flexible_minutes=15,
+        start_date="2026-12-01T00:00:00+01:00",
+        end_date="2027-01-01T00:00:00Z",
+        double_runs="token",
+    )
+    assert (wanted.start_date, wanted.end_date) == ("2026-11-30T23:00:00Z", "2027-01-01T00:00:00Z")
+    assert spec(**json.loads(json.dumps(wanted.model_dump()))) == wanted
+
+
+def test_a_state_machine_has_what_a_schedule_has_and_more():
+    wanted = made(
+        kind="state_machine",
+        schedule_group="reports",
+        start_retries=0,
+        retry_exit_codes=[3, 75],
+        exit_code_retries=4,
+        backoff_seconds=1,
+        timeout_seconds=7200,
+        heartbeat_seconds=300,
+        notify=TOPIC,
+        double_runs="skip",
+    )
+    assert wanted.retry_exit_codes == [3, 75]
+    assert (wanted.machine_role_name, wanted.topic_name) == ("nightly-machine", "nightly-failed")
+
+
+OF_SCHEDULES = [
+    ("schedule_group", "reports"),
+    ("create_schedule_group", True),
+    ("flexible_minutes", 5),
+    ("start_date", "2026-12-01T00:00:00Z"),
+    ("end_date", "2026-12-01T00:00:00Z"),
+]
+OF_STATE_MACHINES = [
+    ("start_retries", 3),
+    ("retry_exit_codes", [3]),
+    ("exit_code_retries", 3),
+    ("backoff_seconds", 60),
+    ("timeout_seconds", 60),
+    ("heartbeat_seconds", 60),
+    ("notify", "new"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), OF_SCHEDULES)
+def test_what_a_rule_has_not_is_refused_with_one_fault(field, value):
+    named = {"schedule_group": "reports"} if field == "create_schedule_group" else {}
+    refused = [fault for fault in faults(**named, **{field: value}) if fault.field == field]
+    mend = "a rule has no such thing, EventBridge Scheduler has: set kind to 'schedule' or 'state_machine'"
+    assert refused == [Fault(field, repr(value), mend)]
+
+
+@pytest.mark.parametrize("kind", ["rule", "schedule"])
+@pytest.mark.parametrize(("field", "value"), OF_STATE_MACHINES)
+def test_what_only_a_state_machine_has_is_refused_with_one_fault(kind, field, value):
+    mend = f"a {kind} starts a task, and does not look how it ends: set kind to 'state_machine'"
+    assert one_fault(kind=kind, **{field: value}) == Fault(field, repr(value), mend)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"schedule": "at(2026-12-24T18:00:00)"}, "schedule", "a rule takes no at(…); only EventBridge Scheduler"),
+        ({"double_runs": "skip"}, "double_runs", "a rule cannot ask whether one is running"),
+        ({"kind": "schedule", "double_runs": "skip"}, "double_runs", "a schedule cannot ask whether one is running"),
+        ({"kind": "state_machine", "task_count": 2}, "task_count", "an attempt of a state machine is one task"),
+        ({"kind": "state_machine", "group": "x"}, "group", "by the group that it gives it"),
+        ({"kind": "state_machine", "enable_ecs_managed_tags": True}, "enable_ecs_managed_tags", "is not verified"),
+        ({"kind": "schedule", "create_schedule_group": True}, "schedule_group", "every account has that one"),
+        ({"kind": "schedule", "schedule_group": "a b"}, "schedule_group", "letters, digits, dots, hyphens"),
+        ({"kind": "schedule", "flexible_minutes": 1441}, "flexible_minutes", "0 to 1440 is allowed"),
+        ({"kind": "schedule", "start_date": "2026-12-01T00:00:00"}, "start_date", "a time with its zone is allowed"),
+        ({"kind": "schedule", "end_date": "tomorrow"}, "end_date", "a time with its zone is allowed"),
+        ({"kind": "schedule", "schedule": "at(2026-12-24 18:00)"}, "schedule", "write at(yyyy-mm-ddThh:mm:ss)"),
+        ({"kind": "state_machine", "retry_exit_codes": [3, 3]}, "retry_exit_codes", "the same stands twice"),
+        ({"kind": "state_machine", "retry_exit_codes": [0]}, "retry_exit_codes[0]", "1 to 255 is allowed"),
+        ({"kind": "state_machine", "heartbeat_seconds": 3600}, "heartbeat_seconds", "shorter than timeout_seconds"),
+        ({"kind": "state_machine", "notify": "me@example.com"}, "notify", "none, new, or an ARN such as arn:aws:sns:"),
+        ({"kind": "lambda"}, "kind", "'rule', 'schedule' or 'state_machine' is allowed"),
+        (
+            {"double_runs": "token", "environment": {"ECS_RUNBOOK_RUN": "x"}},
+            "environment.ECS_RUNBOOK_RUN",
+            "double_runs='token' sets it at each run",
+        ),
+    ],
+)
+def test_what_does_not_fit_its_kind_is_refused_by_name(fields, field, words):
+    fault = one_fault(**fields)
+    assert fault.field == field
+    assert words in fault.mend
+
+
+def test_a_schedule_does_not_end_before_it_begins():
+    dates = {"start_date": "2026-12-01T09:00:00+09:00", "end_date": "2026-12-01T00:00:00Z"}
+    fault = one_fault(kind="schedule", **dates)
+    assert (fault.field, fault.mend) == ("end_date", "it is not after start_date, 2026-12-01T00:00:00Z")
 
 
 # ---------------------------------------------------------------- types
@@ -830,7 +954,7 @@ def test_the_table_is_short_and_has_what_differs_from_the_default():
     shown = made(task_count=3)._repr_html_()
     assert re.search(r"<th[^>]*>task_count</th><td[^>]*><code>3</code></td>", shown)
     assert "retry_attempts" not in shown
-    assert shown.count("<tr>") == 10
+    assert shown.count("<tr>") == 11
 
 
 def test_what_may_hold_a_secret_is_known_by_name_or_by_value():

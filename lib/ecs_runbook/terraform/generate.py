@@ -1,5 +1,5 @@
 """
-Write Terraform: a root module for a spec, with a copy of the module that it calls, in a folder that can go anywhere.
+Write Terraform: a root module for a spec, with copies of the modules that it calls, in a folder that can go anywhere.
 
 ``local_aws_override.tf`` alone ties a folder to the local AWS. It is an override file in Terraform's own sense: without
 it the folder is for AWS, and holds nothing that a person would not have written.
@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 from ecs_runbook import workspace
 from ecs_runbook.errors import WorkspaceError
 from ecs_runbook.terraform import hcl
+from ecs_runbook.wanted.rules import SCHEDULES_ONLY, STATE_MACHINES_ONLY
 
 if TYPE_CHECKING:
     from ecs_runbook.terraform.environment import Aws
     from ecs_runbook.wanted.spec import Spec
 
-MODULE = "scheduled_task"
+MODULES = {"rule": "scheduled_task", "schedule": "scheduler_task", "state_machine": "retried_task"}
+"""The module of each kind of a spec; each calls :data:`TASK`, beside it."""
+TASK = "task"
 NEEDED_PROVIDER = ">= 5.100, < 6.0"
 OWN_TAG = "ecs-runbook"
 LOCAL_OVERRIDE = "local_aws_override.tf"
@@ -33,23 +36,30 @@ VALUES = "terraform.tfvars.json"
 NOTES = ".ecs-runbook.json"
 
 ARGUMENTS = (
-    ("name", "description", "schedule", "enabled"),
+    ("name", "description", "schedule", "timezone", "enabled"),
+    ("schedule_group", "create_schedule_group", "flexible_minutes", "start_date", "end_date"),
     ("image", "family", "container", "cpu", "memory", "command", "environment", "secrets", "log_retention_days"),
     ("cluster", "create_cluster", "launch_type", "capacity_provider_strategy", "platform_version"),
     ("subnets", "security_groups", "assign_public_ip"),
     ("task_role_arn", "execution_role_arn", "schedule_role_arn"),
     ("overrides", "task_count", "group", "propagate_tags", "enable_ecs_managed_tags"),
+    ("start_retries", "retry_exit_codes", "exit_code_retries", "backoff_seconds"),
+    ("timeout_seconds", "heartbeat_seconds", "double_runs", "notify"),
     ("retry_attempts", "retry_age_seconds", "dead_letter_queue"),
     ("tags",),
 )
-"""The fields of a spec that the module takes, as they stand in the call; a default is left out."""
+"""The fields of a spec that a module takes, as they stand in the call; a default is left out."""
+
+NOT_TAKEN = {
+    "rule": frozenset({"timezone", *SCHEDULES_ONLY, *STATE_MACHINES_ONLY}),  # a rule's zone is for display alone
+    "schedule": frozenset(STATE_MACHINES_ONLY),
+    "state_machine": frozenset({"task_count", "group", "enable_ecs_managed_tags"}),
+}
+"""The fields that the module of a kind does not take."""
 
 _ALWAYS = frozenset({"name", "schedule", "image", "cpu", "memory", "cluster", "subnets", "tags"})
 
-OUTPUTS = (
-    "rule_name",
-    "rule_arn",
-    "target_id",
+_OF_THE_TASK = (
     "target_task_definition",
     "registered_task_definition",
     "family",
@@ -60,7 +70,13 @@ OUTPUTS = (
     "log_group",
     "dead_letter_queue_arn",
 )
-"""The module's outputs, handed on by the root module."""
+_OF_THE_SCHEDULE = ("schedule_name", "schedule_arn", "schedule_group")
+OUTPUTS = {
+    "rule": ("rule_name", "rule_arn", "target_id", *_OF_THE_TASK),
+    "schedule": (*_OF_THE_SCHEDULE, *_OF_THE_TASK),
+    "state_machine": (*_OF_THE_SCHEDULE, "state_machine_arn", "state_machine_role_arn", "topic_arn", *_OF_THE_TASK),
+}
+"""The outputs of each kind's module, handed on by the root module."""
 
 _SERVICES = (
     "cloudtrail",
@@ -92,7 +108,8 @@ Needs Terraform or OpenTofu, 1.6 or newer:
     terraform plan
     terraform apply
 
-`main.tf` says what runs, and for which account; `{module}/` is the module that it calls, with a README of its own.
+`main.tf` says what runs, and for which account; `{module}/` is the module that it calls, with a README of its own, and
+`{task}/` what that one calls.
 The folder can go into any repository. `{override}`, if it is here, ties it to the local AWS:
 leave it behind.
 """
@@ -205,14 +222,19 @@ def adopt_folder(
 
 
 def files(spec: Spec, *, account: str, region: str) -> dict[str, bytes]:
-    """Return the files of *spec* by their place in the folder: the root module, the module that it calls, a README."""
+    """Return the files of *spec* by their place in the folder: the root module, the modules that it calls, a README."""
+    module = MODULES[spec.kind]
     root = {
         "main.tf": root_module(spec, account=account, region=region),
-        "README.md": _README.format(name=spec.name, module=MODULE, override=LOCAL_OVERRIDE),
+        "README.md": _README.format(name=spec.name, module=module, task=TASK, override=LOCAL_OVERRIDE),
         ".gitignore": _IGNORE,
     }
-    module = {f"{MODULE}/{name}": content for name, content in _copy_of(workspace.modules() / MODULE).items()}
-    return {name: text.encode() for name, text in root.items()} | module
+    copies = {
+        f"{folder}/{name}": content
+        for folder in (module, TASK)
+        for name, content in _copy_of(workspace.modules() / folder).items()
+    }
+    return {name: text.encode() for name, text in root.items()} | copies
 
 
 def root_module(spec: Spec, *, account: str, region: str) -> str:
@@ -221,6 +243,7 @@ def root_module(spec: Spec, *, account: str, region: str) -> str:
 
     No value of *spec* can become code in it, and ``terraform fmt`` has nothing to add.
     """
+    module = MODULES[spec.kind]
     settings = hcl.block(
         "terraform",
         {"required_version": ">= 1.6"},
@@ -229,8 +252,8 @@ def root_module(spec: Spec, *, account: str, region: str) -> str:
     return hcl.document(
         settings,
         hcl.block("provider", "aws", {"region": region, "allowed_account_ids": [account]}),
-        hcl.block("module", MODULE, {"source": f"./{MODULE}"}, *_arguments(spec)),
-        *(hcl.block("output", name, {"value": hcl.Code(f"module.{MODULE}.{name}")}) for name in OUTPUTS),
+        hcl.block("module", module, {"source": f"./{module}"}, *_arguments(spec)),
+        *(hcl.block("output", name, {"value": hcl.Code(f"module.{module}.{name}")}) for name in OUTPUTS[spec.kind]),
     )
 
 
@@ -238,7 +261,8 @@ def _arguments(spec: Spec) -> Iterable[dict[str, Any]]:
     defaults = {name: field.default for name, field in type(spec).model_fields.items()}
     values = spec.model_dump() | {"tags": {OWN_TAG: spec.name} | spec.tags}
     for group in ARGUMENTS:
-        yield {name: values[name] for name in group if name in _ALWAYS or values[name] != defaults[name]}
+        taken = [name for name in group if name not in NOT_TAKEN[spec.kind]]
+        yield {name: values[name] for name in taken if name in _ALWAYS or values[name] != defaults[name]}
 
 
 def local_override(local: Local) -> str:

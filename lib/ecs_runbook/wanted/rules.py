@@ -1,8 +1,8 @@
 """
 What AWS asks of the fields of a spec together, each rule with the fields it looks at.
 
-Source: botocore events EcsParameters and ecs RunTask, RegisterTaskDefinition, CapacityProviderStrategyItem; AWS docs,
-ECS developer guide, task size; AWS's own refusals where they are quoted.
+Source: botocore events EcsParameters, scheduler CreateSchedule, ecs RunTask, RegisterTaskDefinition and
+CapacityProviderStrategyItem; AWS docs, ECS developer guide, task size; AWS's own refusals where they are quoted.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ MAX_INPUT = 8192
 MAX_TASK_DEFINITION = 65_536
 MAX_TAGS = 50
 OWN_TAG = "ecs-runbook"
+RUN_VARIABLE = "ECS_RUNBOOK_RUN"
+"""Of the container, with double_runs="token": the ARN of what started it, and the scheduled time."""
 GIB = 1024
 
 # CPU units → memory in MiB.
@@ -72,6 +74,93 @@ def _where(spec: Spec) -> str:
         if spec.launch_type
         else f"it runs on {providers or 'what the cluster has'}"
     )
+
+
+SCHEDULES_ONLY = ("schedule_group", "create_schedule_group", "flexible_minutes", "start_date", "end_date")
+"""Fields that a rule has not."""
+STATE_MACHINES_ONLY = (
+    "start_retries",
+    "retry_exit_codes",
+    "exit_code_retries",
+    "backoff_seconds",
+    "timeout_seconds",
+    "heartbeat_seconds",
+    "notify",
+)
+"""Fields that a state machine alone has."""
+
+
+def _asked_in_vain(spec: Spec, fields: Iterable[str], mend: str) -> Iterator[Fault]:
+    for field in fields:
+        if (value := getattr(spec, field)) != type(spec).model_fields[field].default:
+            yield Fault(field, shortened(value), mend)
+
+
+@_rule("kind", *SCHEDULES_ONLY)
+def _of_schedules(spec: Spec) -> Iterator[Fault]:
+    if spec.kind == "rule":
+        mend = "a rule has no such thing, EventBridge Scheduler has: set kind to 'schedule' or 'state_machine'"
+        yield from _asked_in_vain(spec, SCHEDULES_ONLY, mend)
+
+
+@_rule("kind", *STATE_MACHINES_ONLY)
+def _of_state_machines(spec: Spec) -> Iterator[Fault]:
+    if spec.kind != "state_machine":
+        mend = f"a {spec.kind} starts a task, and does not look how it ends: set kind to 'state_machine'"
+        yield from _asked_in_vain(spec, STATE_MACHINES_ONLY, mend)
+
+
+@_rule("kind", "task_count", "group", "enable_ecs_managed_tags")
+def _not_of_state_machines(spec: Spec) -> Iterator[Fault]:
+    if spec.kind != "state_machine":
+        return
+    why = {
+        "task_count": "an attempt of a state machine is one task: leave it 1",
+        "group": "a state machine finds its own task again by the group that it gives it: leave it empty",
+        "enable_ecs_managed_tags": "whether Step Functions hands it on to RunTask is not verified: leave it False",
+    }
+    for field, mend in why.items():
+        yield from _asked_in_vain(spec, [field], mend)
+
+
+@_rule("kind", "double_runs")
+def _double_runs(spec: Spec) -> Iterator[Fault]:
+    if spec.double_runs == "skip" and spec.kind != "state_machine":
+        mend = f"a {spec.kind} cannot ask whether one is running: set kind to 'state_machine', or take 'token'"
+        yield Fault("double_runs", "'skip'", mend)
+
+
+@_rule("kind", "double_runs", "environment", "overrides")
+def _token(spec: Spec) -> Iterator[Fault]:
+    if spec.double_runs == "token" and RUN_VARIABLE in spec.environment:
+        mend = "double_runs='token' sets it at each run; choose another name"
+        yield Fault(f"environment.{RUN_VARIABLE}", "(not shown)", mend)
+
+
+@_rule("kind", "schedule")
+def _once(spec: Spec) -> Iterator[Fault]:
+    if spec.kind == "rule" and spec.schedule.startswith("at("):
+        mend = "a rule takes no at(…); only EventBridge Scheduler runs something once: set kind to 'schedule'"
+        yield Fault("schedule", repr(spec.schedule), mend)
+
+
+@_rule("start_date", "end_date")
+def _dates(spec: Spec) -> Iterator[Fault]:
+    if spec.start_date and spec.end_date and spec.start_date >= spec.end_date:
+        yield Fault("end_date", repr(spec.end_date), f"it is not after start_date, {spec.start_date}")
+
+
+@_rule("create_schedule_group", "schedule_group")
+def _new_group(spec: Spec) -> Iterator[Fault]:
+    if spec.create_schedule_group and spec.schedule_group == "default":
+        yield Fault("schedule_group", "'default'", "every account has that one: name the group that is to be made")
+
+
+@_rule("heartbeat_seconds", "timeout_seconds")
+def _heartbeat(spec: Spec) -> Iterator[Fault]:
+    if spec.heartbeat_seconds >= spec.timeout_seconds:
+        mend = f"it is to be shorter than timeout_seconds, {spec.timeout_seconds}, or it finds nothing"
+        yield Fault("heartbeat_seconds", repr(spec.heartbeat_seconds), mend)
 
 
 @_rule("subnets", "launch_type")
@@ -220,9 +309,9 @@ def _tag_text(text: str) -> bool:
     return all(char in "_.:/=+-@" or unicodedata.category(char)[0] in "LZN" for char in text)
 
 
-@_rule("cluster", "task_role_arn", "execution_role_arn", "schedule_role_arn", "dead_letter_queue", "secrets")
+@_rule("cluster", "task_role_arn", "execution_role_arn", "schedule_role_arn", "dead_letter_queue", "notify", "secrets")
 def _arns(spec: Spec) -> Iterator[Fault]:
-    fields = ("cluster", "task_role_arn", "execution_role_arn", "schedule_role_arn", "dead_letter_queue")
+    fields = ("cluster", "task_role_arn", "execution_role_arn", "schedule_role_arn", "dead_letter_queue", "notify")
     arns = [(field, getattr(spec, field)) for field in fields] + [
         (f"secrets.{k}", arn) for k, arn in spec.secrets.items()
     ]

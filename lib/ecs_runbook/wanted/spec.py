@@ -5,8 +5,8 @@ What should run: one typed, validated object, which everything after it is deriv
 asks of the fields together stands in :mod:`ecs_runbook.wanted.rules`. Types are strict: a number for a name is refused
 rather than made text, since papermill has then turned ``007`` into 7 already.
 
-Source of the limits: the shapes of botocore events PutRule and PutTargets, ecs RegisterTaskDefinition and RunTask, iam
-CreateRole, logs PutRetentionPolicy; AWS docs, ECS developer guide, task size.
+Source of the limits: the shapes of botocore events PutRule and PutTargets, scheduler CreateSchedule, ecs
+RegisterTaskDefinition and RunTask, iam CreateRole, logs PutRetentionPolicy; AWS docs, ECS developer guide, task size.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -32,7 +33,7 @@ from pydantic_core import ErrorDetails
 
 from ecs_runbook.errors import Fault, ScheduleError, SpecError
 from ecs_runbook.wanted import rules
-from ecs_runbook.wanted.schedule import parse, shortened, zone_named
+from ecs_runbook.wanted.schedule import parse_scheduler, shortened, zone_named
 
 MAX_ROLE_NAME = 64
 LOG_RETENTION_DAYS = (
@@ -125,7 +126,7 @@ def image_name(value: str) -> str:
 
 def _schedule(value: str) -> str:
     try:
-        doubts = parse(value).doubts
+        doubts = parse_scheduler(value).doubts
     except ScheduleError as refused:
         faults = [fault.mend if fault.field == "schedule" else str(fault) for fault in refused.faults]
         raise ValueError("; ".join(faults)) from None
@@ -140,6 +141,18 @@ def _zone(value: str) -> str:
     except SpecError as unknown:
         raise ValueError(unknown.faults[0].mend) from None
     return value
+
+
+def _moment(value: str) -> str:
+    if not value:
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError('"" (none) or a time with its zone is allowed, such as 2026-12-01T02:00:00+09:00 or …T17:00:00Z')
 
 
 def _retention(value: int) -> int:
@@ -158,6 +171,7 @@ def _arn(service: str, resource: str, what: str, *, region: str = _REGION) -> tu
 
 _ROLE, _ROLE_MEND = _arn("iam", r"role/[\x21-\x7e]{1,576}", "role/name", region="")
 _QUEUE, _QUEUE_MEND = _arn("sqs", "[A-Za-z0-9_-]{1,80}", "queue")
+_TOPIC, _TOPIC_MEND = _arn("sns", "[A-Za-z0-9_-]{1,256}", "topic")
 _CLUSTER, _ = _arn("ecs", "cluster/[A-Za-z0-9_-]{1,255}", "cluster/name")
 _SECRET, _ = _arn("secretsmanager", r"secret:[\x21-\x7e]{1,2048}", "secret:name-AbCdEf")
 _PARAMETER, _ = _arn("ssm", r"parameter/[A-Za-z0-9_./-]{1,1011}", "parameter/name")
@@ -210,15 +224,21 @@ class Spec(_Strict):
     Attributes
     ----------
     name
-        The rule's name, and the base of all others.
+        The rule's or the schedule's name, and the base of all others.
     image
         The container's image.
     schedule
-        ``cron(…)`` or ``rate(…)``; a rule reads it in UTC.
+        ``cron(…)`` or ``rate(…)``, and for EventBridge Scheduler ``at(…)``; a rule reads it in UTC.
+    kind
+        What starts the task: an EventBridge ``rule``; a ``schedule`` of EventBridge Scheduler; or a schedule that
+        starts a ``state_machine``, which runs the task again when it failed.
     timezone
-        IANA name of the zone the person thinks in, for display.
+        IANA name of the zone the person thinks in: a rule's is for display, a schedule is read in it.
     description, enabled
-        Of the rule.
+        Of the rule or the schedule.
+    schedule_group, create_schedule_group, flexible_minutes, start_date, end_date
+        Of a schedule: its group, which is there or is made; within how many minutes it may start, 0 for at once; and
+        between which times it fires, given with their zone, kept in UTC.
     cluster, create_cluster
         Short name or ARN of a cluster that is there; or a new one, which takes the provider ten seconds.
     family
@@ -236,8 +256,17 @@ class Spec(_Strict):
         How RunTask is asked.
     overrides
         An ECS TaskOverride, which every run gets.
+    double_runs
+        ``allow``; ``skip`` a run while another one is running, which only a state machine can; or ``token``: the
+        container's ``ECS_RUNBOOK_RUN`` says which scheduled run it is, so that the program can do it once.
     retry_attempts, retry_age_seconds, dead_letter_queue
-        What EventBridge does when RunTask is refused: attempts, seconds, and ``none``, ``new`` or a queue's ARN.
+        What EventBridge does when the start is refused: attempts, seconds, and ``none``, ``new`` or a queue's ARN.
+    start_retries, retry_exit_codes, exit_code_retries, backoff_seconds
+        Of a state machine: how often a start that failed is tried again; which exit codes are, and how often; and the
+        longest first wait, in seconds, which doubles.
+    timeout_seconds, heartbeat_seconds, notify
+        Of a state machine: how long one attempt may take; how long it may be silent, 0 for as long as it takes; and
+        who is told when a run failed for good: ``none``, a ``new`` SNS topic, or a topic's ARN.
     log_retention_days
         Of the log group.
     tags
@@ -247,9 +276,15 @@ class Spec(_Strict):
     name: Annotated[str, _matching("[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", _NAME_MEND)]
     image: Annotated[str, AfterValidator(image_name)]
     schedule: Annotated[str, AfterValidator(_schedule)]
+    kind: Literal["rule", "schedule", "state_machine"] = "rule"
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     description: Annotated[Text, _matching("(?s:.*)", "at most 512 characters are allowed", at_most=512)] = ""
     enabled: bool = True
+    schedule_group: Annotated[str, _matching("[A-Za-z0-9._-]{1,64}", _NAME)] = "default"
+    create_schedule_group: bool = False
+    flexible_minutes: Annotated[int, _between(0, 1440)] = 0
+    start_date: Annotated[str, AfterValidator(_moment)] = ""
+    end_date: Annotated[str, AfterValidator(_moment)] = ""
     cluster: Annotated[
         str, _matching(rf"[\w-]{{1,255}}|{_CLUSTER}", f"a cluster's ARN, or its name, 1 to 255 {_LETTERS}, is allowed")
     ] = "default"
@@ -291,11 +326,21 @@ class Spec(_Strict):
     propagate_tags: bool = False
     enable_ecs_managed_tags: bool = False
     overrides: Annotated[dict[str, Any], Field(repr=False)] = {}
+    double_runs: Literal["allow", "skip", "token"] = "allow"
     retry_attempts: Annotated[int, _between(0, 185)] = 185
     retry_age_seconds: Annotated[int, _between(60, 86_400)] = 86_400
     dead_letter_queue: Annotated[
         str, _matching(f"none|new|{_QUEUE}", f"none, new, or {_QUEUE_MEND}; a FIFO queue is not")
     ] = "none"
+    start_retries: Annotated[int, _between(0, 100)] = 5
+    retry_exit_codes: Annotated[list[Annotated[int, _between(1, 255)]], _list_of(0, 20, "exit codes")] = []
+    exit_code_retries: Annotated[int, _between(0, 20)] = 2
+    backoff_seconds: Annotated[int, _between(1, 3600)] = 30
+    timeout_seconds: Annotated[int, _between(60, 14 * 86_400)] = 3600
+    heartbeat_seconds: Annotated[int, _between(0, 86_400)] = 0
+    notify: Annotated[str, _matching(f"none|new|{_TOPIC}", f"none, new, or {_TOPIC_MEND}; a FIFO topic is not")] = (
+        "none"
+    )
     log_retention_days: Annotated[int, AfterValidator(_retention)] = 30
     tags: dict[str, str] = {}
 
@@ -322,6 +367,11 @@ class Spec(_Strict):
         return role_name(self.name, "-schedule")
 
     @property
+    def machine_role_name(self) -> str:
+        """The name of the role that the state machine gets."""
+        return role_name(self.name, "-machine")
+
+    @property
     def task_role_name(self) -> str:
         """The name of the role that the program gets, if a new one is made."""
         return role_name(self.name, "-task")
@@ -341,6 +391,11 @@ class Spec(_Strict):
         """The name of the dead-letter queue, if a new one is made; a queue's takes no dots."""
         return f"{self.name}-dlq".replace(".", "-")
 
+    @property
+    def topic_name(self) -> str:
+        """The name of the topic that is told of failures, if a new one is made; a topic's takes no dots."""
+        return f"{self.name}-failed".replace(".", "-")
+
     def _repr_html_(self) -> str:
         rows = [(field, self._shown(field)) for field in type(self).model_fields if self._told(field)]
         row = '<tr><th style="text-align:left">{}</th><td style="text-align:left"><code>{}</code></td></tr>'
@@ -348,7 +403,7 @@ class Spec(_Strict):
         return f"<table><tbody>{cells}</tbody></table>"
 
     def _told(self, field: str) -> bool:
-        always = ("name", "image", "schedule", "timezone", "cluster", "launch_type", "cpu", "memory", "subnets")
+        always = ("name", "kind", "image", "schedule", "timezone", "cluster", "launch_type", "cpu", "memory", "subnets")
         return field in always or getattr(self, field) != type(self).model_fields[field].default
 
     def _shown(self, field: str) -> str:
@@ -467,6 +522,11 @@ _ALIASES = {
     "count": "task_count",
     "input": "overrides",
     "dlq": "dead_letter_queue",
+    "retries": "start_retries",
+    "exit_codes": "retry_exit_codes",
+    "timeout": "timeout_seconds",
+    "heartbeat": "heartbeat_seconds",
+    "flexible_time_window": "flexible_minutes",
 }
 
 
@@ -502,6 +562,8 @@ def _mend(error: ErrorDetails, where: str, value: object) -> str:
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "literal_error":
+        if where != "launch_type":
+            return f"{error['ctx']['expected']} is allowed"
         return f"{error['ctx']['expected']}, or None, is allowed" + (", in capitals" if isinstance(value, str) else "")
     return _TYPES[kind](value) if kind in _TYPES else error["msg"]
 
