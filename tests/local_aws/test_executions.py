@@ -581,3 +581,17 @@ def test_a_history_has_pages_and_two_directions_and_may_leave_out_the_data(world
     plain = machine.sfn.get_execution_history(executionArn=execution, includeExecutionData=False)["events"]
     assert "input" not in plain[0]["executionStartedEventDetails"]
     assert plain[0]["executionStartedEventDetails"]["roleArn"]
+
+
+def test_versions_are_listed_newest_first(world, made):
+    machine = made({})
+    listed = machine.sfn.list_state_machine_versions(stateMachineArn=machine.arn)
+    assert listed["stateMachineVersions"] == []
+    for _ in range(2):
+        machine.sfn.update_state_machine(
+            stateMachineArn=machine.arn,
+            definition=machine.sfn.describe_state_machine(stateMachineArn=machine.arn)["definition"],
+            publish=True,
+        )
+    listed = machine.sfn.list_state_machine_versions(stateMachineArn=machine.arn)["stateMachineVersions"]
+    assert [one["stateMachineVersionArn"] for one in listed] == [f"{machine.arn}:2", f"{machine.arn}:1"]

@@ -68,9 +68,14 @@ logs       CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolic
 logs       DescribeLogStreams ListTagsLogGroup TagLogGroup UntagLogGroup             {group}
 logs       TagResource UntagResource ListTagsForResource                             {resourceArn}
 states     DescribeStateMachine DeleteStateMachine UpdateStateMachine StartExecution                {stateMachineArn}
+states     ListStateMachineVersions                                                  {stateMachineArn}
+states     TagResource UntagResource ListTagsForResource                             {resourceArn}
 states     ListExecutions                                                            {stateMachineArn}
 states     DescribeExecution GetExecutionHistory StopExecution                       {executionArn}
 states     CreateStateMachine                                                        stateMachine:{name}
+sns        CreateTopic                                                               {Name}
+sns        TagResource UntagResource ListTagsForResource                             {ResourceArn}
+sns        SetTopicAttributes ListSubscriptionsByTopic                               {TopicArn}
 sns        Publish Subscribe GetTopicAttributes DeleteTopic                          {TopicArn}
 """
 

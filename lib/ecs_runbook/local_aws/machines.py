@@ -213,6 +213,7 @@ def install(world: World) -> None:
     life_of(world).on_change.append(calls.changed)
     _answer_for_executions(machines)
     _answer_for_tokens(machines)
+    _list_versions()
     _check_definitions(world)
 
 
@@ -274,6 +275,19 @@ def _answer_for_tokens(machines: Machines) -> None:
 
     for operation in (send_task_success, send_task_failure, send_task_heartbeat):
         setattr(StepFunctionResponse, operation.__name__, operation)
+
+
+def _list_versions() -> None:
+    """Answer what Terraform asks of every state machine, and moto does not know."""
+
+    def list_state_machine_versions(self: StepFunctionResponse) -> ActionResult:
+        machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+        known = {one.arn: one for _, one in sorted(machine.versions.items(), reverse=True)}
+        found, token = page(list(known), self._get_param("nextToken"), self._get_param("maxResults"))
+        told = [{"stateMachineVersionArn": arn, "creationDate": known[arn].creation_date} for arn in found]
+        return ActionResult({"stateMachineVersions": told, "nextToken": token})
+
+    StepFunctionResponse.list_state_machine_versions = list_state_machine_versions
 
 
 def _require_sound(definition: str) -> None:
