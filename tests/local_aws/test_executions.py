@@ -595,3 +595,36 @@ def test_versions_are_listed_newest_first(world, made):
         )
     listed = machine.sfn.list_state_machine_versions(stateMachineArn=machine.arn)["stateMachineVersions"]
     assert [one["stateMachineVersionArn"] for one in listed] == [f"{machine.arn}:2", f"{machine.arn}:1"]
+
+
+class TestAContainersHeartbeats:
+    def machine(self, world, made, granted="states:SendTaskHeartbeat", **environment):
+        said = {"LOCAL_AWS_OUTCOME": "hang", "LOCAL_AWS_HEARTBEAT": "30", "LOCAL_AWS_SECONDS": "300", **environment}
+        role = world.role(allow(granted, "*"))
+        told = json.loads(json.dumps(TOLD))
+        told["Overrides"]["TaskRoleArn"] = role
+        passes = allow("iam:PassRole", role)
+        return made({}, environment=said, allowed=[passes], parameters=told, HeartbeatSeconds=60), role
+
+    def test_a_task_that_hangs_is_missed_within_the_heartbeat_and_not_before(self, world, made):
+        machine, role = self.machine(world, made)
+        execution = machine.start()
+        world.advance("1h")
+        told = machine.told(execution)
+        assert told["error"] == "States.HeartbeatTimeout"
+        assert seconds(told) == pytest.approx(0.5 + 300 + 60)  # it runs, sends its last, and is given up
+        beats = [one for one in world.trail("SendTaskHeartbeat") if role in json.dumps(one)]
+        assert len(beats) == 10
+
+    def test_a_task_that_works_is_not_given_up(self, world, made):
+        machine, _ = self.machine(world, made, LOCAL_AWS_OUTCOME="exit", LOCAL_AWS_SECONDS="300")
+        execution = machine.start()
+        world.advance("1h")
+        assert machine.told(execution)["status"] == "SUCCEEDED"
+
+    def test_without_leave_it_sends_none(self, world, made):
+        machine, _ = self.machine(world, made, granted="states:SendTaskSuccess")
+        execution = machine.start()
+        world.advance("1h")
+        assert seconds(machine.told(execution)) == 60
+        assert "is not authorized to perform: states:SendTaskHeartbeat on resource: " + machine.arn in world.log

@@ -172,3 +172,36 @@ def test_a_rules_firing_can_be_delivered_twice_with_the_same_event(world, rule):
     first, second = runs(world, family)
     assert first == second
     assert len(runs(world, other)) == 1
+
+
+def test_a_job_that_heeds_its_token_works_once_for_two_deliveries(world, rule):
+    paths = {"time": "$.time"}
+    given = told("<time>")
+    given["containerOverrides"][0]["environment"] += [
+        {"name": "LOCAL_AWS_ONCE", "value": "ECS_RUNBOOK_RUN"},
+        {"name": "LOCAL_AWS_SECONDS", "value": "600"},
+    ]
+    name, family = rule(InputTransformer={"InputPathsMap": paths, "InputTemplate": json.dumps(given)})
+    process.settings(world.server, deliver_twice={name: 1})
+    world.to("2027-07-09T01:20:00Z")
+    tasks = world.ecs.describe_tasks(tasks=listed(world, family, "STOPPED"))["tasks"]
+    worked = sorted((task["stoppingAt"] - task["startedAt"]).total_seconds() for task in tasks)
+    assert worked == [0, 600]
+    assert {task["containers"][0]["exitCode"] for task in tasks} == {0}
+
+
+def test_a_job_that_failed_with_its_token_may_be_run_again(world):
+    environment = [
+        {"name": "LOCAL_AWS_ONCE", "value": "ECS_RUNBOOK_RUN"},
+        {"name": "ECS_RUNBOOK_RUN", "value": "tonight"},
+        {"name": "LOCAL_AWS_SECONDS", "value": "10"},
+        {"name": "LOCAL_AWS_EXIT_CODE", "value": "3,0"},
+    ]
+    family = world.register(containers=[{"name": "main", "image": "x", "environment": environment}])["family"]
+    codes = []
+    for _ in range(3):
+        task = world.run(family)["tasks"][0]
+        world.advance(30)
+        ended = world.task(task)
+        codes.append((ended["containers"][0]["exitCode"], (ended["stoppingAt"] - ended["startedAt"]).total_seconds()))
+    assert codes == [(3, 10), (0, 10), (0, 0)]

@@ -31,6 +31,7 @@ from ecs_runbook.local_aws.asl_check import faults_of
 from ecs_runbook.local_aws.asl_values import StateFailed
 from ecs_runbook.local_aws.definitions import page
 from ecs_runbook.local_aws.executions import Attempt, Execution, Walk
+from ecs_runbook.local_aws.heartbeats import Heartbeats
 from ecs_runbook.local_aws.identity import role_of
 from ecs_runbook.local_aws.invoking import Invoking, Sender
 from ecs_runbook.local_aws.machine_calls import MachineCalls
@@ -211,6 +212,7 @@ def install(world: World) -> None:
     calls = MachineCalls(world, Invoking(call, _SENDER))
     machines = Machines(world, calls)
     life_of(world).on_change.append(calls.changed)
+    life_of(world).on_change.append(Heartbeats(world, calls, call).changed)
     _answer_for_executions(machines)
     _answer_for_tokens(machines)
     _list_versions()

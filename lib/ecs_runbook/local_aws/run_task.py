@@ -552,6 +552,7 @@ def _task(
         generation=generation.get(),
         definitions=definition.container_definitions,
         execution_role=_role(request, "executionRoleArn", "execution_role_arn"),
+        task_role=_role(request, "taskRoleArn", "task_role_arn"),
     )
 
 

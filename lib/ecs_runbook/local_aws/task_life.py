@@ -11,6 +11,10 @@ LOCAL_AWS_EXIT_CODE   its exit code, 0 if left out; ``3,3,0``: that of the first
                       the family
 LOCAL_AWS_OUTCOME     ``exit`` (default), ``hang`` (it runs until it is stopped), ``out-of-memory``,
                       ``spot-interruption``, ``image-not-found`` or ``never-started``
+LOCAL_AWS_HEARTBEAT   every so many seconds it sends a heartbeat for each task token of Step Functions that its
+                      environment has; one that hangs does so for LOCAL_AWS_SECONDS, and then no more
+LOCAL_AWS_ONCE        the name of another variable: where a task of the family that runs, or has ended well, was told
+                      the same value, this one ends at once, and well, as a job does that heeds such a token
 ===================== ============================================================================================
 
 On Fargate a task also needs what AWS's needs: a way to its registry, its secrets, its log group; see
@@ -62,6 +66,9 @@ class Script:
     exit_code: int = 0
     outcome: str = "exit"
     listed: str = ""  # which list of exit codes it is from, if from one
+    heartbeat: float | None = None
+    once: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -85,11 +92,11 @@ class Script:
         Examples
         --------
         >>> Script.of([{"name": "LOCAL_AWS_EXIT_CODE", "value": "3"}])
-        Script(seconds=None, exit_code=3, outcome='exit', listed='')
+        Script(seconds=None, exit_code=3, outcome='exit', listed='', heartbeat=None, once='')
         >>> Script.of([{"name": "LOCAL_AWS_EXIT_CODE", "value": "3,0"}], {"main 3,0": 1}, "main").exit_code
         0
         """
-        said = {v["name"]: v.get("value", "") for v in environment if v.get("name", "").startswith("LOCAL_AWS_")}
+        said = {v["name"]: v.get("value", "") for v in environment if v.get("name")}
         outcome = said.get("LOCAL_AWS_OUTCOME", "exit")
         if outcome not in _OUTCOMES:
             message = f"LOCAL_AWS_OUTCOME = {outcome}: one of {', '.join(_OUTCOMES)} is wanted."
@@ -102,6 +109,9 @@ class Script:
             exit_code=int(codes[min((used or {}).get(listed, 0), len(codes) - 1)] or 0),
             outcome=outcome,
             listed=listed,
+            heartbeat=_number("LOCAL_AWS_HEARTBEAT", said, float, 1, 86400),
+            once=f"{whose} {said[once]}" if (once := said.get("LOCAL_AWS_ONCE", "")) in said else "",
+            environment=said,
         )
 
 
@@ -139,8 +149,8 @@ class Task:
         How many tasks' events led to this one: 0 for a task that no task's event started.
     definitions
         Its definition's containers.
-    execution_role
-        The ARN of its execution role, or nothing.
+    execution_role, task_role
+        The ARNs of its roles, or nothing.
     """
 
     facts: dict[str, Any]
@@ -154,6 +164,7 @@ class Task:
     generation: int = 0
     definitions: Sequence[dict[str, Any]] = ()
     execution_role: str = ""
+    task_role: str = ""
     entries: list[Entry] = field(default_factory=list)
     eni: Any = None
 
@@ -183,6 +194,7 @@ class Life:
 
     def __init__(self, world: World) -> None:
         self._clock = world.clock
+        self._once: dict[str, list[Task]] = {}
         self.on_change: list[OnChange] = []
 
     def begin(self, task: Task) -> None:
@@ -221,6 +233,7 @@ class Life:
             container.update(lastStatus="RUNNING", runtimeId=_runtime_id(task, container["name"]))
             container["networkInterfaces"] = _interfaces(task)
         self._tell(task)
+        self._heed_tokens(task)
         duration = _duration(task)
         if duration is None:
             return
@@ -228,6 +241,17 @@ class Life:
             if name not in task.essential and script.seconds is not None and script.seconds < duration:
                 self._later(task, timedelta(seconds=script.seconds), partial(self._ended_alone, name=name))
         self._later(task, timedelta(seconds=duration), self._ended)
+
+    def _heed_tokens(self, task: Task) -> None:
+        """Let containers do nothing that are told what another task is at, or has done."""
+        for name, script in task.scripts.items():
+            if not script.once:
+                continue
+            others = self._once.setdefault(script.once, [])
+            if any(_is_at_it(other, name) for other in others):
+                task.scripts[name] = Script(seconds=0)
+            else:
+                others.append(task)
 
     def _ended_alone(self, task: Task, name: str) -> None:
         for container in task.containers:
@@ -290,6 +314,11 @@ class Life:
         _count(task)
         for listener in self.on_change:
             listener(task)
+
+
+def _is_at_it(task: Task, name: str) -> bool:
+    """Say whether a task's container runs, or has ended well."""
+    return any(one["name"] == name and one.get("exitCode", 0) == 0 for one in task.containers)
 
 
 def _runtime_id(task: Task, name: str) -> str:
