@@ -28,6 +28,7 @@ from typing import Any
 _HOMES = {
     "Terraform": "terraform.run",
     "asked": "checks.asked",
+    "attempts": "reports.attempts",
     "begin": "reports.run",
     "both": "lint.check",
     "causes_picture": "reports.causes",

@@ -396,7 +396,7 @@ def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
     """``runs-succeeded``: a run ended with another exit code than 0, or never ran; explained."""
     check, own = "runs-succeeded", seen.history
     deciding = [(attempt, run) for attempt in own.attempts if not attempt.under_way for run in attempt.last]
-    ended = [run for _, run in deciding if run.status == "STOPPED"]
+    ended = [run for _, run in deciding if run.status == "STOPPED" or (run.ran and run.error)]
     bad = [run for attempt, run in deciding if attempt.certain and _bad(run)]
     if bad:
         told = _why_bad(row, own.attempts, bad)
@@ -405,7 +405,10 @@ def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
         again = f" after {last.attempt} attempts" if last.attempt > 1 else ""
         counted = f"{len(bad)} of {len(ended)} runs" if len(ended) > 1 else "the only run whose end is known"
         because = f"{counted} ended badly, the last of {seen.at(last.time)} {seen.zone_name} with {code}{again}: "
-        yield ng(check, row, because + _words(told), next((one.remedy for one in told if one.remedy), ""))
+        because += _words(told)
+        if last.status not in ("STOPPED", ACCEPTED):
+            because += f"; its task is {last.status} still"
+        yield ng(check, row, because, next((one.remedy for one in told if one.remedy), ""))
     elif any(_bad(run) for attempt in own.others if not attempt.under_way for run in attempt.last):
         yield skip(check, row, f"a run ended badly that may be its own, or of {_others(own.others, row)}")
     elif ended:
@@ -450,7 +453,7 @@ def _forgotten(seen: Seen) -> list[Run]:
 
 
 def _bad(run: Run) -> bool:
-    return run.status == "STOPPED" and (run.exit_code != 0 or bool(run.error))
+    return run.ran and (bool(run.error) or (run.status == "STOPPED" and run.exit_code != 0))
 
 
 # -------- how long it took

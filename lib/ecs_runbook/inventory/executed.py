@@ -102,14 +102,14 @@ def _run(one: Try) -> Run:
 
 
 def _fill(run: Run, one: Try) -> None:
-    """Enter how a task ended where neither ECS nor CloudTrail tells any more."""
+    """Enter how a task ended where neither ECS nor CloudTrail tells any more; one that ECS knows to run runs on."""
     if not (run.task and run.task == one.task) or one.stopped is None:
         return
-    if run.status != "STOPPED":
-        run.status, run.exit_code, run.ended = "STOPPED", one.exit_code, one.stopped
-        run.source = run.source if run.source == FROM_MACHINE else f"{run.source} + {FROM_MACHINE}"
+    if run.status == ACCEPTED or run.source == FROM_MACHINE:
         told = read_task(one.described) if one.described else None
         run.began = run.began or (of_task(told, "").began if told else None)
+        run.status, run.exit_code, run.ended = "STOPPED", one.exit_code, one.stopped
+        run.source = run.source if run.source == FROM_MACHINE else f"{run.source} + {FROM_MACHINE}"
     if one.error and not run.error:
         own = "" if one.error == TASK_FAILED and one.cause else one.error
         run.error = ": ".join(part for part in (own, one.cause) if part)
