@@ -53,6 +53,12 @@ def test_a_try_that_was_refused_has_no_task_and_the_words_of_aws(kind):
     assert (ran.number, ran.ended_well) == (2, True)
 
 
+@pytest.mark.parametrize("cause", [[{"Reason": CAPACITY}], {"Tasks": [], "Failures": [{"Reason": CAPACITY}]}])
+def test_the_reasons_of_a_failure_are_read_from_a_cause_that_is_json(cause):
+    (only,) = read(History().refused(0, "AmazonECS.Unknown", json.dumps(cause)), status="FAILED").tries
+    assert (only.error, only.cause) == ("AmazonECS.Unknown", CAPACITY)
+
+
 def test_a_task_that_hangs_is_a_try_without_an_exit_code_that_stopped_when_the_state_timed_out():
     history = History()
     history.scheduled(0)

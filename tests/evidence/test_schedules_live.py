@@ -5,15 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ecs_runbook.errors import EvidenceError
+from ecs_runbook.errors import EvidenceError, ParameterError
+from ecs_runbook.evidence.revisions import revisions
+from ecs_runbook.evidence.runs import runs
 from ecs_runbook.firing.drill import fire
 from ecs_runbook.firing.one_time import clear_schedule_leftovers, schedule_leftovers
+from ecs_runbook.firing.revision import register_again
 from ecs_runbook.local_aws import process
 from ecs_runbook.session import Pace, connect
+from ecs_runbook.verdicts.runs import judge_runs
 from ecs_runbook.verdicts.steps import judge_fired
 
 BEGIN = datetime(2027, 1, 4, 9, tzinfo=UTC)
 SERVICES = ("ecs", "events", "cloudtrail", "scheduler", "stepfunctions", "iam")
+PROOF = ("ecs", "events", "cloudtrail", "scheduler", "stepfunctions")
 GROUP = "batch"
 PACE = Pace(settle_seconds=0, poll_seconds=5, lookups_per_second=1000, patience_seconds=1800, published_rates=False)
 
@@ -114,7 +119,7 @@ class Yard:
             target = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": json.dumps(asked)}
         return self.schedule(name, target, *self.may_run(family, may), **more)
 
-    def of_a_machine(self, name, *, environment=(), retry=(), start=True, given=None, **more):
+    def of_a_machine(self, name, *, environment=(), retry=(), start=True, given=None, timeout=3600, **more):
         family = self.family(name, environment)
         run = {
             "Type": "Task",
@@ -126,6 +131,7 @@ class Yard:
                 "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-0a1a1a1a1a1a1a1a1"]}},
             },
             "Retry": list(retry),
+            "TimeoutSeconds": timeout,
             "End": True,
         }
         rule = "arn:aws:events:*:*:rule/StepFunctionsGetEventsForECSTaskRule"
@@ -180,8 +186,6 @@ def test_a_drill_runs_what_the_schedule_runs_in_its_group_and_leaves_nothing(aws
 
 
 def _revisions(aws, family):
-    from ecs_runbook.evidence.revisions import revisions
-
     return revisions(family, ecs=aws.client("ecs"))
 
 
@@ -308,3 +312,182 @@ def test_an_unknown_schedule_is_named_with_the_nearest_and_one_of_no_task_is_ref
     label = yard.schedule("letters", queue, allow("sqs:SendMessage", "*"))
     with pytest.raises(EvidenceError, match="it does not run an ECS task, as far as can be seen"):
         drill(label)
+
+
+def seen(aws, schedule, since, **more):
+    return runs(schedule=schedule, since=since, until=aws.now(), pace=PACE, **aws.clients(*PROOF), **more)
+
+
+def until(aws, server, **change):
+    """Move the clock to the next such minute."""
+    now = aws.now()
+    moment = now.replace(second=0, microsecond=0, **change)
+    process.clock(server, to=moment if moment > now else moment + timedelta(hours=1))
+
+
+def stop(aws, label):
+    """Disable a schedule, so that it does not fire in the time of the next test."""
+    scheduler, (group, name) = aws.client("scheduler"), label.split("/")
+    told = scheduler.get_schedule(Name=name, GroupName=group)
+    kept = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target")
+    scheduler.update_schedule(Name=name, GroupName=group, State="DISABLED", **{key: told[key] for key in kept})
+
+
+def statuses(table, name):
+    return {check.id: check.status for check in judge_runs(table, name)}
+
+
+GOOD = {"runs-seen": "OK", "runs-attributed": "OK", "runs-latest": "OK", "runs-succeeded": "OK", "runs-refused": "OK"}
+
+
+@pytest.mark.parametrize("universal", [False, True])
+def test_a_schedule_runs_at_its_minute_in_its_zone_and_is_told_from_a_drill(aws, server, yard, drill, universal):
+    name = f"hourly-{universal}".lower()
+    label = yard.of_a_task(
+        name, universal=universal, expression="cron(40 * * * ? *)", ScheduleExpressionTimezone="Asia/Kolkata"
+    )
+    begun = aws.now()
+    drill(label)
+    until(aws, server, minute=10)
+    process.clock(server, advance=600)
+    table = seen(aws, label, begun)
+    assert table[["schedule", "executed", "state", "exit_code", "attempt"]].values.tolist() == [
+        [f"{label} (drill)", 1, "LATEST", 0, 1],
+        [label, 1, "LATEST", 0, 1],
+    ]
+    assert (table["time"].iloc[1].minute, table["source"].iloc[1]) == (10, "ECS + CloudTrail")
+    assert statuses(table, label) == GOOD
+    stop(aws, label)
+
+
+def test_a_refusal_that_does_not_say_who_asked_may_be_the_schedules_or_a_drills(aws, server, yard, drill):
+    label = yard.of_a_task("unlucky", may="", expression="cron(20 * * * ? *)")
+    begun = aws.now()
+    until(aws, server, minute=20)
+    process.clock(server, advance=120)
+    table = seen(aws, label, begun)
+    assert table[["schedule", "status", "state"]].values.tolist() == [[label, "REFUSED", ""]]
+    assert statuses(table, label)["runs-refused"] == "NG"
+    drill(label)
+    assert list(seen(aws, label, begun)["schedule"]) == [label, f"{label} (drill or retry)"]
+    stop(aws, label)
+
+
+RETRY = [
+    {"ErrorEquals": ["AmazonECS.Unknown"], "IntervalSeconds": 60, "MaxAttempts": 5, "BackoffRate": 2},
+    {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 300, "MaxAttempts": 2, "BackoffRate": 1},
+]
+NAMED = {"run": "<aws.scheduler.schedule-arn> <aws.scheduler.scheduled-time>"}
+
+
+def once(aws, server, label):
+    """Move the clock through one firing of an hourly schedule and all that comes of it; return when that began."""
+    begun = aws.now()
+    until(aws, server, minute=15)
+    process.clock(server, advance="40m")
+    stop(aws, label)
+    return begun
+
+
+HOURLY = {"expression": "cron(15 * * * ? *)"}
+
+
+def test_a_task_that_fails_twice_and_then_succeeds_is_one_good_run_of_three_attempts(aws, server, yard):
+    fails_twice = [("LOCAL_AWS_EXIT_CODE", "3,3,0")]
+    label = yard.of_a_machine("third-time", environment=fails_twice, retry=RETRY, given=NAMED, **HOURLY)
+    table = seen(aws, label, once(aws, server, label))
+    assert table[["schedule", "attempt", "exit_code", "state", "source"]].values.tolist() == [
+        [label, 1, 3, "LATEST", "Step Functions"],
+        [label, 2, 3, "LATEST", "Step Functions"],
+        [label, 3, 0, "LATEST", "Step Functions"],
+    ]
+    assert table["run"].nunique() == 1
+    assert list(table["requested"]) == ["third-time"] * 3
+    assert statuses(table, label) == GOOD
+
+
+def test_an_attempt_after_a_deploy_runs_the_new_latest_and_the_table_says_so(aws, server, yard):
+    label = yard.of_a_machine(
+        "deployed", environment=[("LOCAL_AWS_EXIT_CODE", "3")], retry=RETRY, given=NAMED, **HOURLY
+    )
+    begun = aws.now()
+    until(aws, server, minute=15)
+    process.clock(server, advance=120)
+    assert register_again("deployed", ecs=aws.client("ecs"), image="app:2").revision == 2
+    process.clock(server, advance="40m")
+    stop(aws, label)
+    table = seen(aws, label, begun)
+    assert table[["attempt", "executed", "latest", "state", "exit_code"]].values.tolist() == [
+        [1, 1, 1, "LATEST", 3],
+        [2, 2, 2, "LATEST", 3],
+        [3, 2, 2, "LATEST", 3],
+    ]
+    assert statuses(table, label) == GOOD | {"runs-succeeded": "NG"}
+    because = next(check.because for check in judge_runs(table, label) if check.id == "runs-succeeded")
+    assert because.startswith("1 of 1 run did not end well: at ")
+    assert "revision 2, attempt 3: exit code 3, EssentialContainerExited" in because
+
+
+def test_capacity_that_is_refused_three_times_is_told_and_is_no_fault_of_the_run(aws, server, yard):
+    label = yard.of_a_machine("crowded", retry=RETRY, given=NAMED, **HOURLY)
+    process.settings(server, fargate={"no-capacity": 3})
+    table = seen(aws, label, once(aws, server, label))
+    assert list(table["status"]) == ["FAILED TO START"] * 3 + ["STOPPED"]
+    assert list(table["attempt"]) == [1, 2, 3, 4]
+    assert "Capacity is unavailable at this time." in table["error"].iloc[0]
+    assert statuses(table, label) == GOOD
+
+
+def test_while_a_retry_is_to_come_the_run_is_not_judged(aws, server, yard):
+    label = yard.of_a_machine(
+        "under-way", environment=[("LOCAL_AWS_EXIT_CODE", "3")], retry=RETRY, given=NAMED, **HOURLY
+    )
+    begun = aws.now()
+    until(aws, server, minute=15)
+    process.clock(server, advance=120)
+    table = seen(aws, label, begun)
+    assert list(table["exit_code"]) == [3]
+    assert statuses(table, label) == GOOD | {"runs-succeeded": "SKIP"}
+    stop(aws, label)
+
+
+def test_a_task_that_hangs_is_a_run_that_was_given_up(aws, server, yard):
+    hangs = [("LOCAL_AWS_OUTCOME", "hang")]
+    label = yard.of_a_machine("hanging", environment=hangs, given=NAMED, timeout=600, **HOURLY)
+    table = seen(aws, label, once(aws, server, label))
+    ((status, error),) = table[["status", "error"]].values.tolist()
+    assert (status, error.partition(":")[0]) == ("RUNNING", "States.Timeout")
+    assert statuses(table, label) == GOOD | {"runs-succeeded": "NG"}
+    (note,) = table.attrs["notes"].values()
+    assert note == "the state machine gave it up (States.Timeout), and ECS says that it is RUNNING still"
+
+
+def test_an_execution_whose_input_names_no_schedule_is_known_by_the_role_that_started_it(aws, server, yard):
+    label = yard.of_a_machine("unnamed", given={"note": "mine"}, **HOURLY)
+    machine = aws.client("scheduler").get_schedule(Name="unnamed", GroupName=GROUP)["Target"]["Arn"]
+    aws.client("stepfunctions").start_execution(stateMachineArn=machine)
+    table = seen(aws, label, once(aws, server, label))
+    assert list(table["schedule"]) == [label]
+    told = {one["source"]: one["answer"] for one in table.attrs["asked"]}
+    assert told["Step Functions"] == "unnamed has 2 executions of that time, 1 of them started by somebody else"
+
+
+def test_a_start_of_the_machine_that_was_refused_is_a_row_in_which_nothing_ran(aws, server, yard):
+    label = yard.of_a_machine("barred", start=False, given=NAMED, **HOURLY)
+    table = seen(aws, label, once(aws, server, label))
+    assert table[["schedule", "status", "source"]].values.tolist() == [[label, "REFUSED", "CloudTrail"]]
+    assert "states:StartExecution" in table["error"].iloc[0]
+    assert statuses(table, label)["runs-refused"] == "NG"
+
+
+def test_the_receipt_keeps_the_history_and_no_value_of_the_environment(aws, server, yard):
+    label = yard.of_a_machine("discreet", environment=[("PASSWORD", "shy")], given=NAMED, **HOURLY)
+    table = seen(aws, label, once(aws, server, label))
+    told = json.dumps(table.attrs["records"], default=str)
+    assert "TaskSucceeded" in told
+    assert "shy" not in told
+
+
+def test_a_schedule_without_its_client_says_which_to_hand_on(aws):
+    with pytest.raises(ParameterError, match=r"schedule = 'x' needs a scheduler client\. Hand on scheduler="):
+        runs(schedule="x", since=BEGIN, until=BEGIN, **aws.clients("ecs", "events", "cloudtrail"))

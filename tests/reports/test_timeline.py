@@ -159,3 +159,30 @@ def test_no_two_ticks_bear_the_same_words(width, example):
     ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert example in ticks
     assert len(set(ticks)) == len(ticks)
+
+
+def attempts(name, *rows):
+    return table(*rows).assign(run=name, attempt=range(1, len(rows) + 1), status="STOPPED")
+
+
+def threads(figure):
+    """The heights that each thread runs through."""
+    return [list(line.get_ydata()) for line in figure.axes[0].lines]
+
+
+def test_attempts_of_one_run_are_joined_and_numbered_and_one_after_a_deploy_stands_on_the_new_step():
+    bad, good = (1, 1, "LATEST", "bad"), (2, 2, "LATEST", "")
+    one = attempts("one", (at(10), *bad), (at(11), *bad), (at(13), *good))
+    two = attempts("two", (at(14), *good))
+    figure = timeline(pd.concat([one, two]), REVISIONS)
+    assert threads(figure) == [[0.0, 0.0, 1.0]]
+    assert [text for text in words(figure)[0] if text in ("1", "2", "3")] == ["1", "2", "3"]
+    assert figure.axes[0].get_title(loc="left") == "2 runs in 4 attempts: all took the latest revision"
+
+
+def test_a_firing_that_was_skipped_has_a_lane_of_its_own_and_is_not_called_refused():
+    skipped = table((at(11), None, None, "", "")).assign(status="SKIPPED", run="two", attempt=1)
+    figure = timeline(pd.concat([table((at(10), 1, 1, "LATEST", "")), skipped]), REVISIONS)
+    assert "skipped" in words(figure)[1]
+    assert "skipped: one was running" in words(figure)[0]
+    assert figure.axes[0].get_title(loc="left") == "2 runs: 1 took the latest revision, 1 skipped"

@@ -12,6 +12,8 @@ def table(*rows, **attrs):
         "time": pd.Timestamp("2026-11-24T17:00:12Z"),
         "schedule": "nightly",
         "requested": "nightly",
+        "run": "",
+        "attempt": 1,
         "executed": 2,
         "latest": 2,
         "state": "LATEST",
@@ -130,3 +132,70 @@ def test_a_failed_run_names_exit_code_and_reason():
     assert because == (
         "1 of 1 run did not end well: at 2026-11-24 17:00:12 UTC revision 2: exit code 137, OutOfMemoryError: …"
     )
+
+
+BAD = {"exit_code": 3, "error": "EssentialContainerExited: Essential container in task exited"}
+
+
+def attempts(*rows, name="one", **attrs):
+    return table(*({"run": name, "attempt": number} | row for number, row in enumerate(rows, start=1)), **attrs)
+
+
+def test_a_run_is_good_if_its_last_attempt_is():
+    frame = attempts(BAD, BAD, {"executed": 3, "latest": 3})
+    assert statuses(frame) == OK
+    assert the("runs-seen", frame).because.startswith("1 run seen in 3 attempts, the last at ")
+    assert the("runs-succeeded", frame).because == "1 run ended with exit code 0, 1 of them only after 3 attempts"
+
+
+def test_a_run_whose_last_attempt_failed_is_not_good_and_the_attempt_is_named():
+    frame = attempts(BAD, BAD, BAD)
+    assert statuses(frame) == OK | {"runs-succeeded": "NG"}
+    because = the("runs-succeeded", frame).because
+    assert because.startswith("1 of 1 run did not end well: at ")
+    assert "revision 2, attempt 3: exit code 3, EssentialContainerExited" in because
+
+
+def test_an_attempt_that_took_an_older_revision_counts_though_a_later_one_went_well():
+    assert statuses(attempts(STALE | BAD, {})) == OK | {"runs-latest": "NG"}
+
+
+def test_a_start_that_was_refused_and_tried_again_is_no_fault_and_is_told():
+    capacity = REFUSED | {"status": "FAILED TO START", "error": "Capacity is unavailable at this time."}
+    frame = attempts(capacity, capacity, capacity, {})
+    assert statuses(frame) == OK
+    told = the("runs-refused", frame).because
+    assert told.startswith("3 starts refused, and tried again: at ")
+    assert "attempt 3, Capacity is unavailable at this time." in told
+    assert statuses(attempts(capacity, capacity)) == OK | {
+        "runs-latest": "SKIP",
+        "runs-succeeded": "SKIP",
+        "runs-refused": "NG",
+    }
+
+
+def test_a_run_that_goes_on_is_not_judged_by_the_attempt_that_failed():
+    frame = attempts(BAD, under_way=["one"])
+    assert statuses(frame) == OK | {"runs-succeeded": "SKIP"}
+    assert "attempt 1 of " in the("runs-succeeded", frame).because
+    assert the("runs-succeeded", frame).because.endswith(" ended, and its state machine goes on")
+    assert statuses(attempts(REFUSED, under_way=["one"]))["runs-refused"] == "OK"
+
+
+def test_a_run_that_was_given_up_is_not_good_whatever_is_known_of_its_task():
+    given_up = {"status": "TIMED OUT", "exit_code": None, "error": "States.Timeout"}
+    assert statuses(attempts(given_up)) == OK | {"runs-succeeded": "NG"}
+    assert "no exit code, States.Timeout" in the("runs-succeeded", attempts(given_up)).because
+    assert statuses(attempts(given_up | {"status": "RUNNING"}))["runs-succeeded"] == "NG"
+
+
+SKIPPED = REFUSED | {"status": "SKIPPED", "error": "", "source": "Step Functions", "run": "two"}
+
+
+def test_a_firing_that_was_skipped_is_told_and_is_no_run():
+    frame = table({"run": "one"}, SKIPPED)
+    assert statuses(frame) == OK
+    assert the("runs-seen", frame).because.endswith("; 1 firing skipped, since the task was running already")
+    alone = table(SKIPPED)
+    assert statuses(alone)["runs-seen"] == "SKIP"
+    assert the("runs-seen", alone).because.startswith("no run was seen; 1 firing skipped, since the task was running")

@@ -77,6 +77,13 @@ def label(one: Rule) -> str:
     return one.label if isinstance(one, Schedule) else one.name
 
 
+def is_drill(started_by: str, one: Rule) -> bool:
+    """Say whether a task's ``startedBy`` is that of a drill of *one*."""
+    if isinstance(one, Schedule):
+        return schedules.is_drill(started_by, one.label)
+    return is_drill_of(started_by, one.name)
+
+
 def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     """
     Return which schedule made a run, as the table names it; ``""`` if it is certainly not *mine*.
@@ -96,15 +103,15 @@ def whose(traces: Traces, mine: Rule, rivals: Sequence[Rule] = ()) -> str:
     str
         ``<rule>``; ``<rule> (drill)``; for a refusal that does not say which of both, ``<rule> (schedule or drill)``,
         or ``<rule> (drill or retry)`` in a minute in which the schedule is not due; ``ambiguous: <rule> or <rule>``.
-        A schedule is named ``<group>/<name>``; it has no drills.
+        A schedule is named ``<group>/<name>``.
 
     Notes
     -----
     startedBy decides, where it is known and not shared; then role, cluster, task definition and the commands that
     containers are given, where a record shows some; then the minute. What that leaves open stays open.
     """
-    if is_drill_of(traces.started_by, mine.name):
-        return f"{mine.name} (drill)"
+    if is_drill(traces.started_by, mine):
+        return f"{label(mine)} (drill)"
     if traces.started_by:
         if traces.started_by != mark(mine):
             return NOT_OURS
@@ -249,8 +256,11 @@ def _commands(overrides: object) -> Commands | None:
 def occasion(mine: Rule, time: datetime | None) -> str:
     """Return what is to be said of a refusal that shows no startedBy: a drill uses the very role of its schedule."""
     if isinstance(mine, Schedule):
-        return ""
-    answer = due(mine.expression, time)
+        window = mine.told.get("FlexibleTimeWindow") or {}
+        zone = schedules.zone_of(mine) if window.get("Mode", "OFF") == "OFF" else None
+        answer = due(mine.expression, time, zone) if zone else None
+    else:
+        answer = due(mine.expression, time)
     if answer is None:
         return " (schedule or drill)"
     return "" if answer else " (drill or retry)"

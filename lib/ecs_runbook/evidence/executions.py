@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ecs_runbook.firing.asking import Asking
+from ecs_runbook.firing.asking import Asking, Bars
 from ecs_runbook.firing.histories import Execution as Execution  # what is read here, under the name it is asked by
 from ecs_runbook.firing.histories import Try as Try
 from ecs_runbook.firing.histories import began, events_of, listed, read_execution
 
 
 def executions(
-    machine: str, *, since: datetime, until: datetime, sfn: Any, ask: Asking | None = None
+    machine: str,
+    *,
+    since: datetime,
+    until: datetime,
+    sfn: Any,
+    ask: Asking | None = None,
+    progress: Bars | None = None,
 ) -> list[Execution]:
     """
     Return the executions of *machine* that began in a time range, oldest first, whoever started them.
@@ -27,6 +33,8 @@ def executions(
         A Step Functions client.
     ask
         Who counts the calls.
+    progress
+        Where to show how far it is.
 
     Raises
     ------
@@ -43,7 +51,9 @@ def executions(
     """
     ask = ask or Asking()
     within = [one for one in listed(machine, since=since, sfn=sfn, ask=ask) if began(one) <= until]
-    return [
-        read_execution(one, list(events_of(str(one["executionArn"]), sfn=sfn, ask=ask)))
-        for one in sorted(within, key=began)
-    ]
+    found = []
+    for number, one in enumerate(sorted(within, key=began), start=1):
+        found.append(read_execution(one, list(events_of(str(one["executionArn"]), sfn=sfn, ask=ask))))
+        if progress:
+            progress.row("Step Functions", number / len(within), f"{number} of {len(within)} executions read")
+    return found

@@ -16,7 +16,7 @@ from ecs_runbook.firing.names import (
     STARTED_BY_LENGTH,
     STARTED_BY_PREFIX,
     drill_prefix,
-    is_drill_of,
+    schedule_drill_prefix,
     short,
 )
 from ecs_runbook.firing.rules import Rule
@@ -65,7 +65,7 @@ class Rivals:
     def whose(self, traces: Traces) -> str:
         """Return whose run it was; see :func:`~ecs_runbook.evidence.attribution.whose`."""
         answer = attribution.whose(traces, self._mine)
-        if not answer or is_drill_of(traces.started_by, self._mine.name):
+        if not answer or attribution.is_drill(traces.started_by, self._mine):
             return answer
         find = self._same_cut if traces.started_by else self._same_role
         if find not in self._known:
@@ -114,8 +114,8 @@ class Everyone:
                 self._roles[role].append(one)
             for role, family in {(target.role, target.family) for target in one.targets}:
                 self._families[role, family].append(one)
-            if not isinstance(one, Schedule):
-                self._drills[drill_prefix(one.name)] = one.name
+            drills = schedule_drill_prefix(one.label) if isinstance(one, Schedule) else drill_prefix(one.name)
+            self._drills[drills] = attribution.label(one)
 
     def whose(self, traces: Traces) -> str:
         """
@@ -143,8 +143,9 @@ class Everyone:
         return attribution.left_of(traces, several)
 
     def is_drill(self, traces: Traces) -> bool:
-        """Say whether it was a drill of one of them, or of a rule that is not known."""
-        return traces.started_by.startswith(STARTED_BY_PREFIX + DRILL_PREFIX) and not self._marks.get(traces.started_by)
+        """Say whether it was a drill of one of them, or of a rule or schedule that is not known."""
+        drills = tuple(prefix + DRILL_PREFIX for prefix in (STARTED_BY_PREFIX, schedules.STARTED_BY_PREFIX))
+        return traces.started_by.startswith(drills) and not self._marks.get(traces.started_by)
 
     def _of_role(self, traces: Traces) -> Sequence[Rule]:
         known = traces.requested or traces.executed

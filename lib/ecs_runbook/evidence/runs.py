@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ecs_runbook.errors import AwsError
-from ecs_runbook.evidence import attribution, trail
+from ecs_runbook.errors import AwsError, ParameterError
+from ecs_runbook.evidence import attempts, attribution, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as history
+from ecs_runbook.evidence.attempts import answer
+from ecs_runbook.evidence.executions import Execution, Try
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call, moment
+from ecs_runbook.firing.histories import ABORTED, NOT_PLACED, RUNNING, TASK_FAILED, TIMED_OUT
+from ecs_runbook.firing.machines import Machine
 from ecs_runbook.firing.names import Definition, definition, short
 from ecs_runbook.firing.rules import Rule, read_rule
-from ecs_runbook.firing.tasks import Task
+from ecs_runbook.firing.schedules import Schedule, read_schedule
+from ecs_runbook.firing.starts import Start
+from ecs_runbook.firing.tasks import Task, read_task
+from ecs_runbook.firing.watch import SKIPPED
 from ecs_runbook.session import AWS_PACE, Pace
 
 if TYPE_CHECKING:
@@ -49,22 +56,28 @@ LATEST, STALE, UNKNOWN = "LATEST", "STALE", "UNKNOWN"
 ACCEPTED = "ACCEPTED"
 FROM_ECS, FROM_TRAIL = "ECS", "CloudTrail"
 FROM_BOTH = f"{FROM_ECS} + {FROM_TRAIL}"
+FROM_MACHINE = attempts.FROM_MACHINE
+TIMED_OUT_RUN, ABORTED_RUN = "TIMED OUT", "ABORTED"
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 SECONDS_OF_DOUBT = 60
 """A younger revision may not be seen everywhere yet: ECS is eventually consistent, AWS does not say for how long."""
 
+_GIVEN_UP = {TIMED_OUT: TIMED_OUT_RUN, ABORTED: ABORTED_RUN}
 _SECOND = timedelta(seconds=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def runs(
-    rule: str,
+    rule: str = "",
     *,
+    schedule: str = "",
     since: datetime,
     until: datetime,
     ecs: ECSClient,
     events: EventBridgeClient,
     cloudtrail: CloudTrailClient,
+    scheduler: Any = None,
+    stepfunctions: Any = None,
     revisions: pd.DataFrame | None = None,
     pace: Pace = AWS_PACE,
     progress: Bars | None = None,
@@ -72,16 +85,19 @@ def runs(
     clock: Callable[[], float] = time.monotonic,
 ) -> pd.DataFrame:
     """
-    Return what the schedule *rule* ran, and what of it was refused, in a time range.
+    Return what a rule or a schedule ran, and what of it was refused, in a time range.
 
     Parameters
     ----------
     rule
         Name of a rule on the default bus with at least one ECS target.
+    schedule
+        Instead of the rule: a schedule of EventBridge Scheduler that runs an ECS task, or starts a state machine that
+        does; ``<group>/<name>`` outside the default group.
     since, until
         The range, aware.
-    ecs, events, cloudtrail
-        The clients.
+    ecs, events, cloudtrail, scheduler, stepfunctions
+        The clients; the last two for a schedule.
     revisions
         From :func:`~ecs_runbook.evidence.revisions.revisions`, if it was asked for already; several families one
         below the other. Without it they are asked for here.
@@ -95,7 +111,8 @@ def runs(
     Returns
     -------
     pandas.DataFrame
-        One row per task, and one per refusal, columns :data:`RUN_COLUMNS`, newest last; ``time`` is UTC.
+        One row per task, one per refusal, and one per firing that a state machine skipped, columns
+        :data:`RUN_COLUMNS`, newest last; ``time`` is UTC.
 
         - ``schedule``: the rule, ``<rule> (drill)`` for a drill of it, or ``ambiguous: <rule> or <rule>``.
         - ``run``, ``attempt``: what one firing started, and the how manieth try it was, from 1: only a state machine
@@ -103,61 +120,70 @@ def runs(
         - ``requested``: the task definition that was asked for, which CloudTrail alone tells; else ``""``.
         - ``executed``, ``latest``: the revision that ran, and the latest ACTIVE one at that moment; NA if not known.
         - ``state``: LATEST, STALE or UNKNOWN; ``""`` where nothing ran.
-        - ``status``: of ECS; ACCEPTED if only CloudTrail knows of the task, so that nobody knows how it ended;
-          REFUSED or FAILED TO START (``failures[]``) where nothing ran.
+        - ``status``: of ECS; ACCEPTED if only CloudTrail knows of the task, so that nobody knows how it ended; TIMED
+          OUT or ABORTED if a state machine gave it up and nobody knows how it ended; REFUSED, FAILED TO START
+          (``failures[]``) or SKIPPED where nothing ran.
         - ``exit_code``: the worst of the essential containers; NA if it is not known, is running, or never ran.
         - ``error``: ``code: message`` of a refusal; why a task ended badly.
-        - ``source``: ECS, CloudTrail, or both. ``role``: the one that called RunTask; CloudTrail alone tells.
+        - ``source``: ECS, CloudTrail, or both; Step Functions for a state machine's attempts. ``role``: the one that
+          called RunTask, which ECS alone does not tell.
 
         ``attrs`` say more, in plain values for the receipt: ``because`` an empty table may be empty (``""`` if it is
         not); ``asked``, a list of ``{"source", "answered", "answer", "calls"}``; ``notes``, words on single runs by
-        task ARN; ``records``, what ECS and CloudTrail said of them, environment values hidden; ``families``, those
-        that its targets name now first.
+        task ARN; ``records``, what each source said of them, environment values hidden; ``families``, those that its
+        targets name now first; ``under_way``, the runs that may go on with another attempt.
 
     Raises
     ------
     EvidenceError
-        If there is no such rule, or it has no ECS target.
+        If there is no such rule or schedule, or it runs no ECS task.
     AwsError
-        If EventBridge refuses. If ECS or CloudTrail do, ``attrs["asked"]`` says so and the others' answers count.
+        If EventBridge refuses to tell of it. If another does, ``attrs["asked"]`` says so and the others' answers count.
 
     Notes
     -----
     Needs ``events:DescribeRule``, ``events:ListTargetsByRule``, ``ecs:ListTasks``, ``ecs:DescribeTasks``,
     ``ecs:ListTaskDefinitions``, ``ecs:DescribeTaskDefinition`` and ``cloudtrail:LookupEvents``. Only where runs could
     be another rule's: ``events:ListRules`` (names of 24 characters and more) and ``events:ListRuleNamesByTarget``
-    (refusals that say no more than the role).
+    (refusals that say no more than the role). For a schedule ``scheduler:GetSchedule`` in place of those of the rule,
+    and where runs could be another's ``scheduler:ListSchedules``; for a state machine ``states:DescribeStateMachine``,
+    ``states:ListExecutions`` and ``states:GetExecutionHistory`` too.
     """
     window = (since, until)
     about = Asking()
-    mine = read_rule(rule, events=events, ask=about)
-    tasks, ecs_told = _ask_ecs(mine, window, ecs)
-    limiter = Limiter(pace.lookups_per_second, sleep=sleep, clock=clock)
-    calls, trail_told = _ask_trail(window, cloudtrail, limiter, progress)
-    rivals = Rivals.of_rule(mine, events=events, ask=about)
-    own_tasks = [(task, whose) for task in tasks if (whose := rivals.whose(attribution.of_task(task)))]
-    own_calls = [(call, whose) for call in calls if (whose := rivals.whose(attribution.of_call(call)))]
-    found = merge(
-        [of_task(task, whose) for task, whose in own_tasks],
-        [run for call, whose in own_calls for run in of_call(call, whose)],
-    )
-    if revisions is None:
-        families = sorted({one.family for one in found if one.family} | set(mine.families))
-        revisions, revisions_told = _ask_revisions(families, since, ecs)
+    mine: Rule
+    if schedule:
+        if scheduler is None:
+            raise ParameterError(f"schedule = {schedule!r} needs a scheduler client.", hint="Hand on scheduler=.")
+        mine = read_schedule(schedule, scheduler=scheduler, sfn=stepfunctions, ask=about)
     else:
-        families, revisions_told = sorted(set(revisions["family"])), None
-    rule_told = {"source": "EventBridge", "answered": True, "answer": rivals.told(), "calls": about.calls}
-    table, notes = _table(found, revisions, mine)
-    asked = [one for one in (rule_told, ecs_told, trail_told, revisions_told) if one]
+        mine = read_rule(rule, events=events, ask=about)
+    limiter = Limiter(pace.lookups_per_second, sleep=sleep, clock=clock)
+    if isinstance(mine, Schedule) and mine.machine is not None:
+        told = _of_machine(mine, mine.machine, window, ecs, stepfunctions, cloudtrail, limiter, progress)
+    else:
+        rivals = (
+            Rivals.of_schedule(mine, scheduler=scheduler, ask=about)
+            if isinstance(mine, Schedule)
+            else Rivals.of_rule(mine, events=events, ask=about)
+        )
+        told = _of_calls(mine, rivals, window, ecs, cloudtrail, limiter, progress)
+    if revisions is None:
+        families = sorted({one.family for one in told.found if one.family} | set(mine.families))
+        revisions, revisions_told = _ask_revisions(families, since, ecs)
+        told.asked.append(revisions_told)
+    else:
+        families = sorted(set(revisions["family"]))
+    source = "Scheduler" if isinstance(mine, Schedule) else "EventBridge"
+    asked = [{"source": source, "answered": True, "answer": told.mine(), "calls": about.calls}, *told.asked]
+    table, notes = _table(told.found, revisions, mine)
     table.attrs = {
         "because": because_empty(mine, window, asked) if table.empty else "",
         "asked": asked,
-        "notes": notes,
+        "notes": notes | told.notes,
         "families": [*mine.families, *(family for family in families if family not in mine.families)],
-        "records": {
-            FROM_ECS: [hidden(task.raw) for task, _ in own_tasks],
-            FROM_TRAIL: [hidden(call.raw) for call, _ in own_calls],
-        },
+        "under_way": told.under_way,
+        "records": told.records,
     }
     return table
 
@@ -199,7 +225,7 @@ class Run:
     @property
     def ran(self) -> bool:
         """Whether there was a task."""
-        return self.status not in (REFUSED, FAILED_TO_START)
+        return self.status not in (REFUSED, FAILED_TO_START, SKIPPED)
 
 
 def empty() -> pd.DataFrame:
@@ -269,6 +295,68 @@ def of_call(call: Call, schedule: str) -> list[Run]:
     failed = [Run(**common, status=FAILED_TO_START, error=str(failure)) for failure in call.failures]
     # A record above 100 KB comes without its answer: something was accepted, and no more is known.
     return placed + failed or [Run(**common, status=ACCEPTED)]
+
+
+def of_execution(execution: Execution, schedule: str) -> list[Run]:
+    """
+    Return what an execution says: a run for each of its tries, or one that says why it tried nothing.
+
+    Examples
+    --------
+    >>> from ecs_runbook.firing.histories import Execution
+    >>> skipped = Execution("arn", "one", "SUCCEEDED", None, None, skipped=True)
+    >>> [(run.run, run.status, run.ran) for run in of_execution(skipped, "default/nightly")]
+    [('one', 'SKIPPED', False)]
+    """
+    if execution.tries:
+        return [_of_try(one, execution, schedule) for one in execution.tries]
+    nothing = Run(execution.started, schedule, FROM_MACHINE, run=execution.name, role=execution.role)
+    if execution.skipped:
+        return [replace(nothing, status=SKIPPED)]
+    if execution.status == RUNNING:
+        return []
+    refusal = ": ".join(part for part in (execution.error or execution.status, execution.cause) if part)
+    return [replace(nothing, status=REFUSED, error=refusal)]
+
+
+def _of_try(one: Try, execution: Execution, schedule: str) -> Run:
+    known = read_task(one.described) if one.described else None
+    own = "" if one.error == TASK_FAILED and one.cause else one.error
+    error = ": ".join(part for part in (own, one.cause) if part)
+    common: dict[str, Any] = {
+        "time": one.started,
+        "schedule": schedule,
+        "source": FROM_MACHINE,
+        "requested": definition(one.requested) if one.requested else None,
+        "run": execution.name,
+        "attempt": one.number,
+        "role": execution.role,
+        "error": error,
+    }
+    if known is None:
+        status = (FAILED_TO_START if one.error in NOT_PLACED else REFUSED) if one.error else ACCEPTED
+        return Run(**common, status=status)
+    of_ecs = of_task(known, schedule)
+    given_up = _GIVEN_UP.get(one.error, "")
+    # what the history tells last of a task that was given up is how it began
+    standing = given_up if given_up and known.status == "PROVISIONING" else known.status
+    return Run(
+        **common,
+        executed=of_ecs.executed,
+        launch_type=of_ecs.launch_type,
+        status=standing,
+        exit_code=one.exit_code,
+        task=one.task,
+        began=of_ecs.began,
+        ended=of_ecs.ended,
+        exact=known.created is not None,
+    )
+
+
+def of_start(start: Start, schedule: str) -> Run:
+    """Return what CloudTrail says of a start of a state machine that was refused."""
+    refusal = ": ".join(part for part in (start.error_code, start.error_message) if part)
+    return Run(start.time, schedule, FROM_TRAIL, status=REFUSED, error=refusal, role=start.role, run=start.event_id)
 
 
 def merge(of_ecs: Iterable[Run], of_trail: Iterable[Run]) -> list[Run]:
@@ -369,18 +457,106 @@ def because_empty(mine: Rule, window: tuple[datetime, datetime], asked: Sequence
     """Return why a table may have no run in it, the likeliest first."""
     since, until = window
     silent = [f"{one['source']} did not answer ({one['answer']})" for one in asked if not one["answered"]]
-    disabled = [] if mine.enabled else [f"rule {mine.name} is disabled"]
+    scheduled = isinstance(mine, Schedule)
+    kind, name = ("schedule" if scheduled else "rule"), attribution.label(mine)
+    who = "Scheduler" if scheduled else "EventBridge"
+    disabled = [] if mine.enabled else [f"{kind} {name} is disabled"]
     known = [*silent, *disabled]
     return "; ".join(
         [
-            f"no run of {mine.name} was seen from {since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S} UTC",
+            f"no run of {name} was seen from {since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S} UTC",
             *known,
             "it may not have been due",
             "ECS forgets a stopped task after about an hour",
             "CloudTrail writes a call down after minutes (5 on average, more at times) and keeps it for 90 days",
-            "a role whose trust does not let EventBridge in leaves no RunTask at all",
+            f"a role whose trust does not let {who} in leaves no RunTask at all",
         ]
     )
+
+
+@dataclass
+class _Told:
+    """What was told of a rule's or a schedule's runs."""
+
+    found: list[Run]
+    asked: list[dict[str, Any]]
+    records: dict[str, Any]
+    mine: Callable[[], str]
+    under_way: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def _of_calls(
+    mine: Rule,
+    rivals: Rivals,
+    window: tuple[datetime, datetime],
+    ecs: ECSClient,
+    cloudtrail: CloudTrailClient,
+    limiter: Limiter,
+    progress: Bars | None,
+) -> _Told:
+    """Learn the runs of one that calls RunTask itself."""
+    tasks, ecs_told = _ask_ecs(mine, window, ecs)
+    calls, trail_told = _ask_trail(window, cloudtrail, limiter, progress)
+    own_calls = [(call, whose) for call in calls if (whose := rivals.whose(attribution.of_call(call)))]
+    # a task that shows nobody who started it, as of Scheduler's universal target, is known by the call that placed it
+    placed = {task.arn: whose for call, whose in own_calls for task in call.tasks}
+    owners = [(task, rivals.whose(attribution.of_task(task)) or placed.get(task.arn, "")) for task in tasks]
+    own_tasks = [(task, whose) for task, whose in owners if whose]
+    found = merge(
+        [of_task(task, whose) for task, whose in own_tasks],
+        [run for call, whose in own_calls for run in of_call(call, whose)],
+    )
+    records = {
+        FROM_ECS: [hidden(task.raw) for task, _ in own_tasks],
+        FROM_TRAIL: [hidden(call.raw) for call, _ in own_calls],
+    }
+    return _Told(found, [ecs_told, trail_told], records, rivals.told)
+
+
+def _of_machine(
+    mine: Schedule,
+    machine: Machine,
+    window: tuple[datetime, datetime],
+    ecs: ECSClient,
+    sfn: Any,
+    cloudtrail: CloudTrailClient,
+    limiter: Limiter,
+    progress: Bars | None,
+) -> _Told:
+    """Learn the runs of one that starts a state machine: its executions tell of every attempt."""
+    since, until = window
+    told = attempts.started(
+        mine, machine, since=since, until=until, sfn=sfn, cloudtrail=cloudtrail, limiter=limiter, progress=progress
+    )
+    ask, own = Asking(), [execution for execution, _ in told.executions]
+    try:
+        own = attempts.completed(own, machine, ecs=ecs, ask=ask)
+        ecs_told = answer(FROM_ECS, ask, "was asked how those tasks stand whose end the history does not tell")
+    except AwsError as error:
+        ecs_told = answer(FROM_ECS, ask, error)
+    labels = [whose for _, whose in told.executions]
+    found = [run for execution, whose in zip(own, labels, strict=True) for run in of_execution(execution, whose)]
+    found += [of_start(start, whose) for start, whose in told.refused]
+    state = "enabled" if mine.enabled else "disabled"
+    return _Told(
+        sorted(found, key=lambda run: run.time or _LONG_AGO),
+        [*told.asked, *([ecs_told] if ask.calls else [])],
+        {
+            FROM_MACHINE: [hidden(execution.raw) for execution in own],
+            FROM_TRAIL: [hidden(start.raw) for start, _ in told.refused],
+        },
+        lambda: f"schedule {mine.label} is {state}; it starts the state machine {machine.name}",
+        under_way=[execution.name for execution in own if execution.status == RUNNING],
+        notes={run.task: note for run in found if (note := _given_up(run))},
+    )
+
+
+def _given_up(run: Run) -> str:
+    """Return what is to be said of a task that its machine no longer waits for, and that runs still."""
+    if run.source != FROM_MACHINE or not run.error or run.status in ("STOPPED", *_GIVEN_UP.values()) or not run.ran:
+        return ""
+    return f"the state machine gave it up ({run.error.partition(':')[0]}), and ECS says that it is {run.status} still"
 
 
 def _ask_ecs(mine: Rule, window: tuple[datetime, datetime], ecs: ECSClient) -> tuple[list[Task], dict[str, Any]]:
@@ -389,10 +565,10 @@ def _ask_ecs(mine: Rule, window: tuple[datetime, datetime], ecs: ECSClient) -> t
         for cluster, family in sorted({(target.cluster, target.family) for target in mine.targets}):
             found += remembered.tasks(cluster, family, ecs=ecs, ask=ask)
     except AwsError as error:
-        return found, _answer(FROM_ECS, ask, error)
+        return found, answer(FROM_ECS, ask, error)
     since, until = window
     within = [task for task in found if task.created is None or since <= task.created <= until]
-    return within, _answer(FROM_ECS, ask, f"remembers {len(within)} tasks of {', '.join(mine.families)} in that time")
+    return within, answer(FROM_ECS, ask, f"remembers {len(within)} tasks of {', '.join(mine.families)} in that time")
 
 
 def _ask_trail(
@@ -405,10 +581,10 @@ def _ask_trail(
             since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter, progress=progress
         )
     except AwsError as error:
-        return (), _answer(FROM_TRAIL, ask, error)
+        return (), answer(FROM_TRAIL, ask, error)
     words = f"has {len(found.calls)} RunTask calls of the whole account in that time"
     unreadable = f"; {len(found.unreadable)} records could not be read: {', '.join(found.unreadable)}"
-    return found.calls, _answer(FROM_TRAIL, ask, words + (unreadable if found.unreadable else ""))
+    return found.calls, answer(FROM_TRAIL, ask, words + (unreadable if found.unreadable else ""))
 
 
 def _ask_revisions(families: Sequence[str], since: datetime, ecs: ECSClient) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -416,14 +592,10 @@ def _ask_revisions(families: Sequence[str], since: datetime, ecs: ECSClient) -> 
     try:
         found += [history.revisions(family, ecs=ecs, since=since, ask=ask) for family in families]
     except AwsError as error:
-        return found[0], _answer("ECS revisions", ask, error)
+        return found[0], answer("ECS revisions", ask, error)
     full = [table for table in found if len(table)]
     table = pd.concat(full, ignore_index=True) if full else found[0]
-    return table, _answer("ECS revisions", ask, f"told of {len(table)} revisions of {', '.join(families)}")
-
-
-def _answer(source: str, ask: Asking, said: str | AwsError) -> dict[str, Any]:
-    return {"source": source, "answered": isinstance(said, str), "answer": str(said), "calls": ask.calls}
+    return table, answer("ECS revisions", ask, f"told of {len(table)} revisions of {', '.join(families)}")
 
 
 def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -17,8 +17,11 @@ RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
 TASK_FAILED, TIMED_OUT = "States.TaskFailed", "States.Timeout"
 ABORTED = "aborted"
 """Our word for a try that was under way when its execution was stopped: Step Functions has no error for it."""
-NO_TASK = "AmazonECS.Unknown"
-"""The answer held ``failures[]``. Source: AWS docs, Step Functions, Amazon ECS integration (verified)."""
+NOT_PLACED = frozenset({"AmazonECS.Unknown", "ECS.AmazonECSException"})
+"""
+The answer held ``failures[]``. Source: AWS docs, Step Functions, Amazon ECS integration, for the first (verified); the
+second is AWS's knowledge centre's (seen).
+"""
 
 MOST_A_PAGE = 1000
 
@@ -257,7 +260,7 @@ class _Making:
             return
         self.ended = moment(event.get("timestamp"))
         if kind != "TaskSucceeded":
-            words = "" if described_task(cause) else cause
+            words = "" if described_task(cause) else _reasons(cause)
             self.error = error or {"TaskTimedOut": TIMED_OUT, "TaskStateAborted": ABORTED}.get(kind, TASK_FAILED)
             self.cause = words
 
@@ -301,6 +304,15 @@ def _tries(events: Sequence[Mapping[str, Any]]) -> tuple[Try, ...]:
                     one.error = TIMED_OUT if kind == "ExecutionTimedOut" else ABORTED
                     one.cause = str(_details(event).get("cause") or "")
     return tuple(one.done(number) for number, one in enumerate(making, start=1))
+
+
+def _reasons(cause: str) -> str:
+    """Return the reasons of ``failures[]``, if a cause is that as JSON (not verified); else the cause."""
+    told = _json(cause)
+    failures = told.get("Failures") if isinstance(told, Mapping) else told
+    several = [_api(one) for one in failures if isinstance(one, Mapping)] if isinstance(failures, list) else []
+    words = [": ".join(str(one[key]) for key in ("reason", "detail") if one.get(key)) for one in several]
+    return "; ".join(dict.fromkeys(filter(None, words))) or cause
 
 
 def _stopped(task: Task) -> datetime | None:

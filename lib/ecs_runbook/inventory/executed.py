@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from ecs_runbook.evidence.runs import ACCEPTED, Run, of_task
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
-from ecs_runbook.firing.histories import NO_TASK, TASK_FAILED, Execution, Try
+from ecs_runbook.firing.histories import NOT_PLACED, TASK_FAILED, Execution, Try
 from ecs_runbook.firing.names import DRILL_PREFIX, definition, short
 from ecs_runbook.firing.tasks import Task, read_task
 from ecs_runbook.inventory.firings import Attempt
@@ -93,7 +93,7 @@ def _run(one: Try) -> Run:
     found = Run(one.started, "", FROM_MACHINE, requested=requested)
     if not one.error:
         found.status = ACCEPTED  # it was called, and is not answered yet
-    elif one.error == NO_TASK:
+    elif one.error in NOT_PLACED:
         found.status, found.error = FAILED_TO_START, one.cause
     else:
         found.status = REFUSED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ from matplotlib.patheffects import withStroke
 
 from ecs_runbook.evidence.revisions import latest_at
 from ecs_runbook.evidence.runs import LATEST, STALE, UNKNOWN
+from ecs_runbook.firing.watch import SKIPPED
 
 # Okabe and Ito's palette: told apart by people who do not see all colours; and each kind has a shape of its own.
 BLUE, ORANGE, GREY, PURPLE, INK, STEP, SLATE = (
@@ -29,7 +30,13 @@ BLUE, ORANGE, GREY, PURPLE, INK, STEP, SLATE = (
     "#4A6572",
 )
 NOTHING_RAN = "NOTHING RAN"
-LOOKS = {LATEST: ("o", BLUE), STALE: ("v", ORANGE), UNKNOWN: ("D", GREY), NOTHING_RAN: ("X", PURPLE)}
+LOOKS = {
+    LATEST: ("o", BLUE),
+    STALE: ("v", ORANGE),
+    UNKNOWN: ("D", GREY),
+    NOTHING_RAN: ("X", PURPLE),
+    SKIPPED: ("s", SLATE),
+}
 _ROOM = 0.16  # of the width: what a label of a step takes
 _NARROW = timedelta(seconds=20)
 _DOTS_JOINED = 40
@@ -44,7 +51,7 @@ def timeline(
     until: datetime | None = None,
 ) -> Figure:
     """
-    Draw the latest ACTIVE revision as steps, and the runs as dots on or below them.
+    Draw the latest ACTIVE revision as steps, and the runs as dots on or below them; attempts of one run are joined.
 
     Parameters
     ----------
@@ -76,12 +83,14 @@ def timeline(
         return _nothing()
     stretches = steps(revisions, *span)
     dots = [_dot(row) for row in runs.to_dict("records") if not pd.isna(row["time"])]
+    dots = [dot if _several(dot, dots) else replace(dot, run="") for dot in dots]
     lanes = Lanes.of(stretches, dots)
     height = min(1.5 + 0.9 * len(lanes.names), 9)
     figure = Picture(figsize=(9, height), dpi=100, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.set_xlim(date2num(span[0]), date2num(span[1]))
     _draw_steps(axes, stretches, lanes, zone)
+    _join_attempts(axes, dots, lanes)
     _draw_dots(axes, dots, lanes)
     _dress(axes, lanes, zone, span)
     axes.set_title(title or _title(dots), loc="left", fontsize=12, fontweight="bold", color=INK, pad=10)
@@ -107,13 +116,19 @@ class Picture(Figure):
 
 @dataclass(frozen=True)
 class Dot:
-    """One run in the picture: what it took, and what was the latest then; None if not known, or if nothing ran."""
+    """
+    One attempt in the picture: what it took, and what was the latest then; None if not known, or if nothing ran.
+
+    ``run`` is what its attempts share; ``""`` if it has no others.
+    """
 
     time: datetime
     kind: str
     executed: int | None
     latest: int | None
     words: str
+    run: str = ""
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -188,7 +203,7 @@ class Lanes:
 
 
 def _dot(row: dict[Any, Any]) -> Dot:
-    kind = row["state"] or NOTHING_RAN
+    kind = SKIPPED if row["status"] == SKIPPED else row["state"] or NOTHING_RAN
     executed = None if pd.isna(row["executed"]) else int(row["executed"])
     latest = None if pd.isna(row["latest"]) else int(row["latest"])
     words = {
@@ -196,8 +211,23 @@ def _dot(row: dict[Any, Any]) -> Dot:
         STALE: f"ran {executed} while {latest} was the latest",
         UNKNOWN: "not known",
         NOTHING_RAN: f"refused: {row['error'].partition(':')[0]}",
+        SKIPPED: "skipped: one was running",
     }
-    return Dot(row["time"], kind, executed, latest, words[kind])
+    run = row.get("run")
+    attempt = row.get("attempt")
+    return Dot(
+        row["time"],
+        kind,
+        executed,
+        latest,
+        words[kind],
+        run if isinstance(run, str) else "",
+        1 if attempt is None or pd.isna(attempt) else int(attempt),
+    )
+
+
+def _several(dot: Dot, dots: Sequence[Dot]) -> bool:
+    return dot.attempt > 1 or any(dot.run and other.run == dot.run and other is not dot for other in dots)
 
 
 def _span(runs: pd.DataFrame, revisions: pd.DataFrame, until: datetime | None) -> tuple[datetime, datetime] | None:
@@ -257,6 +287,25 @@ def _draw_dots(axes: Axes, dots: Sequence[Dot], lanes: Lanes) -> None:
         _write(axes, _words(own), (times[-1], heights[-1]), above=False, side=side, colour=colour)
 
 
+def _join_attempts(axes: Axes, dots: Sequence[Dot], lanes: Lanes) -> None:
+    """Draw a thread through the attempts of each run, and write their numbers beside them."""
+    for run in dict.fromkeys(dot.run for dot in dots if dot.run):
+        own = sorted((dot for dot in dots if dot.run == run), key=lambda dot: dot.attempt)
+        places = [(date2num(dot.time), lanes.height(dot.executed, dot.kind)) for dot in own]
+        axes.plot(*zip(*places, strict=True), color=INK, linewidth=1.1, alpha=0.6, zorder=2)
+        for dot, place in zip(own, places, strict=True):
+            axes.annotate(
+                str(dot.attempt),
+                place,
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                fontweight="bold",
+                color="white",
+                zorder=5,
+            )
+
+
 def _write(axes: Axes, words: str, place: tuple[float, float], *, above: bool, side: str, colour: str) -> None:
     text = axes.annotate(
         words,
@@ -275,7 +324,10 @@ def _write(axes: Axes, words: str, place: tuple[float, float], *, above: bool, s
 def _words(own: Sequence[Dot]) -> str:
     same = {dot.words for dot in own}
     words = own[-1].words if len(same) == 1 else {STALE: "ran an older one", NOTHING_RAN: "refused"}[own[0].kind]
-    return words if len(own) == 1 else f"{words} ({len(own)} runs)"
+    if len(own) == 1:
+        return words
+    noun = "firings" if own[0].kind == SKIPPED else "attempts" if any(dot.run for dot in own) else "runs"
+    return f"{words} ({len(own)} {noun})"
 
 
 def _dress(axes: Axes, lanes: Lanes, zone: tzinfo, span: tuple[datetime, datetime]) -> None:
@@ -325,10 +377,13 @@ def _title(dots: Sequence[Dot]) -> str:
         STALE: "took an older one",
         UNKNOWN: "took nobody knows which",
         NOTHING_RAN: "refused",
+        SKIPPED: "skipped",
     }
     counts = {kind: sum(dot.kind == kind for dot in dots) for kind in LOOKS}
     kinds = [kind for kind in LOOKS if counts[kind]]
     all_of_them = "all " if len(dots) > 1 else ""
     told = [f"{counts[kind]} {words[kind]}" for kind in kinds] if len(kinds) > 1 else [all_of_them + words[kinds[0]]]
-    runs = f"{len(dots)} run{'' if len(dots) == 1 else 's'}"
+    names = [dot.run for dot in dots if dot.run]
+    count = len(dots) - len(names) + len(set(names))
+    runs = f"{count} run{'' if count == 1 else 's'}" + (f" in {len(dots)} attempts" if count < len(dots) else "")
     return f"{runs}: {', '.join(told)}"

@@ -1,4 +1,8 @@
-"""Judge a table of runs: were there any, did each take the latest revision, did it end well, was any refused."""
+"""
+Judge a table of runs: were there any, did each take the latest revision, did it end well, was any refused.
+
+A run of several attempts is as good as its last one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import pandas as pd
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.runs import ACCEPTED, FROM_TRAIL, STALE, UNKNOWN
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
+from ecs_runbook.firing.watch import SKIPPED
 from ecs_runbook.verdicts.verdict import Check, Status
 
 CHECK_IDS = ["runs-seen", "runs-attributed", "runs-latest", "runs-succeeded", "runs-refused"]
@@ -25,21 +30,22 @@ def judge_runs(runs: pd.DataFrame, subject: str = "") -> list[Check]:
         From :func:`ecs_runbook.evidence.runs.runs`. Its ``attrs`` are used where they are there: a slice may have lost
         them.
     subject
-        The rule's name.
+        The rule's or schedule's name.
 
     Returns
     -------
     list of Check
         Always these five, in this order:
 
-        - ``runs-seen``: SKIP if the table is empty, with why it may be.
+        - ``runs-seen``: SKIP if the table is empty, with why it may be. Firings that a state machine skipped are named.
         - ``runs-attributed``: SKIP if a run may be another rule's.
         - ``runs-latest``: NG if a run took an older revision than the latest at its moment, SKIP if that is not known
-          for one, or if nothing ran.
-        - ``runs-succeeded``: NG if a run ended with another exit code than 0 or never ran; SKIP while one runs, and if
-          nobody knows how any of them ended. Runs whose end ECS has forgotten are named.
-        - ``runs-refused``: NG if a call was refused or failed to start; SKIP if CloudTrail, which alone tells of
-          refusals, did not answer.
+          for one, or if nothing ran. Every attempt counts.
+        - ``runs-succeeded``: NG if the last attempt of a run ended with another exit code than 0 or never ran; SKIP
+          while one runs or may be tried again, and if nobody knows how any of them ended. Runs whose end ECS has
+          forgotten are named.
+        - ``runs-refused``: NG if the last attempt of a run was refused or failed to start; SKIP if CloudTrail, which
+          alone tells of refusals, did not answer.
 
     Examples
     --------
@@ -57,8 +63,17 @@ Rows = Sequence[dict[str, Any]]
 
 
 def _seen(rows: Rows, attrs: dict[Any, Any]) -> Answer:
-    if rows:
-        return "OK", f"{_count(rows, 'run')} seen, the last at {_time(rows[-1])}", ""
+    ran = [row for row in rows if row["status"] != SKIPPED]
+    idle = [row for row in rows if row["status"] == SKIPPED]
+    skipped = f"{_count(idle, 'firing')} skipped, since the task was running already" if idle else ""
+    if ran:
+        runs = _last_of_each(ran)
+        of = f" in {_count(ran, 'attempt')}" if len(ran) > len(runs) else ""
+        seen = f"{_count(runs, 'run')} seen{of}, the last at {_time(ran[-1])}"
+        return "OK", "; ".join(filter(None, [seen, skipped])), ""
+    if idle:
+        mend = "Look at a longer time: what was running then is the run to judge."
+        return "SKIP", f"no run was seen; {skipped}, the last at {_time(idle[-1])}", mend
     because = attrs.get("because") or "no run was seen"
     return "SKIP", because, "Fire it with 30_fire, or look at a longer time; then open this notebook again."
 
@@ -92,14 +107,16 @@ def _latest(rows: Rows, attrs: dict[Any, Any]) -> Answer:
     )
 
 
-def _succeeded(rows: Rows, _attrs: dict[Any, Any]) -> Answer:
-    ran = [row for row in rows if row["state"]]
-    # One that was stopped from outside is no good run, whatever code it got to say.
-    failed = [row for row in ran if row["status"] == "STOPPED" and (_code(row) != 0 or row["error"])]
+def _succeeded(rows: Rows, attrs: dict[Any, Any]) -> Answer:
+    under_way = set(attrs.get("under_way", ()))
+    ran = [row for row in _last_of_each(rows) if row["state"]]
+    over = [row for row in ran if row["run"] not in under_way]
+    # One that was stopped from outside is no good run, whatever code it got to say; nor is one that was given up.
+    failed = [row for row in over if row["error"] or (row["status"] == "STOPPED" and _code(row) != 0)]
     if failed:
         because = f"{len(failed)} of {_count(ran, 'run')} did not end well: {_each(failed, _end)}"
         return "NG", because, "Look at the error column, and at the task's log."
-    running = [row for row in ran if row["status"] not in ("STOPPED", ACCEPTED)]
+    running = [row for row in ran if row["run"] in under_way or row["status"] not in ("STOPPED", ACCEPTED)]
     if running:
         return "SKIP", f"not ended yet: {_each(running, _standing)}", "Open this notebook again when it has stopped."
     ended, forgotten = (
@@ -112,11 +129,14 @@ def _succeeded(rows: Rows, _attrs: dict[Any, Any]) -> Answer:
             return "SKIP", because, "Ask within the hour after a run, or look at the task's log."
         return "SKIP", "nothing ran" if rows else _NOTHING[1], "Look at the error column." if rows else ""
     rest = f"; how {len(forgotten)} more ended, ECS has forgotten" if forgotten else ""
-    return "OK", f"{_count(ended, 'run')} ended with exit code 0{rest}", ""
+    again = [row for row in ended if _attempt(row) > 1]
+    tried = f", {len(again)} of them only after {_attempts(again)}" if again else ""
+    return "OK", f"{_count(ended, 'run')} ended with exit code 0{tried}{rest}", ""
 
 
 def _refused(rows: Rows, attrs: dict[Any, Any]) -> Answer:
-    refused = [row for row in rows if row["status"] in (REFUSED, FAILED_TO_START)]
+    under_way = set(attrs.get("under_way", ()))
+    refused = [row for row in _last_of_each(rows) if _no_start(row) and row["run"] not in under_way]
     if refused:
         because = f"{_count(refused, 'start')} refused: {_each(refused, _refusal, shown=1)}"
         return "NG", because, "Look at the error column."
@@ -127,10 +147,38 @@ def _refused(rows: Rows, attrs: dict[Any, Any]) -> Answer:
     if not trail["answered"]:
         because = f"only CloudTrail tells of refusals, and it did not answer: {trail['answer']}"
         return "SKIP", because, "Ask as somebody who may call cloudtrail:LookupEvents."
+    tried = [row for row in rows if _no_start(row)]
+    if tried:
+        because = f"{_count(tried, 'start')} refused, and tried again: {_each(tried, _refusal, shown=1)}"
+        return "OK", because, ""
     return "OK", "CloudTrail has no refusal so far; it writes one down after minutes", ""
 
 
 _NOTHING: Answer = ("SKIP", "there is no run to judge", "")
+
+
+def _last_of_each(rows: Rows) -> list[dict[str, Any]]:
+    """Return the last attempt of each run, in the order of the rows."""
+    last: dict[str, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        name = row["run"] if isinstance(row["run"], str) and row["run"] else f"row {number}"
+        if name not in last or _attempt(row) >= _attempt(last[name]):
+            last[name] = row
+    kept = {id(row) for row in last.values()}
+    return [row for row in rows if id(row) in kept]
+
+
+def _no_start(row: dict[str, Any]) -> bool:
+    return row["status"] in (REFUSED, FAILED_TO_START)
+
+
+def _attempt(row: dict[str, Any]) -> int:
+    return 1 if pd.isna(row["attempt"]) else int(row["attempt"])
+
+
+def _attempts(rows: Rows) -> str:
+    most = max(map(_attempt, rows))
+    return f"{most} attempts" if min(map(_attempt, rows)) == most else f"up to {most} attempts"
 
 
 def _each(rows: Rows, words: Callable[[dict[str, Any]], str], shown: int = 3) -> str:
@@ -160,15 +208,20 @@ def _unknown(row: dict[str, Any]) -> str:
 def _end(row: dict[str, Any]) -> str:
     code = _code(row)
     how = f"exit code {code}" if code is not None else "no exit code"
-    return f"at {_time(row)} revision {_revision(row)}: {how}" + (f", {row['error']}" if row["error"] else "")
+    again = f", attempt {_attempt(row)}" if _attempt(row) > 1 else ""
+    error = f", {row['error']}" if row["error"] else ""
+    return f"at {_time(row)} revision {_revision(row)}{again}: {how}{error}"
 
 
 def _standing(row: dict[str, Any]) -> str:
+    if row["status"] == "STOPPED":
+        return f"attempt {_attempt(row)} of {_time(row)} ended, and its state machine goes on"
     return f"at {_time(row)} revision {_revision(row)} is {row['status'] or 'in an unknown state'}"
 
 
 def _refusal(row: dict[str, Any]) -> str:
-    return f"at {_time(row)} {row['error']}"
+    again = f"attempt {_attempt(row)}, " if _attempt(row) > 1 else ""
+    return f"at {_time(row)} {again}{row['error']}"
 
 
 def _schedule(row: dict[str, Any]) -> str:
