@@ -97,7 +97,7 @@ def _is_indefinite(step: re.Match[str]) -> bool:
 
 def _stepped(node: Any, step: re.Match[str]) -> Iterator[Any]:
     deep, member, single, double, index, low, high, every, filtered, operator, operand = step.groups()
-    name = next((part for part in (member, single, double) if part is not None), None)
+    name = _name(member, single, double)
     if deep is not None:
         yield from _deep(node, deep)
     elif name is not None:
@@ -114,6 +114,11 @@ def _stepped(node: Any, step: re.Match[str]) -> Iterator[Any]:
         yield from (
             one for one in (node if isinstance(node, list) else []) if _passes(one, filtered, operator, operand)
         )
+
+
+def _name(member: str | None, single: str | None, double: str | None) -> str | None:
+    quoted = single if single is not None else double
+    return member if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _deep(node: Any, name: str) -> Iterator[Any]:
@@ -149,7 +154,8 @@ def with_result(path: str | None, given: Any, result: Any) -> Any:
     """
     if path is None:
         return given
-    names = [member or single or double for _, member, single, double, *_ in _STEP.findall(path[1:])]
+    steps = _STEP.finditer(path[1:])
+    names = [name for step in steps if (name := _name(step[2], step[3], step[4])) is not None]
     if not names:
         return result
     whole = copy.deepcopy(given) if isinstance(given, dict) else {}
