@@ -21,6 +21,7 @@ FLOW = [
     "lint",
     "firing",
     "evidence",
+    "moving",
     "inventory",
     "diagnosis",
     "verdicts",

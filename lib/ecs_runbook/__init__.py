@@ -9,6 +9,7 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
     lint        the mistakes that can be seen before anything runs
     firing      run it now, through EventBridge itself
     evidence    which revision ran, from ECS and CloudTrail
+    moving      a rule's job on its way to EventBridge Scheduler
     inventory   everything on a schedule that ends in ECS, and what AWS says of all that it names
     diagnosis   why something did not run, and the mend
     verdicts    OK, NG or SKIP, each with because
@@ -57,6 +58,7 @@ _HOMES = {
     "judge_gone": "verdicts.steps",
     "judge_installed": "verdicts.installed",
     "judge_lint": "verdicts.lint",
+    "judge_move": "verdicts.moving",
     "judge_plan": "verdicts.steps",
     "judge_registered": "verdicts.steps",
     "judge_rehearsed": "rehearsal.verdict",
@@ -64,13 +66,16 @@ _HOMES = {
     "judge_schedule": "verdicts.steps",
     "judged": "verdicts.verdict",
     "lint_terraform": "lint.check",
+    "move_to_scheduler": "moving.move",
     "next_runs": "wanted.schedule",
     "publication": "reports.publish",
     "register_again": "firing.revision",
     "rehearse": "rehearsal.rehearse",
     "revisions": "evidence.revisions",
     "runs": "evidence.runs",
+    "same_runs": "moving.comparing",
     "save_check": "reports.check_files",
+    "scheduled_rule": "moving.rule",
     "sightings": "diagnosis.sighting",
     "spec": "wanted.spec",
     "summary": "reports.summary",
@@ -79,6 +84,7 @@ _HOMES = {
     "the_problem": "reports.problem",
     "timeline": "reports.timeline",
     "what_is_left": "evidence.remains",
+    "write_move": "moving.files",
     "write_terraform": "terraform.folders",
 }
 """What notebooks import from here, and its module: loaded when asked for, so that importing is cheap."""

@@ -93,6 +93,13 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "inventory.permits": ("iam:SimulatePrincipalPolicy",),
         "inventory.runs": ("ecs:DescribeTaskDefinition",),
+        "moving.rule": (
+            "ecs:DescribeTaskDefinition",
+            "events:DescribeRule",
+            "events:ListRules",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+        ),
         "reports.publish": ("sns:Publish",),
         "reports.shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "session": ("sts:AssumeRole", "sts:GetCallerIdentity"),

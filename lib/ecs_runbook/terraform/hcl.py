@@ -12,7 +12,7 @@ from typing import Any
 from ecs_runbook.errors import SpecError
 
 Value = Any
-"""None, bool, int, float, str, :class:`Code`, and lists and mappings of these."""
+"""None, bool, int, float, str, :class:`Code`, :class:`Call`, and lists and mappings of these."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _KEYWORDS = frozenset({"for", "null", "true", "false", "if", "in"})
@@ -26,6 +26,25 @@ class Code(str):
     """An expression, written as it is: a reference to a module's output. Never made from a value of a person."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """
+    A function of Terraform's with a value for its argument.
+
+    Examples
+    --------
+    >>> print(document(block("locals", {"input": Call("jsonencode", {"cpu": "256"})})), end="")
+    locals {
+      input = jsonencode({
+        cpu = "256"
+      })
+    }
+    """
+
+    function: str
+    argument: Any
 
 
 @dataclass(frozen=True)
@@ -171,6 +190,10 @@ def _attributes(attributes: Mapping[str, Value], depth: int) -> Iterator[str]:
 
 def _value(value: Value, depth: int) -> list[str]:
     """Return the lines of *value*, the first without a margin."""
+    if isinstance(value, Call):
+        lines = _value(value.argument, depth)
+        lines[0] = f"{value.function}({lines[0]}"
+        return [*lines[:-1], f"{lines[-1]})"]
     if isinstance(value, Mapping):
         return _mapping(value, depth)
     if isinstance(value, Sequence) and not isinstance(value, str):

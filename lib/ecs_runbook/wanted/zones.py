@@ -250,7 +250,7 @@ def _rows(expression: str, other: Turned, after: datetime) -> Iterator[tuple[dat
     cron = isinstance(schedule, Cron)
 
     def row(moment: datetime, said: str = "") -> tuple[datetime, datetime | None, str, str]:
-        there = _there(moment, other, zone) if cron else moment
+        there = in_zone(moment, other, zone) if cron else moment
         local = (moment + other.offset).replace(tzinfo=None) if cron else moment.astimezone(zone).replace(tzinfo=None)
         if there is None:
             said = f"the clocks of {other.zone} skip {local:%H:%M}: it does not run this once"
@@ -265,11 +265,11 @@ def _rows(expression: str, other: Turned, after: datetime) -> Iterator[tuple[dat
         for moment in schedule.after(change - timedelta(hours=30)):
             if moment > change + timedelta(hours=30):
                 break
-            if _there(moment, other, zone) is None and moment not in seen:
+            if in_zone(moment, other, zone) is None and moment not in seen:
                 seen.add(moment)
                 yield row(moment)
         moment = next(schedule.after(change - timedelta(minutes=1)), first[0])
-        there = _there(moment, other, zone)
+        there = in_zone(moment, other, zone)
         if there is not None and moment not in seen:
             seen.add(moment)
             yield row(moment, _parting(moment, there, other, zone))
@@ -282,8 +282,16 @@ def _parting(moment: datetime, there: datetime, other: Turned, zone: tzinfo) -> 
     return f"from here the schedule runs at {there:%H:%M} UTC: it stays {local:%H:%M} in {other.zone}"
 
 
-def _there(moment: datetime, other: Turned, zone: tzinfo) -> datetime | None:
-    """Return when the schedule runs in place of the rule's run at *moment*; None if the clocks skip it."""
+def in_zone(moment: datetime, other: Turned, zone: tzinfo) -> datetime | None:
+    """
+    Return when a schedule runs in place of the rule's run at *moment*; None if the clocks skip it.
+
+    Examples
+    --------
+    >>> there = Turned("cron(0 18 * * ? *)", "Europe/Berlin", timedelta(hours=1))
+    >>> in_zone(datetime(2027, 7, 1, 17, tzinfo=UTC), there, zone_named("Europe/Berlin")).isoformat()
+    '2027-07-01T16:00:00+00:00'
+    """
     local = (moment.astimezone(UTC) + other.offset).replace(tzinfo=zone)
     there = local.astimezone(UTC)
     return there if there.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
