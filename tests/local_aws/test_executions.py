@@ -628,3 +628,45 @@ class TestAContainersHeartbeats:
         world.advance("1h")
         assert seconds(machine.told(execution)) == 60
         assert "is not authorized to perform: states:SendTaskHeartbeat on resource: " + machine.arn in world.log
+
+
+def test_those_that_run_are_listed_by_their_start_and_others_by_their_stop(world, made):
+    machine = made({"Later": {"Type": "Wait", "SecondsPath": "$.wait", "End": True}}, "Later")
+    slow, running, quick = (world.name("night") for _ in range(3))
+    for name, wait in ((slow, 100), (running, 9999), (quick, 10)):
+        machine.start({"wait": wait}, name=name)
+        world.advance(1)
+    world.advance(200)
+    listed = machine.sfn.list_executions(stateMachineArn=machine.arn)["executions"]
+    assert [one["name"] for one in listed] == [slow, quick, running]
+
+
+def test_an_execution_of_a_deleted_machine_ends_at_its_next_transition(world, made):
+    machine = made({"Later": {"Type": "Wait", "Seconds": 60, "Next": "Run"}}, "Later")
+    machine.start()
+    world.advance(30)
+    machine.sfn.delete_state_machine(stateMachineArn=machine.arn)
+    world.advance("1h")
+    assert machine.definitions() == []
+
+
+def test_a_name_that_another_definition_has_is_taken_and_another_role_makes_no_difference(world):
+    sfn, role = world.client("stepfunctions"), world.role(trust=trusting(STATES))
+    name = world.name("machine")
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    made = sfn.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+    other = world.role(trust=trusting(STATES))
+    assert sfn.create_state_machine(name=name, definition=definition, roleArn=other)["stateMachineArn"] == made
+    with refused("StateMachineAlreadyExists", f"State Machine Already Exists: '{made}'"):
+        sfn.create_state_machine(name=name, definition=definition.replace("Done", "End"), roleArn=role)
+
+
+def test_an_express_machine_has_no_history(world):
+    sfn, role = world.client("stepfunctions"), world.role(trust=trusting(STATES))
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    machine = sfn.create_state_machine(name=world.name("m"), definition=definition, roleArn=role, type="EXPRESS")
+    started = sfn.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
+    with refused("StateMachineTypeNotSupported", "State machine type is not supported."):
+        sfn.list_executions(stateMachineArn=machine["stateMachineArn"])
+    with refused("StateMachineTypeNotSupported", "State machine type is not supported."):
+        sfn.get_execution_history(executionArn=started)

@@ -46,6 +46,8 @@ class Execution:
     ----------
     definition
         The state machine's, as it was at the start; so are its role and name.
+    doom
+        What ends it at its next transition, if its state machine is gone.
     """
 
     execution_arn: str
@@ -62,6 +64,7 @@ class Execution:
     error: str | None = None
     cause: str | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
+    doom: Callable[[], None] | None = None
 
     @property
     def account(self) -> str:
@@ -237,6 +240,9 @@ class Walk:
         self._previous = self.execution.tell(kind, self.clock.now(), self._previous, details)
 
     def _enter(self, name: str, given: Any) -> None:
+        if self.execution.doom is not None:
+            self.execution.doom()
+            return
         state = self._machine["States"].get(name)
         if state is None:
             self._end(StateFailed("States.Runtime", f"There is no state '{name}'."))

@@ -8,6 +8,7 @@ CloudTrail records of what a state machine calls (seen).
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -67,6 +68,16 @@ class NotAllowed(AWSError):  # type: ignore[misc]  # moto is untyped
 
     TYPE = "AccessDeniedException"
     STATUS = 400
+
+
+class NotSupported(AWSError):  # type: ignore[misc]  # moto is untyped
+    """What is asked for, EXPRESS state machines do not have; the words are botocore's of the exception."""
+
+    TYPE = "StateMachineTypeNotSupported"
+    STATUS = 400
+
+    def __init__(self) -> None:
+        super().__init__("State machine type is not supported.")
 
 
 class TaskTimedOut(AWSError):  # type: ignore[misc]  # moto is untyped
@@ -154,6 +165,19 @@ class Machines:
         del self._walks[execution.execution_arn]
         self._clock.at(now + _KEPT, lambda: machine.executions.remove(execution))
 
+    def leave(self, machine: StateMachine) -> None:
+        """
+        Let the executions of a deleted state machine end, each at its next transition.
+
+        Notes
+        -----
+        Source: botocore stepfunctions DeleteStateMachine (verified). There the state machine is DELETING until then;
+        here it is gone at once.
+        """
+        for execution in machine.executions:
+            if execution.status == "RUNNING":
+                execution.doom = functools.partial(self.stop, machine, execution, None, None)
+
     def waiting(self, token: str) -> Attempt:
         """Return the attempt that waits for a task token; the words of AWS are seen in public issues."""
         if not re.fullmatch(r"[0-9a-f]{64}", token):
@@ -168,6 +192,8 @@ def _executions(backend: StepFunctionBackend, arn: str) -> tuple[StateMachine, E
     for machine in backend.state_machines:
         for execution in machine.executions:
             if execution.execution_arn == arn:
+                if machine.type == "EXPRESS":
+                    raise NotSupported
                 return machine, execution
     raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{arn}'")
 
@@ -217,6 +243,7 @@ def install(world: World) -> None:
     _answer_for_tokens(machines)
     _list_versions()
     _check_definitions(world)
+    _let_go(machines)
 
 
 def _answer_for_executions(machines: Machines) -> None:
@@ -231,8 +258,12 @@ def _answer_for_executions(machines: Machines) -> None:
 
     def list_executions(self: StepFunctionResponse) -> ActionResult:
         machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+        if machine.type == "EXPRESS":
+            raise NotSupported
         wanted = self._get_param("statusFilter")
-        known = {one.execution_arn: one for one in reversed(machine.executions) if wanted in {None, one.status}}
+        # Source: botocore stepfunctions ListExecutions (verified): running ones by their start, others by their stop.
+        ordered = sorted(machine.executions, key=lambda one: one.stop_date or one.start_date)[::-1]
+        known = {one.execution_arn: one for one in ordered if wanted in {None, one.status}}
         found, token = page(list(known), self._get_param("nextToken"), self._get_param("maxResults"))
         return ActionResult({"executions": [_told(known[arn]) for arn in found], "nextToken": token})
 
@@ -277,6 +308,18 @@ def _answer_for_tokens(machines: Machines) -> None:
 
     for operation in (send_task_success, send_task_failure, send_task_heartbeat):
         setattr(StepFunctionResponse, operation.__name__, operation)
+
+
+def _let_go(machines: Machines) -> None:
+    delete = StepFunctionBackend.delete_state_machine
+
+    def delete_state_machine(self: StepFunctionBackend, arn: str) -> None:
+        known = next((one for one in self.state_machines if one.arn == arn), None)
+        delete(self, arn)
+        if known is not None:
+            machines.leave(known)
+
+    StepFunctionBackend.delete_state_machine = delete_state_machine
 
 
 def _list_versions() -> None:
@@ -330,7 +373,8 @@ def _check_definitions(world: World) -> None:
         _require_sound(definition)
         _require_role(more["roleArn"], definition, self)
         known = next((one for one in self.state_machines if one.name == name), None)
-        if known is not None and (known.definition, known.roleArn) != (definition, more["roleArn"]):
+        # Source: botocore stepfunctions CreateStateMachine (verified): another role makes no difference.
+        if known is not None and (known.definition, known.type) != (definition, more.get("sm_type") or known.type):
             raise StateMachineAlreadyExists(f"State Machine Already Exists: '{known.arn}'")
         machine = create(self, name=name, definition=definition, **more)
         if known is None:
