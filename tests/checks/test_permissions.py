@@ -311,7 +311,7 @@ def test_both_roles_on_the_way_through_a_state_machine(known, answer, said):
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:lost"
 TASKS_OF_BATCH, ECS_RULE = f"{ECS}:task/batch/*", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{ECS_EVENTS_RULE}"
-DOES = Machine(watches=True, skips=True, acts=(("ecs:ListTasks", ""), ("sns:Publish", TOPIC)))
+DOES = Machine(waits=True, watches=True, skips=True, acts=(("ecs:ListTasks", ""), ("sns:Publish", TOPIC)))
 MAY = {
     Deed(CALLER, "ecs:ListTasks", "*"): "allowed",
     Deed(CALLER, "sns:Publish", TOPIC): "allowed",
@@ -349,6 +349,14 @@ def test_what_a_machine_may_not_is_told_with_what_comes_of_it(action, severity, 
     assert (found.status, found.severity) == ("NG", severity)
     assert found.because == f"nightly-schedule may not {named}: {harm}"
     assert found.mend == f"Allow {CALLER} {named} on {resource}."
+
+
+def test_a_machine_that_looks_only_for_a_task_that_took_too_long_can_run_it_without():
+    found = of_the_machine(replace(DOES, skips=False), ListTasks="denied")
+    assert (found.severity, found.because) == (
+        "warning",
+        "nightly-schedule may not ecs:ListTasks: a task that took too long is not found, and runs on",
+    )
 
 
 def test_a_machine_that_waits_for_nothing_needs_nothing_more():

@@ -286,7 +286,7 @@ def test_a_machine_that_runs_its_task_again_is_known_with_all_that_it_does_besid
     only = of_machine(RETRIED)
     assert (only.request.cluster, only.request.family) == ("batch", "nightly")
     acts = (("ecs:ListTasks", ""), ("sns:Publish", TOPIC))
-    assert only.machine == Machine(watches=True, varies=True, skips=True, acts=acts)
+    assert only.machine == Machine(waits=True, watches=True, varies=True, skips=True, acts=acts)
     assert only.machine.tells
 
 
@@ -315,6 +315,19 @@ def test_a_machine_varies_that_may_run_its_task_more_than_once_or_not_at_all(def
         one.setdefault("Type", "Wait")
     machine = of_machine(json.dumps(known)).machine
     assert (machine.watches, machine.varies, machine.tells) == (True, varies, varies)
+
+
+def test_a_machine_that_looks_for_its_task_afterwards_skips_nothing():
+    look = task(f"{SDK}listTasks", {"Cluster": "batch", "Family": "nightly"}, End=True)
+    late = run(Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Look"}])
+    machine = of_machine(states(Run=late, Look=look)).machine
+    assert (machine.skips, machine.acts) == (False, (("ecs:ListTasks", ""),))
+
+
+def test_a_machine_whose_task_tells_its_end_by_a_token_waits_for_it_and_does_not_watch_it():
+    resource = "arn:aws:states:::ecs:runTask.waitForTaskToken"
+    machine = of_machine(states(Run=run(Resource=resource, Retry=[{}]))).machine
+    assert (machine.waits, machine.watches, machine.tells) == (True, False, True)
 
 
 def test_a_machine_that_does_not_wait_for_its_task_tells_nothing_of_its_end():

@@ -142,6 +142,31 @@ def test_a_task_that_hangs_and_is_given_up_is_bad_without_an_exit_code(paper):
     assert "States.Timeout" in said["runs-succeeded"].because
 
 
+def told_by_token(number, minutes, *, error=""):
+    """A try whose task tells by its token how it ended: its end is not described."""
+    history = History(given=GIVEN)
+    history.scheduled(minutes, resource="runTask.waitForTaskToken")
+    history.submitted(minutes, a_task(number, began=at(minutes)))
+    if error:
+        history.add("TaskFailed", minutes + 5, error=error, cause="no more stock")
+    else:
+        history.add("TaskSucceeded", minutes + 5, output='"done"')
+    return history
+
+
+def test_a_task_that_tells_its_end_by_its_token_is_believed(paper):
+    resource = "arn:aws:states:::ecs:runTask.waitForTaskToken"
+    paper.machines[MACHINE] = json.dumps({"StartAt": "Run", "States": {"Run": RUN | {"Resource": resource}}})
+    placed(paper, (0, 1))
+    table, _, said, _ = what(paper, execution(told_by_token(1, 0)))
+    assert rows(table, "status", "error") == [("SUCCEEDED", "")]
+    assert wrong(said) == set()
+    assert said["runs-succeeded"].because == "1 run ended well, as the task told"
+    table, _, said, _ = what(paper, execution(told_by_token(1, 0, error="ExitCode.3"), status="FAILED"))
+    assert rows(table, "status", "exit_code", "error") == [("STOPPED", 3, "ExitCode.3: no more stock")]
+    assert wrong(said) == {"runs-succeeded"}
+
+
 def test_capacity_that_was_refused_three_times_and_then_given_is_one_good_run(paper):
     history = History(given=GIVEN)
     for minutes in (0, 1, 3):
@@ -171,13 +196,25 @@ def test_capacity_that_was_refused_for_good_came_to_nothing(paper):
     assert CAPACITY in said["runs-refused"].because
 
 
+def test_an_execution_that_failed_before_it_tried_anything_came_to_nothing(paper):
+    history = History(given=GIVEN)
+    number = history.add("TaskScheduled", 0, resourceType="aws-sdk:ecs", resource="listTasks", parameters="{}")
+    words = "User is not authorized to perform: ecs:ListTasks"
+    history.add("TaskFailed", 0, after=number, error="Ecs.EcsException", cause=words)
+    history.add("ExecutionFailed", 0, error="Ecs.EcsException", cause=words)
+    _, own, said, _ = what(paper, (listed(status="FAILED", ended=1), history))
+    assert (own.ran, len(own.refused)) == (0, 1)
+    assert wrong(said) == {"runs-refused"}
+    assert words in said["runs-refused"].because
+
+
 def test_a_run_whose_last_attempt_could_not_start_is_not_good_by_the_one_before(paper):
     placed(paper, (0, 1))
     history = History(given=GIVEN).ran(0, 1, code=3).refused(6, "ECS.AccessDeniedException", "no: iam:PassRole")
     table, _, said, _ = what(paper, execution(history, status="FAILED"))
     assert rows(table, "attempt", "status", "error", "source") == [
         (1, "STOPPED", "EssentialContainerExited: Essential container in task exited", "CloudTrail + Step Functions"),
-        (2, "REFUSED", "AccessDeniedException: no: iam:PassRole", "Step Functions"),
+        (2, "REFUSED", "ECS.AccessDeniedException: no: iam:PassRole", "Step Functions"),
     ]
     assert wrong(said) == {"runs-refused"}
 
@@ -193,7 +230,8 @@ def test_two_deliveries_of_which_the_second_is_skipped_are_one_run(paper):
     placed(paper, (0, 1))
     first, second = execution(History(given=GIVEN).ran(0, 1)), execution(skipped(), "two", ended=0)
     table, own, said, _ = what(paper, first, second)
-    assert (len(table), own.ran, own.skipped, own.again) == (1, 1, [], [])
+    assert rows(table, "run", "status") == [("one", "STOPPED"), ("two", "SKIPPED")]
+    assert (own.ran, own.skipped, own.again) == (1, [], [])
     assert wrong(said) == set()
     assert said["runs-duplicate"].because == (
         "no firing ran more than once; 1 second delivery ran no task, since one ran already"

@@ -18,7 +18,17 @@ from ecs_runbook.diagnosis.merging import merge
 from ecs_runbook.diagnosis.sighting import CLOUDTRAIL, Sighting
 from ecs_runbook.diagnosis.values import clean
 from ecs_runbook.evidence.attribution import AMBIGUOUS
-from ecs_runbook.evidence.runs import ACCEPTED, LATEST, STALE, UNKNOWN, Run, hidden
+from ecs_runbook.evidence.runs import (
+    ABORTED_RUN,
+    ACCEPTED,
+    LATEST,
+    STALE,
+    TIMED_OUT_RUN,
+    UNKNOWN,
+    Run,
+    hidden,
+)
+from ecs_runbook.firing.histories import SUCCEEDED
 from ecs_runbook.inventory.firings import Attempt, Firing, History
 from ecs_runbook.inventory.model import RUN_VARIABLE, Gap, Inventory, Place, Row
 from ecs_runbook.inventory.runs import CHANGES, REVISIONS, TRAIL, UNREADABLE, Happened, seconds
@@ -34,6 +44,7 @@ _LONGEST = 300
 _OF_THE_TRAIL = ("runs-missed", "runs-refused", "runs-duplicate")
 _OF_A_RUN = ("runs-missed", "runs-refused", "runs-succeeded")
 _BUT_FOR_THE_REVISION = tuple(one for one in KINDS if one.startswith("runs-") and one != "runs-latest")
+_OVER = frozenset({"STOPPED", ACCEPTED, SUCCEEDED, TIMED_OUT_RUN, ABORTED_RUN})
 _MAY_BE_BEGUN = timedelta(minutes=15)
 
 
@@ -230,13 +241,13 @@ def refused(row: Row, seen: Seen) -> Iterator[Finding]:
 
 
 def _fell_short(attempt: Attempt) -> bool:
-    return not attempt.under_way and any(not run.ran for run in attempt.last)
+    return not (attempt.under_way or attempt.skipped) and any(not run.ran for run in attempt.last)
 
 
 def _refused_tries(attempt: Attempt) -> int:
     if attempt.execution is None:
         return int(not attempt.placed)
-    return len({run.attempt for run in attempt.runs if not run.ran})
+    return 0 if attempt.skipped else len({run.attempt for run in attempt.runs if not run.ran})
 
 
 def _may_be_a_drill(attempt: Attempt) -> bool:
@@ -346,7 +357,7 @@ def _stretch(attempt: Attempt, seen: Seen) -> tuple[datetime, datetime | None] |
 def _end(run: Run, seen: Seen) -> datetime | None:
     if run.ended is not None:
         return run.ended
-    if run.status not in ("STOPPED", ACCEPTED):
+    if run.status not in _OVER:
         return seen.happened.window.until
     place = bisect_left(seen.took, (run.time, 0.0)) if run.time is not None else len(seen.took)
     if place < len(seen.took) and run.time is not None and seen.took[place][0] - run.time < _MAY_BE_BEGUN:
@@ -396,7 +407,7 @@ def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
     """``runs-succeeded``: a run ended with another exit code than 0, or never ran; explained."""
     check, own = "runs-succeeded", seen.history
     deciding = [(attempt, run) for attempt in own.attempts if not attempt.under_way for run in attempt.last]
-    ended = [run for _, run in deciding if run.status == "STOPPED" or (run.ran and run.error)]
+    ended = [run for _, run in deciding if run.status in ("STOPPED", SUCCEEDED) or (run.ran and run.error)]
     bad = [run for attempt, run in deciding if attempt.certain and _bad(run)]
     if bad:
         told = _why_bad(row, own.attempts, bad)
@@ -406,7 +417,7 @@ def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
         counted = f"{len(bad)} of {len(ended)} runs" if len(ended) > 1 else "the only run whose end is known"
         because = f"{counted} ended badly, the last of {seen.at(last.time)} {seen.zone_name} with {code}{again}: "
         because += _words(told)
-        if last.status not in ("STOPPED", ACCEPTED):
+        if last.status not in _OVER:
             because += f"; its task is {last.status} still"
         yield ng(check, row, because, next((one.remedy for one in told if one.remedy), ""))
     elif any(_bad(run) for attempt in own.others if not attempt.under_way for run in attempt.last):
@@ -416,7 +427,9 @@ def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
         rest = f"; how {forgotten} more ended, ECS has forgotten" if forgotten else ""
         several = sum(run.attempt > 1 for _, run in deciding)
         tried = f"; {several} of them took more than one attempt" if several else ""
-        yield ok(check, row, f"{_count(len(ended), 'run')} ended with exit code 0{tried}{rest}")
+        by_token = all(run.status == SUCCEEDED for run in ended)
+        how = "ended well, as the task told" if by_token else "ended with exit code 0"
+        yield ok(check, row, f"{_count(len(ended), 'run')} {how}{tried}{rest}")
 
 
 def _why_bad(row: Row, attempts: Sequence[Attempt], bad: Sequence[Run]) -> list[Explanation]:
@@ -486,7 +499,7 @@ def duration(row: Row, seen: Seen) -> Iterator[Finding]:
 
 
 def _took(run: Run, seen: Seen) -> float | None:
-    if run.ended is None and run.began is not None and run.status not in ("STOPPED", ACCEPTED):
+    if run.ended is None and run.began is not None and run.status not in _OVER:
         return (seen.happened.window.until - run.began).total_seconds()
     return seconds(run)
 

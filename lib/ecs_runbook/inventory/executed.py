@@ -5,20 +5,20 @@ execution, with the runs of all its tries. Nothing here asks AWS.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from ecs_runbook.evidence.runs import ACCEPTED, Run, of_task
-from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
-from ecs_runbook.firing.histories import NOT_PLACED, TASK_FAILED, Execution, Try
-from ecs_runbook.firing.names import DRILL_PREFIX, definition, short
+from ecs_runbook.evidence.runs import ABORTED_RUN, ACCEPTED, FROM_MACHINE, TIMED_OUT_RUN, Run, of_execution
+from ecs_runbook.firing.histories import SUCCEEDED, Execution, Try
+from ecs_runbook.firing.names import DRILL_PREFIX, short
 from ecs_runbook.firing.tasks import Task, read_task
 from ecs_runbook.inventory.firings import Attempt
 from ecs_runbook.inventory.model import Row
 from ecs_runbook.inventory.whose import Whose, of_rows
 
-FROM_MACHINE = "Step Functions"
+_TOLD_CODE = re.compile(r"ExitCode\.(\d{1,3})", re.ASCII)
 _SKEW = timedelta(seconds=2)
 """CloudTrail tells the second of a call, and a history when it was answered; our choice."""
 
@@ -52,18 +52,20 @@ def attempt(execution: Execution, label: str, *, certain: bool, calls: Iterable[
     calls
         What CloudTrail and ECS tell of calls that can be its own; each of them that is, is taken up.
     """
-    known = list(calls)
+    known, told = list(calls), of_execution(execution, label)
     found = Attempt(execution.started, [], certain=certain, execution=replace(execution, raw={}))
-    for one in execution.tries:
+    if not execution.tries:
+        found.runs = told
+    for one, own in zip(execution.tries, told if execution.tries else (), strict=True):
         call = _call_of(one, known)
         if call is not None:
             known.remove(call)
             found.call = call.call or found.call
             found.tasks += call.tasks
-        runs = call.runs if call is not None else [_run(one)]
+        runs = call.runs if call is not None else [own]
         for run in runs:
             run.run, run.attempt, run.schedule = execution.name, one.number, label
-            _fill(run, one)
+            _fill(run, one, own)
         found.runs += runs
         if one.error and (task := _ended_badly(one)) and task.arn not in {known.arn for known in found.tasks}:
             found.tasks.append(task)
@@ -85,34 +87,24 @@ def _call_of(one: Try, calls: Sequence[Attempt]) -> Attempt | None:
     return min(near, key=lambda call: abs((call.time or begun) - begun), default=None)
 
 
-def _run(one: Try) -> Run:
-    """Return what Step Functions alone says of a try."""
-    if one.described:
-        return replace(of_task(read_task(one.described), ""), source=FROM_MACHINE)
-    requested = definition(one.requested) if one.requested else None
-    found = Run(one.started, "", FROM_MACHINE, requested=requested)
-    if not one.error:
-        found.status = ACCEPTED  # it was called, and is not answered yet
-    elif one.error in NOT_PLACED:
-        found.status, found.error = FAILED_TO_START, one.cause
-    else:
-        found.status = REFUSED
-        found.error = ": ".join(part for part in (one.error.removeprefix("ECS."), one.cause) if part)
-    return found
-
-
-def _fill(run: Run, one: Try) -> None:
+def _fill(run: Run, one: Try, own: Run) -> None:
     """Enter how a task ended where neither ECS nor CloudTrail tells any more; one that ECS knows to run runs on."""
     if not (run.task and run.task == one.task) or one.stopped is None:
         return
-    if run.status == ACCEPTED or run.source == FROM_MACHINE:
-        told = read_task(one.described) if one.described else None
-        run.began = run.began or (of_task(told, "").began if told else None)
-        run.status, run.exit_code, run.ended = "STOPPED", one.exit_code, one.stopped
-        run.source = run.source if run.source == FROM_MACHINE else f"{run.source} + {FROM_MACHINE}"
-    if one.error and not run.error:
-        own = "" if one.error == TASK_FAILED and one.cause else one.error
-        run.error = ": ".join(part for part in (own, one.cause) if part)
+    if run.status == ACCEPTED or run is own:
+        run.began = run.began or own.began
+        # a task that tells its end by its token is not described as it ended
+        over = own.status in ("STOPPED", TIMED_OUT_RUN, ABORTED_RUN)
+        run.status = own.status if over else "STOPPED" if one.error else SUCCEEDED
+        run.exit_code, run.ended = _code(one), one.stopped
+        run.source = run.source if run is own else f"{run.source} + {FROM_MACHINE}"
+    run.error = run.error or own.error
+
+
+def _code(one: Try) -> int | None:
+    """Return the exit code: as ECS described it, or as the task told it with its token, ``ExitCode.3``."""
+    told = _TOLD_CODE.fullmatch(one.error)
+    return int(told[1]) if one.exit_code is None and told else one.exit_code
 
 
 def _ended_badly(one: Try) -> Task | None:

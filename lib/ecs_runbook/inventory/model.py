@@ -176,17 +176,20 @@ class Machine:
 
     Attributes
     ----------
+    waits
+        Whether it waits until the task has ended.
     watches
-        Whether it waits until the task has ended (``.sync``).
+        Whether it sees by itself that it has (``.sync``); else the task tells (``.waitForTaskToken``).
     varies
         Whether an execution may run the task again, or not at all.
     skips
-        Whether it asks ECS first which tasks run.
+        Whether it asks ECS which tasks run before it runs its own.
     acts
         What else its states call: action and resource as IAM names them, ``""`` for a resource that only an execution
         tells.
     """
 
+    waits: bool = False
     watches: bool = False
     varies: bool = False
     skips: bool = False
@@ -195,7 +198,7 @@ class Machine:
     @property
     def tells(self) -> bool:
         """Whether only its executions tell which of its tasks are one run, and which run had none."""
-        return self.watches and self.varies
+        return self.waits and self.varies
 
 
 @dataclass(frozen=True)

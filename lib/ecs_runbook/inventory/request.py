@@ -117,8 +117,8 @@ def of_machine(definition: str, given: object = None) -> Only:
     >>> of_machine(json.dumps({"StartAt": "Run", "States": states})).request.family
     'nightly'
     """
-    told = _document(definition)[0].get("States")
-    states = told if isinstance(told, Mapping) else {}
+    whole = _document(definition)[0]
+    states = told if isinstance(told := whole.get("States"), Mapping) else {}
     tasks = [one for one in states.values() if isinstance(one, Mapping) and one.get("Type") not in _IDLE]
     running = [one for one in tasks if _RUNS_A_TASK.fullmatch(str(one.get("Resource", "")))]
     helping = [one for one in tasks if _HELPS.fullmatch(str(one.get("Resource", "")))]
@@ -136,7 +136,7 @@ def of_machine(definition: str, given: object = None) -> Only:
             unknown.append(_DECISIVE[name])
     if unknown:
         return Only(None, " and ".join(unknown))
-    return Only(_of_run_task(plain, ""), machine=_machine(states, running, helping, document))
+    return Only(_of_run_task(plain, ""), machine=_machine(whole, running, helping, document))
 
 
 def _asked(task: Mapping[str, Any]) -> object:
@@ -144,20 +144,26 @@ def _asked(task: Mapping[str, Any]) -> object:
 
 
 def _machine(
-    states: Mapping[str, Any],
+    definition: Mapping[str, Any],
     running: Sequence[Mapping[str, Any]],
     helping: Sequence[Mapping[str, Any]],
     given: Mapping[str, Any],
 ) -> Machine:
-    acts = tuple(dict.fromkeys(_act(one, given) for one in helping))
+    states = definition["States"]
+    several = [one for one in states.values() if isinstance(one, Mapping)]
+    resource = str(running[0].get("Resource", ""))
+    before = [states.get(name) for name in _reached(states, definition.get("StartAt"), up_to=running)]
+    looking = [one for one in helping if str(one["Resource"]).endswith(":listTasks")]
+    after = [states.get(name) for name in _reached(states, *_onward(running[0]))]
     return Machine(
-        watches=str(running[0].get("Resource", "")).endswith(".sync"),
+        waits=resource.endswith((".sync", ".waitForTaskToken")),
+        watches=resource.endswith(".sync"),
         varies=len(running) > 1
-        or any(one.get("Type") == "Choice" for one in states.values() if isinstance(one, Mapping))
+        or any(one.get("Type") == "Choice" for one in several)
         or any(_tries(one) for one in running)
-        or any(running[0] is states.get(name) for name in _reached(states, running[0])),
-        skips=any(action == "ecs:ListTasks" for action, _ in acts),
-        acts=acts,
+        or any(one is running[0] for one in after),
+        skips=any(one is other for one in looking for other in before),
+        acts=tuple(dict.fromkeys(_act(one, given) for one in helping)),
     )
 
 
@@ -168,16 +174,17 @@ def _tries(task: Mapping[str, Any]) -> bool:
     return any(isinstance(one, Mapping) and one.get("MaxAttempts", 3) != 0 for one in several)
 
 
-def _reached(states: Mapping[str, Any], start: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of the states that may follow *start*, each once."""
+def _reached(states: Mapping[str, Any], *start: object, up_to: Sequence[object] = ()) -> Iterator[str]:
+    """Yield the names of the states from *start* on, each once; nothing beyond those of *up_to*."""
     seen: set[str] = set()
-    ahead = list(_onward(start))
+    ahead = [str(one) for one in start]
     while ahead:
         name = ahead.pop()
         if name not in seen:
             seen.add(name)
             yield name
-            ahead += _onward(states.get(name))
+            if not any(states.get(name) is one for one in up_to):
+                ahead += _onward(states.get(name))
 
 
 def _onward(state: object) -> Iterator[str]:

@@ -9,6 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.checks.findings import Checked
+from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
+from ecs_runbook.firing.histories import SUCCEEDED
 from ecs_runbook.reports.tables import Cell, Shown, framed, searchable
 
 if TYPE_CHECKING:
@@ -104,11 +106,12 @@ def _end(one: dict[str, Any]) -> str:
 
 
 def _ended(one: dict[str, Any]) -> bool:
-    return one["status"] in ("STOPPED", "REFUSED", "FAILED TO START") or bool(one["error"])
+    return one["status"] in ("STOPPED", SUCCEEDED, REFUSED, FAILED_TO_START) or bool(one["error"])
 
 
 def _ended_well(one: dict[str, Any]) -> bool:
-    return one["status"] == "STOPPED" and one["exit_code"] == 0 and not one["error"]
+    ended = one["status"] == SUCCEEDED or (one["status"] == "STOPPED" and one["exit_code"] == 0)
+    return ended and not one["error"]
 
 
 def _short(words: str) -> str:
