@@ -98,6 +98,14 @@ def test_a_random_number_with_a_seed_is_the_same_again_and_within_its_limits():
     assert 1 <= drawn.pop() < 9
 
 
+def test_a_random_number_without_a_seed_is_the_same_for_the_same_moment_of_a_state():
+    def drawn(entered):
+        context = {"StateMachine": {"Id": "m"}, "State": {"Name": "Pause", "EnteredTime": entered}}
+        return worked_out("States.MathRandom(1, 1000000)", {}, context)
+
+    assert drawn("2026-11-24T12:00:00Z") == drawn("2026-11-24T12:00:00Z") != drawn("2026-11-24T12:00:01Z")
+
+
 @pytest.mark.parametrize(
     ("expression", "error"),
     [

@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from local_world import REGION, LocalWorld, allow, arn, document, refused, trusting
+from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, document, refused, trusting
 
 from ecs_runbook.local_aws import process
 
@@ -598,13 +598,14 @@ def test_versions_are_listed_newest_first(world, made):
 
 
 class TestAContainersHeartbeats:
-    def machine(self, world, made, granted="states:SendTaskHeartbeat", **environment):
+    def machine(self, world, made, granted="states:SendTask*", resource=SYNC, **environment):
         said = {"LOCAL_AWS_OUTCOME": "hang", "LOCAL_AWS_HEARTBEAT": "30", "LOCAL_AWS_SECONDS": "300", **environment}
         role = world.role(allow(granted, "*"))
         told = json.loads(json.dumps(TOLD))
         told["Overrides"]["TaskRoleArn"] = role
         passes = allow("iam:PassRole", role)
-        return made({}, environment=said, allowed=[passes], parameters=told, HeartbeatSeconds=60), role
+        more = {"Resource": resource, "HeartbeatSeconds": 60}
+        return made({}, environment=said, allowed=[passes], parameters=told, **more), role
 
     def test_a_task_that_hangs_is_missed_within_the_heartbeat_and_not_before(self, world, made):
         machine, role = self.machine(world, made)
@@ -670,3 +671,34 @@ def test_an_express_machine_has_no_history(world):
         sfn.list_executions(stateMachineArn=machine["stateMachineArn"])
     with refused("StateMachineTypeNotSupported", "State machine type is not supported."):
         sfn.get_execution_history(executionArn=started)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_container_that_is_waited_for_by_its_token_alone_says_how_it_ended(world, made, code):
+    machine, _ = TestAContainersHeartbeats().machine(
+        world,
+        made,
+        resource=SYNC.replace(".sync", ".waitForTaskToken"),
+        LOCAL_AWS_OUTCOME="exit",
+        LOCAL_AWS_EXIT_CODE=str(code),
+    )
+    execution = machine.start()
+    world.advance("1h")
+    told = machine.told(execution)
+    assert (told["status"], told.get("error")) == (("FAILED", "ExitCode.3") if code else ("SUCCEEDED", None))
+    assert seconds(told) == pytest.approx(0.5 + 300)
+
+
+def test_a_role_may_trust_for_this_machine_alone(world):
+    sfn, name = world.client("stepfunctions"), world.name("machine")
+    mine = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    mine["ArnLike"] = {"aws:SourceArn": arn(f"stateMachine:{name}", "states")}
+    role = world.role(trust=trusting(STATES, mine))
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    assert sfn.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+    message = (
+        "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the "
+        "provided role."
+    )
+    with refused("AccessDeniedException", message):
+        sfn.create_state_machine(name=f"{name}-other", definition=definition, roleArn=role)

@@ -15,6 +15,7 @@ import json
 import random
 import re
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -264,6 +265,8 @@ class _Reader:
                 raise StateFailed("States.Runtime", f"States.{name}: its arguments do not end")
         if name not in _FUNCTIONS:
             raise StateFailed("States.Runtime", f"There is no intrinsic function States.{name}")
+        if name == "MathRandom" and len(arguments) == 2:
+            arguments.append(_seed(self._context))
         try:
             return _FUNCTIONS[name](*arguments)
         except (TypeError, ValueError, LookupError, AttributeError) as error:
@@ -308,6 +311,12 @@ def _merge(one: dict[str, Any], other: dict[str, Any], deep: bool) -> dict[str, 
         message = "a deep merge is not supported"
         raise ValueError(message)
     return {**one, **other}
+
+
+def _seed(context: Mapping[str, Any]) -> int:
+    """Return a number that is the same for the same state of the same machine at the same moment, and else another."""
+    told = [context.get("StateMachine"), context.get("Execution", {}).get("StartTime"), context.get("State")]
+    return zlib.crc32(json.dumps(told, default=str).encode())
 
 
 def _drawn(low: int, high: int, seed: int | None = None) -> int:

@@ -27,16 +27,17 @@ from moto.stepfunctions.exceptions import (
 )
 from moto.stepfunctions.models import StateMachine, StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
+from moto.utilities.utils import get_partition
 
 from ecs_runbook.local_aws.asl_check import faults_of
 from ecs_runbook.local_aws.asl_values import StateFailed
 from ecs_runbook.local_aws.definitions import page
 from ecs_runbook.local_aws.executions import Attempt, Execution, Walk
 from ecs_runbook.local_aws.heartbeats import Heartbeats
-from ecs_runbook.local_aws.identity import role_of
+from ecs_runbook.local_aws.identity import role_of, service_of
 from ecs_runbook.local_aws.invoking import Invoking, Sender
 from ecs_runbook.local_aws.machine_calls import MachineCalls
-from ecs_runbook.local_aws.permissions import AccessDenied, require, trusts_service
+from ecs_runbook.local_aws.permissions import AccessDenied, require, require_assumable
 from ecs_runbook.local_aws.task_life import life_of
 from ecs_runbook.local_aws.world import World, current_call
 
@@ -341,7 +342,7 @@ def _require_sound(definition: str) -> None:
         raise InvalidDefinition(f"Invalid State Machine Definition: '{told}'")
 
 
-def _require_role(role: str, definition: str, backend: StepFunctionBackend) -> None:
+def _require_role(role: str, definition: str, arn: str) -> None:
     """
     Refuse a role that Step Functions cannot assume, or that may not watch the tasks that it is to wait for.
 
@@ -350,18 +351,20 @@ def _require_role(role: str, definition: str, backend: StepFunctionBackend) -> N
     Source: AWS docs, Step Functions developer guide, "Run Amazon ECS or Fargate tasks", for what ``.sync`` needs of
     EventBridge (verified); that both are refused here already, and in which words: many public issues.
     """
-    if not trusts_service(role, SERVICE):
+    _, partition, _, region, account, *_ = arn.split(":")
+    try:
+        require_assumable(service_of(SERVICE, account), role, {"aws:SourceArn": arn, "aws:SourceAccount": account})
+    except AccessDenied as denied:
         raise NotAllowed(
             f"Neither the global service principal {SERVICE}, nor the regional one is authorized to assume the "
             "provided role."
-        )
+        ) from denied
     if _WAITS_FOR_ECS.search(definition) is None:
         return
-    partition = role.split(":")[1]
-    rule = f"arn:{partition}:events:{backend.region_name}:{backend.account_id}:rule/{MANAGED_RULE}"
+    rule = f"arn:{partition}:events:{region}:{account}:rule/{MANAGED_RULE}"
     try:
         for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule"):
-            require(role_of(role, backend.account_id), action, rule)
+            require(role_of(role, account), action, rule)
     except AccessDenied as denied:
         raise NotAllowed(f"'{role}' is not authorized to create managed-rule.") from denied
 
@@ -371,7 +374,9 @@ def _check_definitions(world: World) -> None:
 
     def create_state_machine(self: StepFunctionBackend, name: str, definition: str, **more: Any) -> StateMachine:
         _require_sound(definition)
-        _require_role(more["roleArn"], definition, self)
+        partition = get_partition(self.region_name)
+        arn = f"arn:{partition}:states:{self.region_name}:{self.account_id}:stateMachine:{name}"
+        _require_role(more["roleArn"], definition, arn)
         known = next((one for one in self.state_machines if one.name == name), None)
         # Source: botocore stepfunctions CreateStateMachine (verified): another role makes no difference.
         if known is not None and (known.definition, known.type) != (definition, more.get("sm_type") or known.type):
@@ -386,7 +391,7 @@ def _check_definitions(world: World) -> None:
     ) -> Any:
         known = self.describe_state_machine(arn)
         _require_sound(definition or known.definition)
-        _require_role(role_arn or known.roleArn, definition or known.definition, self)
+        _require_role(role_arn or known.roleArn, definition or known.definition, arn)
         machine = update(self, arn=arn, definition=definition, role_arn=role_arn, **more)
         machine.update_date = world.clock.now()
         return machine

@@ -12,7 +12,8 @@ LOCAL_AWS_EXIT_CODE   its exit code, 0 if left out; ``3,3,0``: that of the first
 LOCAL_AWS_OUTCOME     ``exit`` (default), ``hang`` (it runs until it is stopped), ``out-of-memory``,
                       ``spot-interruption``, ``image-not-found`` or ``never-started``
 LOCAL_AWS_HEARTBEAT   every so many seconds it sends a heartbeat for each task token of Step Functions that its
-                      environment has; one that hangs does so for LOCAL_AWS_SECONDS, and then no more
+                      environment has; one that hangs does so for LOCAL_AWS_SECONDS, and then no more; see
+                      :mod:`~ecs_runbook.local_aws.heartbeats`
 LOCAL_AWS_ONCE        the name of another variable: where a task of the family that runs, or has ended well, was told
                       the same value, this one ends at once, and well, as a job does that heeds such a token
 ===================== ============================================================================================
