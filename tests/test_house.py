@@ -26,6 +26,7 @@ FLOW = [
     "diagnosis",
     "verdicts",
     "checks",
+    "rollback",
     "rehearsal",
     "reports",
 ]
@@ -130,7 +131,9 @@ def test_a_notebook_opens_with_its_question_and_its_parameters_and_closes_with_i
 def test_a_notebook_that_changes_aws_says_so_first(path):
     book = nbformat.read(path, as_version=4)
     source = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
-    changing = re.search(r"\.apply\(|\.destroy\(|\bfire\(|\bregister_again\(|\bderegister|\brehearse\(", source)
+    changing = re.search(
+        r"\.apply\(|\.destroy\(|\bfire\(|\bregister_again\(|\bderegister|\broll_back\(|\brehearse\(", source
+    )
     assert ("CHANGES" in book.cells[0].source) == bool(changing)
 
 

@@ -31,7 +31,7 @@ SERVICES = {  # botocore's name of a service, and IAM's
 }
 ALSO = {"sfn": "stepfunctions"}  # what a client is called besides
 CALLED_OTHERWISE = {"s3:ListObjectsV2": "s3:ListBucket"}  # by IAM: AWS docs, actions of Amazon S3
-IMPLIED = {"iam:PassRole", "events:TagResource"}  # PutTargets with a role, PutRule with tags: botocore events
+IMPLIED = {"iam:PassRole", "events:TagResource", "ecs:TagResource"}  # of calls with a role or with tags: botocore
 
 
 @pytest.fixture(scope="module")

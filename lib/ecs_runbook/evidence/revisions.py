@@ -58,7 +58,7 @@ def revisions(family: str, *, ecs: ECSClient, since: datetime | None = None, ask
     """
     ask = ask or Asking()
     rows: list[dict[str, Any]] = []
-    for arn, status in _listed(family, ecs=ecs, ask=ask):
+    for arn, status in listed(family, ecs=ecs, ask=ask):
         row = described(arn, status, ecs=ecs, ask=ask)
         if rows:
             rows += [_unlisted(family, number) for number in range(rows[-1]["revision"] - 1, row["revision"], -1)]
@@ -147,8 +147,12 @@ def _told(time: Any) -> datetime | None:
     return None if time is None or pd.isna(time) else time
 
 
-def _listed(family: str, *, ecs: ECSClient, ask: Asking) -> Iterator[tuple[str, str]]:
-    """Yield ARN and status of each revision, newest first, page by page as they are needed."""
+def listed(family: str, *, ecs: ECSClient, ask: Asking) -> Iterator[tuple[str, str]]:
+    """
+    Yield ARN and status of each revision, newest first, page by page as they are needed.
+
+    Needs ``ecs:ListTaskDefinitions``.
+    """
 
     def of(status: str) -> Iterator[tuple[str, str]]:
         pages = ask.pages(

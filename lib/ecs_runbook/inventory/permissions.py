@@ -102,6 +102,17 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "reports.publish": ("sns:Publish",),
         "reports.shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
+        "rollback.content": ("ecs:DescribeTaskDefinition",),
+        "rollback.go": (
+            "ecs:DeregisterTaskDefinition",
+            "ecs:RegisterTaskDefinition",
+            "events:ListTargetsByRule",
+            "events:PutTargets",
+            "scheduler:GetSchedule",
+            "scheduler:UpdateSchedule",
+        ),
+        "rollback.situation": ("ecs:ListTaskDefinitions",),
+        "rollback.users": ("ecs:DescribeServices", "ecs:ListClusters", "ecs:ListServices"),
         "session": ("sts:AssumeRole", "sts:GetCallerIdentity"),
     }
 )
@@ -144,6 +155,17 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "tag:GetResources",
         ),
         "gate": ("ecr:DescribeImages", "logs:DescribeLogGroups"),
+        "70_roll_back": (
+            "ecs:DeregisterTaskDefinition",
+            "ecs:DescribeServices",
+            "ecs:ListClusters",
+            "ecs:ListServices",
+            "ecs:RegisterTaskDefinition",
+            "ecs:TagResource",
+            "events:PutTargets",
+            "iam:PassRole",
+            "scheduler:UpdateSchedule",
+        ),
         "60_check-organisation": ("organizations:ListAccounts", "sts:AssumeRole"),
         "60_check-publish": ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sns:Publish"),
         "30_fire": (
@@ -195,7 +217,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
-``gate``: what ``ecs-runbook gate`` needs besides;
+``gate``, ``70_roll_back``: what these need besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
 ``60_check-publish``: to publish, or to keep the history in S3. ``20_apply``: a first apply of a schedule with an
 existing cluster and without a dead-letter queue of its own, and the plan after it.
