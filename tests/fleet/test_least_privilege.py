@@ -237,3 +237,83 @@ class TestADrill:
         said, words = drilled(without("30_fire", action), self.WHICH.get(action, "fine"))
         assert action in words
         assert said != {"OK"}
+
+
+MANAGED_RULE = "rule/StepFunctionsGetEventsForECSTaskRule"
+
+
+@pytest.fixture(scope="module")
+def schedules(aws, yard):
+    """``fine`` runs a task, ``through`` starts a state machine that does; nobody may assume the role of ``bound``."""
+    tasks = yard.role(trusting("ecs-tasks.amazonaws.com"), allow("ecr:*", "*"), name="scheduled-task")
+    yard.family("scheduled", roles=(tasks, tasks))
+    definition, cluster = yard.arn("ecs", "task-definition/scheduled"), yard.arn("ecs", "cluster/default")
+    may = [allow("ecs:RunTask", f"{definition}:*"), allow("iam:PassRole", tasks)]
+    inner = {"Subnets": ["subnet-0a1a1a1a1a1a1a1a1"]}
+    parameters = {"TaskDefinitionArn": definition, "LaunchType": "FARGATE"}
+    run_task = {"Arn": cluster, "EcsParameters": parameters | {"NetworkConfiguration": {"awsvpcConfiguration": inner}}}
+    asked = {"Cluster": cluster, "TaskDefinition": definition, "LaunchType": "FARGATE"}
+    asked |= {"NetworkConfiguration": {"AwsvpcConfiguration": inner}}
+    state = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": asked, "End": True}
+    learns = allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], yard.arn("events", MANAGED_RULE))
+    watches = allow(["ecs:DescribeTasks", "ecs:StopTask"], "*")
+    machine = aws.client("stepfunctions").create_state_machine(
+        name="drilled",
+        definition=json.dumps({"StartAt": "Run", "States": {"Run": state}}),
+        roleArn=yard.role(trusting("states.amazonaws.com"), *may, watches, learns, name="drilled-machine"),
+    )["stateMachineArn"]
+    targets = {
+        "fine": (run_task, trusting("scheduler.amazonaws.com"), may),
+        "bound": (run_task, trusting("ecs-tasks.amazonaws.com"), may),
+        "through": ({"Arn": machine}, trusting("scheduler.amazonaws.com"), [allow("states:StartExecution", machine)]),
+    }
+    for name, (target, trust, statements) in targets.items():
+        aws.client("scheduler").create_schedule(
+            Name=name,
+            ScheduleExpression="cron(0 2 * * ? *)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=target | {"RoleArn": yard.role(trust, *statements, name=f"scheduled-{name}")},
+        )
+
+
+@pytest.mark.usefixtures("schedules")
+class TestADrillOfASchedule:
+    @pytest.fixture
+    def drilled(self, aws, acting):
+        """``drilled(policy, schedule)``: all that a drill says under that policy."""
+
+        def sleep(seconds):
+            process.clock(server_of(aws), advance=seconds)
+
+        def drill(given, schedule="fine"):
+            there = acting(given)
+            clients = there.clients("events", "scheduler", "stepfunctions", "ecs", "cloudtrail", "iam")
+            how = {"now": there.now, "pace": there.pace, "sleep": sleep, "timeout_seconds": 90}
+            try:
+                fired = fire(schedule=schedule, **how, **clients)
+                known = revisions("scheduled", ecs=there.client("ecs"), since=fired.sent_at)
+            except RunbookError as error:
+                return "ERROR", f"{error} {error.hint}"
+            checks = judge_fired(fired, known)
+            words = " ".join(f"{one.because} {one.next}" for one in checks)
+            return {one.status for one in checks}, f"{words} {fired.hint}"
+
+        return drill
+
+    WHICH = {  # noqa: RUF012  what is asked only of one of them
+        "cloudtrail:LookupEvents": "bound",
+        "iam:GetRole": "bound",
+        "states:DescribeStateMachine": "through",
+        "states:GetExecutionHistory": "through",
+        "states:ListExecutions": "through",
+    }
+
+    @pytest.mark.parametrize("schedule", ["fine", "through"])
+    def test_all_is_well_with_the_policy(self, drilled, schedule):
+        assert drilled(policy("30_fire-schedule"), schedule)[0] == {"OK"}
+
+    @pytest.mark.parametrize("action", actions("30_fire-schedule"))
+    def test_without_an_action_the_answer_names_it_and_is_not_ok(self, drilled, action):
+        said, words = drilled(without("30_fire-schedule", action), self.WHICH.get(action, "fine"))
+        assert action in words
+        assert said != {"OK"}

@@ -119,6 +119,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The IAM actions of the calls that each module makes itself. sts:GetCallerIdentity is everybody's."""
 
 _PASSED = ("ecs-tasks.amazonaws.com", "events.amazonaws.com")
+_PASSED_BY = {
+    "scheduler:CreateSchedule": "scheduler.amazonaws.com",
+    "states:CreateStateMachine": "states.amazonaws.com",
+}
+"""To whom else roles are passed, by the action that does so."""
 
 NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -187,6 +192,22 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "iam:GetRole",
             "iam:PassRole",
         ),
+        "30_fire-schedule": (
+            "cloudtrail:LookupEvents",
+            "ecs:DescribeTaskDefinition",
+            "ecs:DescribeTasks",
+            "ecs:ListTaskDefinitions",
+            "ecs:ListTasks",
+            "iam:GetRole",
+            "iam:PassRole",
+            "scheduler:CreateSchedule",
+            "scheduler:DeleteSchedule",
+            "scheduler:GetSchedule",
+            "scheduler:ListSchedules",
+            "states:DescribeStateMachine",
+            "states:GetExecutionHistory",
+            "states:ListExecutions",
+        ),
         # Terraform's provider makes these calls for the module that 10_generate writes: seen in the trail of an apply.
         "20_apply": (
             "ecs:DescribeClusters",
@@ -219,7 +240,8 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
 ``gate``, ``70_roll_back``: what these need besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
-``60_check-publish``: to publish, or to keep the history in S3. ``20_apply``: a first apply of a schedule with an
+``60_check-publish``: to publish, or to keep the history in S3. ``30_fire-schedule``: a drill of a schedule of
+EventBridge Scheduler, also of one that starts a state machine. ``20_apply``: a first apply of a schedule with an
 existing cluster and without a dead-letter queue of its own, and the plan after it.
 """
 
@@ -227,7 +249,7 @@ existing cluster and without a dead-letter queue of its own, and the plan after 
 def policy(actions: Iterable[str]) -> dict[str, Any]:
     """
     Return the least policy that allows *actions*: a statement for each service, and roles are passed only to ECS's
-    tasks and to EventBridge.
+    tasks, to EventBridge, and to who else takes one by an action among them.
 
     Examples
     --------
@@ -248,7 +270,8 @@ def policy(actions: Iterable[str]) -> dict[str, Any]:
         for service in sorted({action.partition(":")[0] for action in plain})
     ]
     if "iam:PassRole" in wanted:
-        passed = {"StringEquals": {"iam:PassedToService": list(_PASSED)}}
+        more = [service for action, service in _PASSED_BY.items() if action in wanted]
+        passed = {"StringEquals": {"iam:PassedToService": [*_PASSED, *more]}}
         one = {"Sid": "PassRole", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*", "Condition": passed}
         statements.append(one)
     return {"Version": "2012-10-17", "Statement": statements}
