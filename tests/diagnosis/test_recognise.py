@@ -8,8 +8,9 @@ from ecs_runbook.diagnosis import recognise as recognising
 from ecs_runbook.diagnosis.catalogue import catalogue, read_catalogue
 from ecs_runbook.diagnosis.explain import explain
 from ecs_runbook.diagnosis.recognise import recognise
-from ecs_runbook.diagnosis.sighting import Sighting, sightings
+from ecs_runbook.diagnosis.sighting import Sighting, of_try, sightings
 from ecs_runbook.diagnosis.words import Expected
+from ecs_runbook.firing.histories import Execution, Try
 
 A = "111122223333"
 ROLE = f"arn:aws:sts::{A}:assumed-role/nightly-events/ff00212d8c453aaaae644bc6846d4723"
@@ -313,6 +314,7 @@ def test_every_row_of_the_catalogue_is_reached_by_a_test():
         "denied-by-condition", "run-task-denied-bare-family-policy", "run-task-denied-pinned-policy", "pass-role-to-another-service", "no-active-revision",
         "revision-not-found", "assume-role-denied", "assume-role-refused", "containers-disagree", "task-forgotten",
         "schedule-expression-refused", "scheduler-expression-refused", "scheduler-role-refused", "set-up-pass-role-denied",
+        "start-execution-denied", "state-machine-gone", "attempt-timed-out", "attempt-heartbeat-missed", "execution-aborted",
         "provisioning-quota", "capacity-provider-not-of-cluster", "parameter-not-to-be-had", "dlq-other-code", "scheduler-dlq-not-found",
     }  # fmt: skip
     assert {row.id for row in catalogue()} == rows | elsewhere
@@ -604,3 +606,59 @@ def test_long_messages_are_looked_at_up_to_a_bound(piece, monkeypatch):
         explain(cloudtrail(INVALID, head + piece * (200_000 // len(piece))))
         explain(stopped("TaskFailedToStart", head + piece * (200_000 // len(piece))))
     assert max(longest, default=0) <= 8192
+
+
+MACHINE = f"arn:aws:states:eu-west-1:{A}:stateMachine:nightly"
+SDK = " (Service: AmazonECS; Status Code: 400; Error Code: {}; Request ID: 37158697-a9c5-4ce8-8044-812c988dea0a; Proxy: null)"
+
+
+def tried(error, words="", **more):
+    one = Try(1, error=error, cause=words, **more)
+    (seen,) = of_try(
+        one, Execution(f"{MACHINE.replace('stateMachine', 'execution')}:e", "e", "FAILED", None, None, (one,))
+    )
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "row"),
+    [
+        ("States.Timeout", "", "attempt-timed-out"),
+        ("States.HeartbeatTimeout", "", "attempt-heartbeat-missed"),
+        ("aborted", "stopped by hand", "execution-aborted"),
+        ("AmazonECS.Unknown", "Capacity is unavailable at this time. Please try again later or in a different availability zone", "fargate-capacity"),
+        ("ECS.AmazonECSException", "Capacity is unavailable at this time. Please try again later or in a different availability zone", "fargate-capacity"),
+        ("ECS.AccessDeniedException", denied("ecs:RunTask", f"{FAMILY}:9") + SDK.format("AccessDeniedException"), "run-task-denied-for-the-revision"),
+        ("ECS.AccessDeniedException", denied("iam:PassRole", TASK_ROLE) + SDK.format("AccessDeniedException"), "pass-role-denied"),
+        ("ECS.InvalidParameterException", "TaskDefinition is inactive" + SDK.format("InvalidParameterException"), "revision-inactive"),
+        ("ECS.ClientException", "TaskDefinition not found." + SDK.format("ClientException"), "definition-not-found"),
+        ("ECS.ServerException", "", "server-error"),
+        ("ECS.Novel", "Something new.", ""),
+    ],
+)  # fmt: skip
+def test_what_an_attempt_of_a_state_machine_failed_of_is_recognised(error, words, row):
+    assert cause(tried(error, words)) == row
+
+
+def test_a_task_that_ended_badly_in_an_attempt_is_recognised_as_ecs_tells_it():
+    described = {
+        "taskArn": f"arn:aws:ecs:eu-west-1:{A}:task/batch/1", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited", "containers": [{"name": "main", "exitCode": 1}],
+    }  # fmt: skip
+    assert cause(tried("States.TaskFailed", described=described)) == "exit-1"
+
+
+def test_a_start_of_a_state_machine_that_was_refused_is_recognised():
+    words = denied("states:StartExecution", MACHINE)
+    states = {"eventSource": "states.amazonaws.com", "eventName": "StartExecution"}
+    assert cause(cloudtrail(AD, words, **states)) == "start-execution-denied"
+    gone = cloudtrail("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{MACHINE}'", **states)
+    assert cause(gone) == "state-machine-gone"
+    letter = {
+        "ERROR_CODE": "AccessDeniedException",
+        "ERROR_MESSAGE": words,
+        "SCHEDULE_ARN": f"arn:aws:scheduler:eu-west-1:{A}:schedule/default/nightly",
+        "TARGET_ARN": "arn:aws:scheduler:::aws-sdk:sfn:startExecution",
+    }
+    (seen,) = sightings({"MessageAttributes": {name: {"StringValue": text} for name, text in letter.items()}})
+    assert cause(seen) == "start-execution-denied"

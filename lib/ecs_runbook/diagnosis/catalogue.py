@@ -16,7 +16,7 @@ from ecs_runbook.errors import RunbookError
 
 Verified = Literal["verified", "seen in public issues", "inferred", "not verified"]
 VERIFIED = ("verified", "seen in public issues", "inferred", "not verified")
-CALLS = ("RunTask", "AssumeRole", "PutRule", "PutTargets", "CreateSchedule", "UpdateSchedule")
+CALLS = ("RunTask", "AssumeRole", "PutRule", "PutTargets", "CreateSchedule", "UpdateSchedule", "StartExecution")
 KNOWN, UNKNOWN = "known", "unknown"
 
 FACTS = frozenset(

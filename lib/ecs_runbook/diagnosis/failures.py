@@ -20,18 +20,20 @@ from ecs_runbook.diagnosis.explain import Explanation
 from ecs_runbook.diagnosis.merging import Failure, failed, merge
 from ecs_runbook.diagnosis.policies import RolePolicies
 from ecs_runbook.errors import AwsError, ParameterError, SpecError
-from ecs_runbook.evidence import attribution, dead_letters, trail
+from ecs_runbook.evidence import attempts, attribution, dead_letters, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.evidence.owners import Everyone, Rivals, all_rules, of_clusters
-from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
+from ecs_runbook.evidence.runs import FROM_ECS, FROM_MACHINE, FROM_TRAIL, hidden
 from ecs_runbook.evidence.trail import KEEPS as TRAIL_KEEPS
 from ecs_runbook.evidence.trail import LATE
 from ecs_runbook.firing import schedules
 from ecs_runbook.firing.asking import DENIED, Asking, Bars, Limiter
 from ecs_runbook.firing.calls import Call
-from ecs_runbook.firing.names import drill_prefix, short
+from ecs_runbook.firing.histories import RUNNING, Execution
+from ecs_runbook.firing.machines import Machine
+from ecs_runbook.firing.names import drill_prefix, schedule_drill_prefix, short
 from ecs_runbook.firing.rules import Rule, read_rule
 from ecs_runbook.firing.schedules import Schedule, read_schedule
 from ecs_runbook.firing.tasks import Task
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 FAILURE_COLUMNS = ["cause", "title", "count", "first", "last", "subjects", "said", "told_by"]
-EACH_COLUMNS = ["time", "subject", "cause", "title", "said", "told_by", "attempts", "task"]
+EACH_COLUMNS = ["time", "subject", "cause", "title", "said", "told_by", "attempts", "task", "run", "mended"]
 ASKED_COLUMNS = ["source", "answered", "answer", "calls", "not_yet", "no_longer"]
 FROM_DLQ, FROM_EVENTBRIDGE, FROM_IAM = "DLQ", "EventBridge", "IAM"
 FORGETS = timedelta(hours=1)
@@ -68,6 +70,7 @@ def failures(
     cloudtrail: CloudTrailClient,
     events: EventBridgeClient,
     scheduler: Any = None,
+    stepfunctions: Any = None,
     iam: IAMClient | None = None,
     pace: Pace = AWS_PACE,
     progress: Bars | None = None,
@@ -88,8 +91,9 @@ def failures(
         Region.
     since, until
         The range, aware; *until* is taken for the present.
-    ecs, sqs, cloudtrail, events, scheduler
-        The clients. Without *scheduler* the schedules of EventBridge Scheduler are left out, and that is said.
+    ecs, sqs, cloudtrail, events, scheduler, stepfunctions
+        The clients. Without *scheduler* the schedules of EventBridge Scheduler are left out, and that is said; with
+        *stepfunctions* the *schedule* may be one that starts a state machine.
     iam
         An IAM client, to read the policies of roles that were denied something: AWS's words are the same for several
         mistakes in a policy. Without it they are not told apart.
@@ -121,10 +125,11 @@ def failures(
     ``scheduler:ListSchedules``, ``scheduler:GetSchedule`` and (account) ``ecs:ListClusters``. Then ``ecs:ListTasks``,
     ``ecs:DescribeTasks``, ``ecs:DescribeTaskDefinition`` (tasks of several containers), ``sqs:GetQueueUrl``,
     ``sqs:GetQueueAttributes``, ``sqs:ReceiveMessage`` and ``cloudtrail:LookupEvents``; with *iam*, where something was
-    denied, what :class:`~ecs_runbook.diagnosis.policies.RolePolicies` needs. Reading a queue takes nothing
-    out of it, but raises the receive count of its messages. CloudTrail is asked for RunTask once, whatever the number
-    of rules; refusals of AssumeRole are not looked up: every role that anyone assumes would have to be read, and that
-    such a refusal is recorded at all is not verified.
+    denied, what :class:`~ecs_runbook.diagnosis.policies.RolePolicies` needs; for a schedule that starts a state machine
+    ``states:DescribeStateMachine``, ``states:ListExecutions`` and ``states:GetExecutionHistory``, and nothing of ECS.
+    Reading a queue takes nothing out of it, but raises the receive count of its messages. CloudTrail is asked for
+    RunTask, or StartExecution, once, whatever the number of rules; refusals of AssumeRole are not looked up: every role
+    that anyone assumes would have to be read, and that such a refusal is recorded at all is not verified.
     """
     named = {name: value for name, value in (("rule", rule), ("schedule", schedule), ("cluster", cluster)) if value}
     if len(named) > 1:
@@ -133,12 +138,17 @@ def failures(
         )
     window = (since, until)
     limiter = Limiter(pace.lookups_per_second, sleep=sleep, clock=clock)
-    clients = {"ecs": ecs, "events": events, "scheduler": scheduler}
+    clients = {"ecs": ecs, "events": events, "scheduler": scheduler, "stepfunctions": stepfunctions}
     scope: _Scope
     if rule or schedule:
         scope = _One.of_rule(rule, clients) if rule else _One.of_schedule(schedule, clients)
     else:
         scope = _Many.of(cluster, clients, progress)
+    if isinstance(scope, _One) and isinstance(scope.mine, Schedule) and scope.mine.machine is not None:
+        policies = RolePolicies(iam, Asking()) if iam is not None else None
+        return _of_machine(
+            scope, scope.mine, scope.mine.machine, window, clients, sqs, cloudtrail, limiter, policies, progress
+        )
     tasks, running, ecs_told = _ask_ecs(scope, window, ecs, progress)
     letters, dlq_told = _ask_queues(scope, window, sqs, progress)
     died = frozenset(task.arn for task, _ in tasks if failed(task))
@@ -163,11 +173,16 @@ def failures(
 
 @dataclass(frozen=True)
 class Runs:
-    """How many runs were seen that are not known to have failed: ended well, still running, or nobody knows how."""
+    """
+    How many runs were seen that are not known to have failed: ended well, still running, or nobody knows how.
+
+    ``skipped`` counts firings that a state machine skipped, since the task was running already: they are no runs.
+    """
 
     ended_well: int = 0
     running: int = 0
     end_unknown: int = 0
+    skipped: int = 0
 
     @property
     def seen(self) -> int:
@@ -179,6 +194,7 @@ class Runs:
             "ended with exit code 0": self.ended_well,
             "still running": self.running,
             "with an end that ECS has forgotten": self.end_unknown,
+            "skipped, since one was running": self.skipped,
         }
         return ", ".join(f"{count} {words}" for words, count in parts.items() if count) or "none"
 
@@ -263,7 +279,11 @@ class Failures:
 
     @cached_property
     def each(self) -> pd.DataFrame:
-        """One row for each failure, oldest first, columns :data:`EACH_COLUMNS`; an unknown ``cause`` is ``""``."""
+        """
+        One row for each failure, oldest first, columns :data:`EACH_COLUMNS`; an unknown ``cause`` is ``""``.
+
+        ``run`` is the execution whose attempt it was, and ``mended`` whether a later attempt of that went well.
+        """
         rows = [
             {
                 "time": one.time,
@@ -274,11 +294,18 @@ class Failures:
                 "told_by": " + ".join(one.told_by),
                 "attempts": one.attempts,
                 "task": one.task,
+                "run": one.run,
+                "mended": one.mended,
             }
             for one in self.found
         ]
         table = pd.DataFrame(rows, columns=EACH_COLUMNS)
         return table.assign(time=pd.to_datetime(table["time"], utc=True), attempts=table["attempts"].astype("int64"))
+
+    @property
+    def mended(self) -> list[bool]:
+        """For each row of :attr:`table`, whether a later attempt of the same run went well, of every one of them."""
+        return [all(one.mended for one in some) for some in _by_cause(self.found)]
 
     @property
     def answered(self) -> dict[str, bool]:
@@ -397,7 +424,7 @@ class _One(_Scope):
         ask, scheduler = Asking(), clients["scheduler"]
         if scheduler is None:
             raise ParameterError(f"schedule = {name!r} needs a scheduler client.", hint="Hand on scheduler=.")
-        mine = read_schedule(name, scheduler=scheduler, ask=ask)
+        mine = read_schedule(name, scheduler=scheduler, sfn=clients["stepfunctions"], ask=ask)
         return cls(mine, Rivals.of_schedule(mine, scheduler=scheduler, ask=ask), ask)
 
     def task_lists(self, ecs: ECSClient, ask: Asking) -> Iterable[tuple[list[Task], frozenset[str], str]]:
@@ -413,17 +440,23 @@ class _One(_Scope):
     def whose_letter(self, letter: Letter) -> str:
         if letter.sender == self.mine.arn:
             return attribution.label(self.mine)
-        drill = not isinstance(self.mine, Schedule) and short(letter.sender).startswith(drill_prefix(self.mine.name))
-        return f"{self.mine.name} (drill)" if drill else ""
+        label = attribution.label(self.mine)
+        of_schedule = isinstance(self.mine, Schedule)
+        prefix = schedule_drill_prefix(label) if of_schedule else drill_prefix(self.mine.name)
+        return f"{label} (drill)" if short(letter.sender).startswith(prefix) else ""
 
     def told(self) -> dict[str, Any]:
         source = "Scheduler" if isinstance(self.mine, Schedule) else FROM_EVENTBRIDGE
         return _row(source, self._ask, self._rivals.told())
 
     def missed(self, window: tuple[datetime, datetime], tasks: Any, calls: Any, found: Sequence[Failure]) -> Any:
+        return self.missed_of(window, _moments(tasks, calls, found))
+
+    def missed_of(self, window: tuple[datetime, datetime], moments: Any) -> list[datetime]:
+        """Return when it was due and nothing is known, given when something was seen of whom."""
         if not self.mine.enabled:
             return []
-        seen = [(time, whose) for time, whose in _moments(tasks, calls, found) if time is not None]
+        seen = [(time, whose) for time, whose in moments if time is not None]
         own = sorted(time for time, whose in seen if not whose.endswith("(drill)"))
         return _unanswered(self.mine, min((time for time, _ in seen), default=None), own, window)
 
@@ -456,10 +489,15 @@ class _Many(_Scope):
             if clients["scheduler"] is None:
                 silent.append("schedules of Scheduler were not asked for")
             else:
-                found, more = schedules.of_ecs(scheduler=clients["scheduler"], ask=ask)
+                machines: list[str] = []
+                found, more = schedules.of_ecs(scheduler=clients["scheduler"], ask=ask, machines=machines)
                 known += found
                 words.append(f"{_count(len(found), 'schedule')} of Scheduler" + (" do" if words else " run ECS tasks"))
                 silent += [f"{more} more schedules were not looked at"] if more else []
+                if machines:
+                    rest = f" and {len(machines) - _SHOWN} more" if len(machines) > _SHOWN else ""
+                    one_by_one = f"{', '.join(machines[:_SHOWN])}{rest} start a state machine"
+                    words.append(f"{one_by_one}: what that runs is told of each alone, with schedule")
         except AwsError as error:
             silent.append(_refused(error))
         told = _row(FROM_EVENTBRIDGE, ask, "; ".join([*words, *silent]), answered=not silent)
@@ -681,6 +719,76 @@ def _age(target: Any) -> timedelta:
     policy = target.raw.get("RetryPolicy")
     seconds = policy.get("MaximumEventAgeInSeconds") if isinstance(policy, Mapping) else None
     return timedelta(seconds=seconds) if isinstance(seconds, int) else timedelta(hours=24)
+
+
+# -------- a schedule that starts a state machine
+
+
+def _of_machine(
+    scope: _One,
+    mine: Schedule,
+    machine: Machine,
+    window: Window,
+    clients: Mapping[str, Any],
+    sqs: SQSClient,
+    cloudtrail: CloudTrailClient,
+    limiter: Limiter,
+    policies: RolePolicies | None,
+    progress: Bars | None,
+) -> Failures:
+    """Gather what failed of a schedule whose executions tell of every attempt; ECS need not be asked."""
+    since, until = window
+    told = attempts.started(
+        mine,
+        machine,
+        since=since,
+        until=until,
+        sfn=clients["stepfunctions"],
+        cloudtrail=cloudtrail,
+        limiter=limiter,
+        progress=progress,
+    )
+    letters, dlq_told = _ask_queues(scope, window, sqs, progress)
+    found = merge(
+        [],
+        [],
+        letters,
+        known=lambda whose, role: {**scope.known(whose, role), "policy": policies},
+        of_executions=told.executions,
+        of_starts=told.refused,
+    )
+    own = [execution for execution, _ in told.executions]
+    going = sum(one.status == RUNNING for one in own)
+    gone = f"executions that ended before {until - TRAIL_KEEPS:%Y-%m-%d}" if since < until - TRAIL_KEEPS else ""
+    late = f"starts after {max(since, until - LATE):%H:%M} UTC may not be written yet: it takes minutes, 5 on average"
+    more = {
+        FROM_MACHINE: {"not_yet": f"how {_count(going, 'execution')} will end" if going else "", "no_longer": gone},
+        FROM_TRAIL: {"not_yet": late, "no_longer": ""},
+    }
+    rows = [one | more[one["source"]] for one in told.asked]
+    answered = {one["source"]: one["answered"] for one in told.asked}
+    seen = [(one.scheduled or one.started, mine.label) for one in own] + [(one.time, one.subject) for one in found]
+    return Failures(
+        about=f"{scope.about}, which starts {machine.name}",
+        since=since,
+        until=until,
+        found=tuple(found),
+        asked=pd.DataFrame([*rows, dlq_told, scope.told(), *_policies_told(policies)], columns=ASKED_COLUMNS),
+        runs=Runs(
+            ended_well=sum(_went_well(one) for one in own), running=going, skipped=sum(one.skipped for one in own)
+        ),
+        missed=tuple(scope.missed_of(window, seen)) if all(answered.values()) else (),
+        explanations=Explanations(some[-1].best for some in _by_cause(found)),
+        records={
+            FROM_MACHINE: [hidden(one.raw) for one in own if any(not each.ended_well for each in one.tries)],
+            FROM_DLQ: [hidden(letter.raw) for letter, _ in letters],
+            FROM_TRAIL: [hidden(start.raw) for start, _ in told.refused],
+        },
+    )
+
+
+def _went_well(execution: Execution) -> bool:
+    return bool(execution.tries) and execution.status != RUNNING and execution.tries[-1].ended_well
 
 
 # -------- what comes of it

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecs_runbook.diagnosis.explain import Explanation, explain
-from ecs_runbook.diagnosis.sighting import Essentials, Sighting, sightings
+from ecs_runbook.diagnosis.sighting import STEP_FUNCTIONS, Essentials, Sighting, of_try, sightings
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.dead_letters import Letter
-from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL, hidden
+from ecs_runbook.evidence.runs import FROM_ECS, FROM_MACHINE, FROM_TRAIL, hidden
 from ecs_runbook.firing.asking import DENIED
 from ecs_runbook.firing.calls import Call
+from ecs_runbook.firing.histories import RUNNING, SUCCEEDED, Execution
+from ecs_runbook.firing.starts import Start
 from ecs_runbook.firing.tasks import Task
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,6 +52,9 @@ class Failure:
         ARN of the task, if there was one.
     cluster, role
         As far as they are known.
+    run, mended
+        The execution that it was an attempt of, if a state machine runs the task, and whether a later attempt of that
+        went well.
     """
 
     time: datetime | None
@@ -62,6 +67,8 @@ class Failure:
     role: str = ""
     code: str = field(default="", repr=False)
     message: str = field(default="", repr=False)
+    run: str = ""
+    mended: bool = False
 
     @property
     def best(self) -> Explanation:
@@ -94,6 +101,9 @@ def merge(
     of_calls: Iterable[tuple[Call, str]],
     of_letters: Iterable[tuple[Letter, str]],
     known: Known = _nothing_known,
+    *,
+    of_executions: Iterable[tuple[Execution, str]] = (),
+    of_starts: Iterable[tuple[Start, str]] = (),
 ) -> list[Failure]:
     """
     Return every failure once, oldest first.
@@ -104,6 +114,8 @@ def merge(
         What ECS, CloudTrail and the dead-letter queues hold, and whose each is. What ended well gives nothing.
     known
         Given whose a failure is, and the role if that is known: what is known of it besides, for the explanation.
+    of_executions, of_starts
+        What Step Functions tells of a state machine's executions, and CloudTrail of starts that were refused.
     """
     tasks, calls = list(of_tasks), list(of_calls)
     by_task = {failure.task: failure for failure in _of_tasks(tasks, known)}
@@ -112,10 +124,11 @@ def merge(
             if (failure := by_task.get(placed.arn)) is not None and FROM_TRAIL not in failure.told_by:
                 failure.told_by.append(FROM_TRAIL)
                 failure.role = call.role
-    refused = _of_calls(calls, known)
+    refused = [*_of_calls(calls, known), *_of_starts(of_starts, known)]
     lost = _of_letters(list(of_letters), refused, known)
     first = [one for one in refused if one.attempts]
-    return sorted([*by_task.values(), *first, *lost], key=lambda one: one.time or _LONG_AGO)
+    tried = [one for execution, whose in of_executions for one in _of_execution(execution, whose, known)]
+    return sorted([*by_task.values(), *first, *lost, *tried], key=lambda one: one.time or _LONG_AGO)
 
 
 def failed(task: Task) -> bool:
@@ -164,6 +177,50 @@ def _of_calls(calls: Sequence[tuple[Call, str]], known: Known) -> list[Failure]:
         for call, whose in calls
         if call.refused or call.failures
         for sighting in _seen(call.raw, FROM_TRAIL, call.time, call.error_code, call.error_message or _reasons(call))
+    ]
+
+
+def _of_starts(starts: Iterable[tuple[Start, str]], known: Known) -> list[Failure]:
+    return [
+        Failure(
+            start.time,
+            whose,
+            [FROM_TRAIL],
+            _explained(
+                _seen(start.raw, FROM_TRAIL, start.time, start.error_code, start.error_message),
+                known(whose, start.role),
+            ),
+            role=start.role,
+            code=start.error_code,
+            message=start.error_message,
+        )
+        for start, whose in starts
+    ]
+
+
+def _of_execution(execution: Execution, whose: str, known: Known) -> list[Failure]:
+    """Return a failure for each try that failed; or one of the execution, if it failed without having tried."""
+    role, good = execution.role, [one.number for one in execution.tries if one.ended_well]
+    if not execution.tries and execution.status not in (RUNNING, SUCCEEDED):
+        words = execution.cause or f"the execution is {execution.status}"
+        whole = Sighting(STEP_FUNCTIONS, execution.stopped, execution.error, words, {}, hidden(execution.raw))
+        explained = _explained([whole], known(whose, role))
+        return [Failure(execution.started, whose, [FROM_MACHINE], explained, role=role, run=execution.name)]
+    return [
+        Failure(
+            one.started,
+            whose,
+            [FROM_MACHINE],
+            _explained(seen, known(whose, role)),
+            task=one.task,
+            role=role,
+            code=one.error,
+            message=one.cause,
+            run=execution.name,
+            mended=any(number > one.number for number in good),
+        )
+        for one in execution.tries
+        if (seen := of_try(one, execution))
     ]
 
 

@@ -1,4 +1,4 @@
-"""One failure as it was seen, whatever told of it: CloudTrail, a dead-letter queue, ECS, or an event about a task."""
+"""One failure as it was seen, whatever told of it: CloudTrail, a dead-letter queue, ECS, an event, or an execution."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 from ecs_runbook.diagnosis import words
 from ecs_runbook.diagnosis.hiding import without_secrets
 from ecs_runbook.firing.calls import Call, Failure, moment, read
+from ecs_runbook.firing.histories import NOT_PLACED, TASK_FAILED, Execution, Try
 from ecs_runbook.firing.names import STARTED_BY_LENGTH, STARTED_BY_PREFIX, definition, short
 from ecs_runbook.firing.tasks import BY_ITSELF
 
 CLOUDTRAIL, FAILURES = "CloudTrail", "failures[]"
 RULE_DLQ, SCHEDULER_DLQ = "DLQ of a rule", "DLQ of Scheduler"
 ECS, ECS_EVENT = "ECS", "ECS event"
-TOLD_BY = (CLOUDTRAIL, FAILURES, RULE_DLQ, SCHEDULER_DLQ, ECS, ECS_EVENT)
+STEP_FUNCTIONS = "Step Functions"
+TOLD_BY = (CLOUDTRAIL, FAILURES, RULE_DLQ, SCHEDULER_DLQ, ECS, ECS_EVENT, STEP_FUNCTIONS)
 """What can tell of a failure."""
 
 SCHEDULE_PREFIX = "chronos-schedule/"
@@ -28,6 +30,7 @@ _OURS = {
     "sts.amazonaws.com": {"AssumeRole"},
     _EVENTS: {"PutRule", "PutTargets"},
     _SCHEDULER: {"CreateSchedule", "UpdateSchedule"},
+    "states.amazonaws.com": {"StartExecution"},
 }
 _SAYS_LITTLE = ("", "Essential container in task exited", "Task failed to start")
 _DEEPEST = 12
@@ -190,7 +193,8 @@ def _of_record(record: Mapping[str, Any]) -> Iterator[Sighting]:
         if call is not None:
             yield from _of_run_task(call, asked, facts, record)
     elif (code or message) and (name != "AssumeRole" or _by_eventbridge(record)):
-        own = _of_assume_role(record, asked) if name == "AssumeRole" else _of_deploy(asked)
+        readers = {"AssumeRole": lambda: _of_assume_role(record, asked), "StartExecution": lambda: _of_start(asked)}
+        own = readers.get(name, lambda: _of_deploy(asked))()
         yield Sighting(
             CLOUDTRAIL, moment(record.get("eventTime")), code, message, {**facts, **own}, without_secrets(record)
         )
@@ -237,6 +241,10 @@ def _of_assume_role(record: Mapping[str, Any], asked: Mapping[str, Any]) -> Fact
     named = [_text(entry.get("ARN")) for entry in resources]
     role = _text(asked.get("roleArn")) or next((arn for arn in named if ":role/" in arn), "")
     return _told_facts(role=role)
+
+
+def _of_start(asked: Mapping[str, Any]) -> Facts:
+    return _told_facts(resource=_text(asked.get("stateMachineArn")))
 
 
 def _of_deploy(asked: Mapping[str, Any]) -> Facts:
@@ -321,7 +329,7 @@ def _of_dead_letter(message: Mapping[str, Any], attributes: Mapping[str, str]) -
         **_of_payload(body),
         **_of_message(words_of_aws),
         **_told_facts(
-            call="RunTask",
+            call="StartExecution" if _starts_a_machine(target) else "RunTask",
             service=_SCHEDULER if told_by == SCHEDULER_DLQ else _EVENTS,
             rule=short(rule),
             schedule=short(schedule),
@@ -344,9 +352,14 @@ def _of_dead_letter(message: Mapping[str, Any], attributes: Mapping[str, str]) -
     )
 
 
+def _starts_a_machine(target: str) -> bool:
+    return target.lower().endswith("aws-sdk:sfn:startexecution")
+
+
 def _for_ecs(target: str, attributes: Mapping[str, str]) -> bool:
     if target:
-        return ":cluster/" in target or target.lower().endswith("aws-sdk:ecs:runtask")
+        ecs = ":cluster/" in target or target.lower().endswith("aws-sdk:ecs:runtask")
+        return ecs or _starts_a_machine(target)
     return "RULE_ARN" in attributes or "SCHEDULE_ARN" in attributes
 
 
@@ -471,6 +484,58 @@ def _exit_code(container: Mapping[str, Any]) -> str:
     if isinstance(code, float) and not code.is_integer():
         return ""
     return str(int(code)) if isinstance(code, int | float) else _text(code)[:12]
+
+
+# -------- Step Functions
+
+
+def of_try(one: Try, execution: Execution, *, essential: Essentials | None = None) -> list[Sighting]:
+    """
+    Read why one try of an execution failed; empty if it went well, or is not over.
+
+    Parameters
+    ----------
+    one
+        One of the tries of *execution*.
+    execution
+        Whose it is.
+    essential
+        As of :func:`sightings`.
+
+    Returns
+    -------
+    list of Sighting
+        Of a task that ended badly, what its description says, as ECS says it; else what Step Functions says: its own
+        error, or ECS's refusal with ECS's code.
+
+    Examples
+    --------
+    >>> refused = Try(1, error="ECS.ClientException", cause="TaskDefinition not found.")
+    >>> [(seen.told_by, seen.code) for seen in of_try(refused, Execution("e", "e", "FAILED", None, None, (refused,)))]
+    [('Step Functions', 'ClientException')]
+    """
+    if not one.error:
+        return []
+    if one.error == TASK_FAILED and (seen := sightings(one.described, essential=essential)):
+        return seen
+    ecs = one.error.startswith("ECS.") and one.error not in NOT_PLACED
+    facts = {
+        **_of_definition(one.definition or one.requested),
+        **_told_facts(
+            call="RunTask",
+            cluster=_text(one.described.get("clusterArn")),
+            role=execution.role,
+            task=one.task,
+            account=_part_of_arn(execution.arn, 4),
+            region=_part_of_arn(execution.arn, 3),
+            event_id=execution.name,
+        ),
+        **_of_message(one.cause),
+    }
+    # failures[] have no code of their own
+    code = one.error.removeprefix("ECS.") if ecs else "" if one.error in NOT_PLACED else one.error
+    raw = without_secrets({"error": one.error, "cause": one.cause, "execution": execution.arn, "attempt": one.number})
+    return [Sighting(STEP_FUNCTIONS, one.stopped or one.started, code, one.cause, facts, raw)]
 
 
 # -------- values

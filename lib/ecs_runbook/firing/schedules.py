@@ -11,7 +11,7 @@ from typing import Any
 
 from ecs_runbook.errors import AwsError, EvidenceError, SpecError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.firing.machines import Machine, machine_of, read_machine
+from ecs_runbook.firing.machines import START_EXECUTION, Machine, machine_of, read_machine
 from ecs_runbook.firing.names import DRILL_PREFIX, STARTED_BY_LENGTH, schedule_drill_prefix
 from ecs_runbook.firing.rules import Rule, Target
 from ecs_runbook.wanted.schedule import zone_named
@@ -129,20 +129,32 @@ def _of_machine(schedule: Schedule, machine: Machine) -> Schedule:
     return replace(schedule, machine=machine, targets=targets)
 
 
-def of_ecs(*, scheduler: Any, ask: Asking, prefix: str = "", most: int = MOST_SCHEDULES) -> tuple[list[Schedule], int]:
+def of_ecs(
+    *,
+    scheduler: Any,
+    ask: Asking,
+    prefix: str = "",
+    most: int = MOST_SCHEDULES,
+    machines: list[str] | None = None,
+) -> tuple[list[Schedule], int]:
     """
     Return the schedules of all groups that run ECS tasks, and how many more there are than were looked at.
+
+    Into *machines* go the labels of those that start a state machine, which may run one.
 
     Only those are described whose target, as the list tells it, is a cluster or RunTask. Needs
     ``scheduler:ListSchedules`` and ``scheduler:GetSchedule``.
     """
     parameters = {"NamePrefix": prefix} if prefix else {}
-    listed = [
-        one
+    every = [
+        (one, str(one.get("Target", {}).get("Arn", "")))
         for page in ask.pages("scheduler:ListSchedules", scheduler.list_schedules, MaxResults=100, **parameters)
         for one in page.get("Schedules", [])
-        if _may_be_ecs(str(one.get("Target", {}).get("Arn", "")))
     ]
+    listed = [one for one, target in every if _may_be_ecs(target)]
+    if machines is not None:
+        starting = (one for one, target in every if _may_start_a_machine(target))
+        machines += [f"{one.get('GroupName') or DEFAULT_GROUP}/{one.get('Name', '')}" for one in starting]
     found = []
     for one in listed[:most]:
         group = str(one.get("GroupName") or DEFAULT_GROUP)
@@ -228,6 +240,10 @@ def zone_of(schedule: Schedule) -> tzinfo | None:
 
 def _may_be_ecs(arn: str) -> bool:
     return ":ecs:" in arn
+
+
+def _may_start_a_machine(arn: str) -> bool:
+    return ":states:" in arn or arn.endswith(START_EXECUTION)
 
 
 def _input(text: object) -> Mapping[str, Any]:

@@ -9,13 +9,14 @@ import pandas as pd
 from ecs_runbook.diagnosis.explain import Explanation
 from ecs_runbook.diagnosis.failures import FROM_DLQ, FROM_EVENTBRIDGE, Failures
 from ecs_runbook.evidence.attribution import AMBIGUOUS
-from ecs_runbook.evidence.runs import FROM_ECS, FROM_TRAIL
+from ecs_runbook.evidence.runs import FROM_ECS, FROM_MACHINE, FROM_TRAIL
 from ecs_runbook.verdicts.verdict import Check
 
 _ALONE = {
     FROM_ECS: "how tasks ended",
     FROM_DLQ: "what EventBridge gave up on",
     FROM_TRAIL: "which calls were refused",
+    FROM_MACHINE: "how attempts ended",
     FROM_EVENTBRIDGE: "which rules and schedules there are",
     "Scheduler": "which schedules there are",
 }
@@ -37,7 +38,8 @@ def judge_failures(failures: Failures, subject: str = "") -> list[Check]:
     Returns
     -------
     list of Check
-        - ``failure-cause``, one for each cause: NG, with how often it happened, first and last, and the remedy.
+        - ``failure-cause``, one for each cause: NG, with how often it happened, first and last, and the remedy; OK if a
+          later attempt of the same run went well, of each of them.
         - ``failures-attributed``: SKIP if a failure may be another rule's; left out otherwise.
         - ``failures-runs``: OK with the number of runs that ended well; SKIP if there was nothing to judge, or if
           nobody knows how any run ended. Left out where something failed and nothing else was seen.
@@ -48,8 +50,10 @@ def judge_failures(failures: Failures, subject: str = "") -> list[Check]:
     explanations = dict(enumerate(failures.explanations))
     rows: list[dict[Any, Any]] = failures.table.to_dict("records")
     checks = [
-        Check("failure-cause", row["subjects"], "NG", _because(row), _next(explanations.get(place), row))
-        for place, row in enumerate(rows)
+        Check("failure-cause", row["subjects"], "OK", f"{_because(row)}; tried again, and a later attempt went well")
+        if mended
+        else Check("failure-cause", row["subjects"], "NG", _because(row), _next(explanations.get(place), row))
+        for (place, row), mended in zip(enumerate(rows), failures.mended, strict=True)
     ]
     return [
         *checks,
