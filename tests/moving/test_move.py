@@ -236,6 +236,32 @@ def test_what_is_given_wrongly_is_refused(given, fault):
     assert fault in str(refused.value)
 
 
+def test_a_network_without_subnets_is_left_out_and_not_ok():
+    network = {"NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": [], "SecurityGroups": ["sg-1"]}}}
+    move = moved(target(network))
+    assert "NetworkConfiguration" not in move.jobs[0].parameters
+    assert checks(move)["move-loses-nothing"].status == "NG"
+    assert "security_groups" not in root_module([move], account="111122223333", region="eu-west-2")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ('{"cpu": "256"}', "jsonencode({"),
+        ('{"cpu": "<aws.scheduler.execution-id>"}', r'"{\"cpu\": \"<aws.scheduler.execution-id>\"}"'),
+        ('{"cpu": 1.50}', r'"{\"cpu\": 1.50}"'),
+        ('{"cpu": "1", "cpu": "2"}', r'"{\"cpu\": \"1\", \"cpu\": \"2\"}"'),
+        ('{"cpu": "e\u0301"}', r'"{\"cpu\": \"e\\u0301\"}"'),  # Terraform would make one letter of the two
+        ("no JSON", '"no JSON"'),
+    ],
+)
+def test_an_input_is_written_as_code_only_where_that_says_the_same(text, written):
+    move = moved(target(Input=text))
+    lines = root_module([move], account="111122223333", region="eu-west-2").splitlines()
+    (line,) = (one.strip() for one in lines if one.strip().startswith("input "))
+    assert line == f"input = {written}"
+
+
 class TestWhenItSwitches:
     def test_a_rule_that_is_off_becomes_schedules_that_are_off(self):
         move = moved(rule={"State": "DISABLED"})

@@ -8,7 +8,7 @@ minute and in the same way, once.
 import json
 import shlex
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from twenty_rules import TWENTY, furnish, make
@@ -24,7 +24,7 @@ from ecs_runbook.terraform.run import Terraform
 from ecs_runbook.verdicts.moving import judge_move
 
 MADE, NOW = "2027-02-04T20:11:00Z", "2027-02-05T10:17:00Z"  # a Friday; the rates have run since the evening before
-DAYS = 24  # over the second Monday, the 15th, and the end of the month
+ENDS = "2027-03-01T13:00:30Z"  # after the second Monday, the 15th, and the end of the month, while r05 runs
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def ran(aws, server, moves, applied):
     for moment, move in sorted(((_switched_off(move), move) for move in moves if move.starts), key=lambda one: one[0]):
         process.clock(server, to=moment.isoformat())
         _run(events, off(move.found))
-    process.clock(server, to=(begin + timedelta(days=DAYS)).isoformat())
+    process.clock(server, to=ENDS)
     pages = (
         aws.client("cloudtrail")
         .get_paginator("lookup_events")
@@ -145,6 +145,23 @@ class TestEachOfThem:
             assert [kind for _, kind, _ in mine] == sorted((kind for _, kind, _ in mine), key="events-rule".__ne__)
             for (_, _, asked), (_, _, expected) in zip(mine, sorted(calls, key=lambda one: one[0]), strict=True):
                 assert plain(asked) == plain(expected)
+
+
+def test_what_is_taken_from_the_event_is_what_the_rules_own_task_gets(aws, ran):
+    assert ran
+    ecs = aws.client("ecs")
+    found = {}
+    for status in ("RUNNING", "STOPPED"):
+        for task in ecs.list_tasks(family="r05-transformer-0", desiredStatus=status)["taskArns"]:
+            (told,) = ecs.describe_tasks(tasks=[task])["tasks"]
+            found[told["startedBy"]] = told["overrides"]["containerOverrides"][0]["environment"]
+    expected = [
+        {"name": "AT", "value": "2027-03-01T13:00:00Z"},
+        {"name": "WHAT", "value": "Scheduled Event of us-east-1 at 2027-03-01T13:00:00Z"},
+        {"name": "RULE", "value": "r05-transformer"},
+    ]
+    twins = [*expected[:2], {"name": "RULE", "value": "twin-r05-transformer"}]
+    assert found == {"chronos-schedule/r05-transformer": expected, "events-rule/twin-r05-transformer": twins}
 
 
 def plain(asked):

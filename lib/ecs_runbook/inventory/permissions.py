@@ -208,6 +208,15 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "states:GetExecutionHistory",
             "states:ListExecutions",
         ),
+        "85_move_to_scheduler": (
+            "cloudtrail:LookupEvents",
+            "ecs:DescribeTaskDefinition",
+            "events:DescribeRule",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+        ),
         # Terraform's provider makes these calls for the module that 10_generate writes: seen in the trail of an apply.
         "20_apply": (
             "ecs:DescribeClusters",
@@ -241,7 +250,8 @@ The actions that each notebook needs, and no more. ``60_check``: all that it can
 ``gate``, ``70_roll_back``: what these need besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
 ``60_check-publish``: to publish, or to keep the history in S3. ``30_fire-schedule``: a drill of a schedule of
-EventBridge Scheduler, also of one that starts a state machine. ``20_apply``: a first apply of a schedule with an
+EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
+dead-letter queue; what it writes is applied by whoever may. ``20_apply``: a first apply of a schedule with an
 existing cluster and without a dead-letter queue of its own, and the plan after it.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ecs_runbook.terraform.environment import Aws
 
 SUFFIX = "-on-scheduler"
-RULE = "rule.json"
 _SURE = 2**53
 _README = """\
 # {name}, on EventBridge Scheduler
@@ -31,9 +31,9 @@ _README = """\
 
 {steps}
 
-`main.tf` names the account that it is for, and changes neither the rule nor its role. `{rule}` is the rule with its
-targets as they were, to go back to. Once the schedules have fired, `start_date` has done its work: a cron does without
-it, a rate counts from it.
+`main.tf` names the account that it is for, and changes neither the rule nor its role. Once the schedules have fired,
+`start_date` has done its work: a cron does without it, a rate counts from it. To go back, switch the schedules off and
+the rule on between two firings.
 
 Needs Terraform or OpenTofu, 1.6 or newer. `{override}`, if it is here, ties the folder to the local AWS:
 leave it behind.
@@ -112,11 +112,10 @@ def folder_of(name: str, aws: Aws, folder: str = "") -> Path:
 
 
 def files(moves: Sequence[Move], *, account: str, region: str, folder: str = ".") -> dict[str, bytes]:
-    """Return the files of several rules' moves by their place in one folder; of one, with its README and the rule."""
+    """Return the files of several rules' moves by their place in one folder; of one, with its README."""
     texts = {"main.tf": root_module(moves, account=account, region=region), ".gitignore": _IGNORE}
     if len(moves) == 1:
-        (move,) = moves
-        texts |= {"README.md": _readme(move, folder), RULE: _rule(move)}
+        texts["README.md"] = _readme(moves[0], folder)
     return {name: text.encode() for name, text in texts.items()}
 
 
@@ -248,6 +247,8 @@ def _input(text: str) -> Any:
         said = json.loads(text, object_pairs_hook=_once)
     except ValueError:
         return text
+    if unicodedata.normalize("NFC", text) != text:  # Terraform normalises what it reads, but not what it does not see
+        return json.dumps(said)
     filled_in = "<aws.scheduler." in text  # jsonencode would write \u003c for <
     return hcl.Call("jsonencode", said) if isinstance(said, dict) and _plain(said) and not filled_in else text
 
@@ -307,12 +308,6 @@ def _role(job: Job, own: str, label: str) -> Iterator[hcl.Block]:
     yield hcl.block("resource", "aws_iam_role_policy", own, policy)
 
 
-def _rule(move: Move) -> str:
-    found = move.found
-    whole = {"rule": found.rule, "tags": found.tags, "targets": [*found.targets, *found.others]}
-    return json.dumps(whole, indent=2, ensure_ascii=False, default=str) + "\n"
-
-
 def _readme(move: Move, folder: str) -> str:
     import pandas as pd
 
@@ -327,7 +322,6 @@ def _readme(move: Move, folder: str) -> str:
         schedules=", ".join(f"`{move.group}/{job.name}`" for job in move.jobs),
         gap=in_words(move.gap, move.now),
         steps="\n".join(lines),
-        rule=RULE,
         override=generate.LOCAL_OVERRIDE,
     )
 

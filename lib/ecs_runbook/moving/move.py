@@ -387,7 +387,11 @@ def _parameters(found: Found, target: Mapping[str, Any], of: str, rows: _Rows, *
             why = "the AWS provider keeps them as a set, so they may stand in another order" if ordered else ""
             rows.add(of, f"EcsParameters.{key}", value, value, "changed" if ordered else "same", why)
     network = (told.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
-    if network is not None:
+    if network is not None and not network.get("Subnets"):
+        carried.pop("NetworkConfiguration", None)
+        why = "it has no subnets, which a schedule wants"
+        rows.add(of, "EcsParameters.NetworkConfiguration.Subnets", network, "", "left out", why)
+    elif network is not None:
         kept = {key: value for key, value in network.items() if value not in (None, "", [])}
         carried["NetworkConfiguration"] = {"awsvpcConfiguration": kept}
         if not network.get("AssignPublicIp"):

@@ -7,12 +7,13 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.evidence.dead_letters import attributes, why_not
-from ecs_runbook.evidence.runs import runs
-from ecs_runbook.firing.asking import Asking
+from ecs_runbook.firing.asking import Asking, Limiter
+from ecs_runbook.firing.calls import look_up, moment, records
+from ecs_runbook.firing.names import definition, started_by
 from ecs_runbook.moving.names import REVISION
 from ecs_runbook.session import AWS_PACE, Pace
 from ecs_runbook.wanted.schedule import Rate, parse
@@ -44,7 +45,9 @@ class Found:
     queues
         By ARN of a dead-letter queue: the key that it is encrypted with, ``""`` for none of one's own.
     last
-        When a rate fired last; None of a cron, or if it is not known.
+        When a rate fired last, or, if nobody saw that, when the rule was made; None of a cron, or if it is not known.
+    made
+        Whether ``last`` is when the rule was made.
     unknown
         What AWS did not let us see, and why: by the name of a task definition, the ARN of a queue, ``tags``, ``last``.
     """
@@ -56,6 +59,7 @@ class Found:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     queues: Mapping[str, str] = field(default_factory=dict)
     last: datetime | None = None
+    made: bool = False
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -141,8 +145,10 @@ def scheduled_rule(
     -----
     Needs ``events:DescribeRule`` and ``events:ListTargetsByRule``. Better with ``events:ListTagsForResource``,
     ``ecs:DescribeTaskDefinition``, for a dead-letter queue ``sqs:GetQueueUrl`` and ``sqs:GetQueueAttributes``, and for
-    a rate what :func:`~ecs_runbook.evidence.runs.runs` needs: what is refused of these stands in ``unknown``. Of a name
-    that is not known, ``events:ListRules`` gives the nearest.
+    a rate ``cloudtrail:LookupEvents``: what is refused of these stands in ``unknown``. Of a name that is not known,
+    ``events:ListRules`` gives the nearest.
+
+    Source: AWS docs, "Creating a rule that runs on a schedule": a rate starts when its rule is created (verified).
     """
     ask = ask or Asking()
     rule = _described(name, events, ask)
@@ -160,8 +166,8 @@ def scheduled_rule(
     found = Found(rule, targets, others, tags, roles, queues, unknown=unknown)
     if not (found.is_rate and found.enabled):
         return found
-    last = _last(found, now, unknown, events=events, ecs=ecs, cloudtrail=cloudtrail, pace=pace)
-    return Found(rule, targets, others, tags, roles, queues, last, unknown)
+    last, made = _last(found, now, unknown, cloudtrail=cloudtrail, pace=pace, ask=ask)
+    return Found(rule, targets, others, tags, roles, queues, last, made, unknown)
 
 
 def _described(name: str, events: EventBridgeClient, ask: Asking) -> Mapping[str, Any]:
@@ -250,17 +256,66 @@ def interval(expression: str) -> timedelta:
     return timedelta(**{rate.unit.removesuffix("s") + "s": rate.value}) if isinstance(rate, Rate) else timedelta(0)
 
 
-def _last(found: Found, now: datetime, unknown: dict[str, str], *, pace: Pace, **clients: Any) -> datetime | None:
+def _last(
+    found: Found, now: datetime, unknown: dict[str, str], *, cloudtrail: CloudTrailClient, pace: Pace, ask: Asking
+) -> tuple[datetime | None, bool]:
+    """Return when a rate fired last, or when it was made if nobody saw it fire; and whether it is the latter."""
     every = interval(found.expression)
-    since = now - min(max(2 * every, timedelta(hours=3)), _LONGEST_LOOK)
+    trail = _Trail(cloudtrail, Limiter(pace.lookups_per_second), ask)
     try:
-        table = runs(found.name, since=since, until=now, pace=pace, **clients)
+        seen = trail.runs(found, since=now - min(3 * every + timedelta(minutes=20), _LONGEST_LOOK))
+        if not seen:
+            made = trail.made(found, since=now - _LONGEST_LOOK)
+            if len(made) == 1:
+                return made[0], True
+            times = "more than once" if made else "longer ago than CloudTrail knows"
+            unknown["last"] = f"CloudTrail has no run of it, and the rule was written {times}"
+            return None, False
     except AwsError as error:
         unknown["last"] = str(error)
-        return None
-    own = table[table["schedule"].eq(found.name)]
-    if own.empty:
-        unknown["last"] = table.attrs["because"] or "none of the runs that were seen is certainly its own"
-        return None
-    last: datetime = own["time"].max().to_pydatetime()
-    return last
+        return None, False
+    if len(seen) > 1 and not _whole(seen[-1] - seen[-2], every):
+        apart = seen[-1] - seen[-2]
+        unknown["last"] = f"its last two runs were {apart} apart, so one of them was late"
+        return None, False
+    return seen[-1], False
+
+
+class _Trail(NamedTuple):
+    """CloudTrail, and how it is asked."""
+
+    cloudtrail: CloudTrailClient
+    limiter: Limiter
+    ask: Asking
+
+    def runs(self, found: Found, *, since: datetime) -> list[datetime]:
+        """Return when the rule called RunTask, oldest first, each minute once."""
+        mine = {definition(str(one["EcsParameters"]["TaskDefinitionArn"])).family for one in found.targets}
+        calls = look_up(since=since, cloudtrail=self.cloudtrail, limiter=self.limiter, ask=self.ask)
+        return sorted(
+            {
+                call.time.replace(second=0)
+                for call in calls
+                if call.time
+                and call.by_eventbridge
+                and call.started_by == started_by(found.name)
+                and definition(call.requested).family in mine
+            }
+        )
+
+    def made(self, found: Found, *, since: datetime) -> list[datetime]:
+        """Return when the rule was written with the expression that it has."""
+        times = []
+        pages = records("PutRule", since=since, cloudtrail=self.cloudtrail, limiter=self.limiter, ask=self.ask)
+        for record in (one for page in pages for one in page if isinstance(one, Mapping)):
+            asked, time = record.get("requestParameters"), moment(record.get("eventTime"))
+            if time is None or record.get("errorCode") or not isinstance(asked, Mapping):
+                continue
+            if (asked.get("name"), asked.get("scheduleExpression")) == (found.name, found.expression):
+                times.append(time)
+        return sorted(times)
+
+
+def _whole(apart: timedelta, every: timedelta) -> bool:
+    rest = apart % every
+    return min(rest, every - rest) <= timedelta(minutes=1)

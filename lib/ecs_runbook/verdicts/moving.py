@@ -74,6 +74,8 @@ def _switch(move: Move, name: str) -> Check:
         return Check("move-can-be-switched", name, "SKIP", move.gap, mend)
     width = move.gap.width(move.now)
     because = in_words(move.gap, move.now)
+    if move.found.made and move.found.is_rate:
+        because += "; counted from when the rule was made, since no run of it was seen"
     if width < NARROW:
         why = f"{because}: a gap of {width} only"
         return Check("move-can-be-switched", name, "SKIP", why, "Accept that it may run twice or be missed once.")
