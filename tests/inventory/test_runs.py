@@ -4,11 +4,15 @@ import gc
 import json
 
 import pytest
-from paper_aws import ACCOUNT, REGION, arn, ecs_target, refused, throttled
+from paper_aws import ACCOUNT, REGION, PaperAws, arn, ecs_target, refused, throttled
 from paper_runs import HERE, LONG_AGO, PaperRuns, at, looked, record
 
+from ecs_runbook.checks.happened import judge_happened
 from ecs_runbook.firing.calls import Call
-from ecs_runbook.inventory.model import Place
+from ecs_runbook.firing.names import schedule_drill_name
+from ecs_runbook.inventory.fleet import fleet
+from ecs_runbook.inventory.listing import take_inventory
+from ecs_runbook.inventory.model import Inventory, Place
 from ecs_runbook.inventory.runs import CHANGES, REVISIONS, TRAIL, UNREADABLE
 
 REVISION = arn("task-definition/nightly:1")
@@ -307,6 +311,21 @@ def test_a_state_machine_in_between_is_known_by_its_role(paper):
     happened, _ = looked(paper, since=at("23 12:00"))
     own = of(happened, "etl")
     assert (own.ran, own.not_due, len(own.attempts)) == (1, [], 2)
+
+
+def test_a_drill_of_a_schedule_is_not_the_schedules_own_run_whether_it_went_well_or_not(paper):
+    dated = {"CreationDate": LONG_AGO, "LastModificationDate": LONG_AGO}
+    paper.schedule("report", group="batch", ScheduleExpression="cron(0 9 * * ? *)", **dated)
+    for day in (21, 22, 23, 24):
+        paper.run(f"{day} 09:00:30", started="chronos-schedule/report", by="")
+    paper.run("23 14:00", started=f"chronos-schedule/{schedule_drill_name('batch/report', '0a1b2c')}", by="")
+    paper.refuse("23 15:00", "no: ecs:TagResource", by="")  # under the same role, and nothing was due
+    happened, _ = looked(paper)
+    own = of(happened, "batch/report")
+    assert (own.ran, own.drills, own.not_due) == (4, 1, [])
+    rows = take_inventory(fleet(PaperAws(paper))).rows
+    said = {one.check: one for one in judge_happened(Inventory(rows), happened) if one.subject == "batch/report"}
+    assert {check for check, one in said.items() if one.status == "NG"} == {"runs-end-unknown"}
 
 
 def test_a_schedule_of_scheduler_is_known_by_its_mark(paper):

@@ -1,6 +1,7 @@
 """Summary, map and details: the worst first, nothing lost without a word, nothing that is told breaks the page."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from ecs_runbook.reports.heat_map import heat_map
 from ecs_runbook.reports.history import Key, News, Old
 from ecs_runbook.reports.standing import GRADES, grade, spread, standings
 from ecs_runbook.reports.summary import summary
+from ecs_runbook.reports.target_list import target_list
 from ecs_runbook.verdicts.verdict import Verdict
 
 NIGHTLY, WEEKLY, DAILY = row("nightly"), row("weekly"), row("daily")
@@ -215,6 +217,12 @@ def test_a_check_that_fails_everywhere_does_not_hide_the_others(most, counts):
     assert tuple(checks.count(check) for check in ("pinned-revision", "no-way-out", "no-dead-letter-queue")) == counts
     grades = [GRADES.index(grade(one)) for one in shown]
     assert grades == sorted(grades)
+
+
+def test_the_list_says_through_which_state_machine_a_task_is_run():
+    through = replace(row("report"), through="arn:aws:states:eu-west-2:111122223333:stateMachine:again")
+    lines = lines_of(target_list(Inventory([NIGHTLY, through])))
+    assert [line[:2] for line in lines] == [["nightly", "rule"], ["report", "rulethrough again"]]
 
 
 def test_what_is_shown_of_thousands_is_small():

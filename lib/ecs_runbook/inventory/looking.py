@@ -14,7 +14,7 @@ from ecs_runbook.evidence.dead_letters import queue_of
 from ecs_runbook.firing import schedules as scheduler
 from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.rules import Rule, Target
-from ecs_runbook.firing.schedules import DEFAULT_GROUP, Schedule
+from ecs_runbook.firing.schedules import DEFAULT_GROUP
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import gap_of
@@ -303,7 +303,7 @@ class Looking:
         self.seen.rows.append(
             Row(
                 place=self._place,
-                owner=Schedule(read.name, read.arn, read.expression, read.enabled, (target,), read.group, read.zone),
+                owner=replace(read, targets=(target,)),
                 target=target,
                 request=request,
                 role=end.role,

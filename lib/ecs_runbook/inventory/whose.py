@@ -83,8 +83,7 @@ class Attribution:
             owner = replace(own[0].owner, targets=tuple(row.target for row in own))
             known.append(owner)
             self._rows[id(owner)] = own
-            if own[0].kind != "schedule":
-                self._named[owner.name] += own
+            self._named[attribution.label(owner)] += own
         self._everyone = Everyone(known)
 
     def of(self, traces: Traces) -> Whose:

@@ -37,11 +37,12 @@ def target_list(found: Inventory) -> Shown:
 def _row(row: Row, many: bool) -> Sequence[Cell]:
     place = f"<br><small>{html.escape(str(row.place))}</small>" if many else ""
     off = "" if row.owner.enabled else "<br><small>disabled</small>"
+    through = f"<br><small>through {html.escape(row.through.rpartition(':')[2])}</small>" if row.through else ""
     when = row.owner.expression or "on events"
     zone = f" <small>{html.escape(row.zone)}</small>" if row.kind == "schedule" else ""
     return (
         Cell(html.escape(row.subject) + place),
-        Cell(html.escape(row.kind) + off),
+        Cell(html.escape(row.kind) + off + through),
         Cell(html.escape(when) + zone),
         Cell(html.escape(str(definition(row.request.definition)))),
         Cell(html.escape(short(row.request.cluster))),
