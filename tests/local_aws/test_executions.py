@@ -227,6 +227,7 @@ def test_the_history_of_a_run_is_as_recorded(world, made):
     assert ended["TaskArn"] == begun["Tasks"][0]["TaskArn"]
     assert (ended["LastStatus"], ended["Containers"][0]["ExitCode"]) == ("STOPPED", 0)
     assert ended["StoppedAt"] - ended["CreatedAt"] == 1700  # milliseconds
+    assert [one["Type"] for one in ended["Attachments"]] == ["eni"]
 
 
 def test_executions_are_listed_newest_first_and_by_status(world, made):

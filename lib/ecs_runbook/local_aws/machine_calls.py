@@ -240,6 +240,8 @@ def told_of(task: Task) -> dict[str, Any]:
     """Return a task as Step Functions tells it: in PascalCase, moments as milliseconds since 1970."""
     shape = get_service_model("ecs").shape_for("Task")
     told: dict[str, Any] = pascal(task.described(tags=True), shape, _millis)
+    for attachment in told.get("Attachments") or []:
+        attachment["Type"] = "eni"  # as recorded, and as in ECS's own events
     return told
 
 

@@ -137,7 +137,7 @@ class Machines:
     def _ended(self, machine: StateMachine, execution: Execution, outcome: Any) -> None:
         if isinstance(outcome, StateFailed):
             execution.error, execution.cause = outcome.error or None, outcome.cause
-            _LOG.warning("%s failed: %s", execution.execution_arn, outcome)
+            _LOG.warning("%s failed: %s", execution.execution_arn, outcome.error)
             self._close(machine, execution, "FAILED", {"error": execution.error, "cause": execution.cause})
         else:
             execution.output = json.dumps(outcome, separators=(",", ":"), ensure_ascii=False)
