@@ -161,6 +161,15 @@ def test_a_schedule_that_is_done_is_deleted_if_it_says_so(world, scheduler, made
         scheduler.get_schedule(Name=once["Name"])
 
 
+def test_what_is_tried_again_outlives_a_schedule_that_deletes_itself(world, made):
+    world.to("2027-05-20T00:00:30Z")
+    once = made("at(2027-05-20T09:00:00)", ActionAfterCompletion="DELETE")
+    process.settings(world.server, throttle={"ecs:RunTask": 2})
+    world.advance("24h")
+    process.settings(world.server, reset=True)
+    assert [one.get("errorCode", "") for one in runs(world, once)] == ["ThrottlingException", "ThrottlingException", ""]
+
+
 def test_a_flexible_window_fires_within_it(world, made):
     world.to("2027-06-01T00:00:30Z")
     schedule = made("cron(0 6 * * ? *)", FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 30})

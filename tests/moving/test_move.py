@@ -252,6 +252,7 @@ def test_a_network_without_subnets_is_left_out_and_not_ok():
         ('{"cpu": 1.50}', r'"{\"cpu\": 1.50}"'),
         ('{"cpu": "1", "cpu": "2"}', r'"{\"cpu\": \"1\", \"cpu\": \"2\"}"'),
         ('{"cpu": "e\u0301"}', r'"{\"cpu\": \"e\\u0301\"}"'),  # Terraform would make one letter of the two
+        (r'{"cpu": "e\u0301"}', r'"{\"cpu\": \"e\\u0301\"}"'),
         ("no JSON", '"no JSON"'),
     ],
 )

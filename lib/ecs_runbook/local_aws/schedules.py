@@ -120,6 +120,7 @@ class Schedules:
         schedule = firing.schedule
         following = self._next(schedule, after=firing.due)
         if following is None and schedule.action_after_completion == "DELETE":
+            firing.completes = True
             backend = _backend(firing.account, firing.region)
             self._clock.at(self._clock.now(), lambda: backend.delete_schedule(schedule.group_name, schedule.name))
         elif following is not None:
@@ -164,6 +165,8 @@ class ScheduleFiring:
     ----------
     attempts, execution_id
         How often its target was invoked by now, and the number of the last time.
+    completes
+        Whether it is the last, and its schedule says to be deleted then: what is tried again outlives it.
     """
 
     schedules: Schedules
@@ -173,6 +176,7 @@ class ScheduleFiring:
     account: str
     attempts: int = 0
     execution_id: str = ""
+    completes: bool = False
 
     @property
     def name(self) -> str:
@@ -206,10 +210,10 @@ class ScheduleFiring:
         """Return the target as it is now, or None if its schedule is gone."""
         group = _backend(self.account, self.region).schedule_groups.get(self.schedule.group_name)
         schedule = group.schedules.get(self.schedule.name) if group else None
-        if schedule is None:
+        if schedule is None and not self.completes:
             return None
-        self.schedule = schedule
-        found: Target = schedule.target
+        self.schedule = schedule or self.schedule
+        found: Target = self.schedule.target
         return found
 
     def invoke(self, target: Target) -> Refusal | None:

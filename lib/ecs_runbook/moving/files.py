@@ -247,8 +247,8 @@ def _input(text: str) -> Any:
         said = json.loads(text, object_pairs_hook=_once)
     except ValueError:
         return text
-    if unicodedata.normalize("NFC", text) != text:  # Terraform normalises what it reads, but not what it does not see
-        return json.dumps(said)
+    if not unicodedata.is_normalized("NFC", json.dumps(said, ensure_ascii=False)):
+        return text if text.isascii() else json.dumps(said)  # Terraform would normalise what it can read
     filled_in = "<aws.scheduler." in text  # jsonencode would write \u003c for <
     return hcl.Call("jsonencode", said) if isinstance(said, dict) and _plain(said) and not filled_in else text
 
