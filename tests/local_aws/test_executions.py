@@ -703,3 +703,31 @@ def test_a_role_may_trust_for_this_machine_alone(world):
     )
     with refused("AccessDeniedException", message):
         sfn.create_state_machine(name=f"{name}-other", definition=definition, roleArn=role)
+
+
+def test_a_version_and_an_alias_run_what_they_stand_for(world, made):
+    machine = made({"Old": {"Type": "Pass", "Result": "old", "End": True}}, "Old")
+    new = json.dumps({"StartAt": "New", "States": {"New": {"Type": "Pass", "Result": "new", "End": True}}})
+    same = machine.sfn.describe_state_machine(stateMachineArn=machine.arn)["definition"]
+    asked = {"stateMachineArn": machine.arn, "definition": same, "publish": True}
+    old = machine.sfn.update_state_machine(**asked)["stateMachineVersionArn"]
+    machine.sfn.update_state_machine(stateMachineArn=machine.arn, definition=new)
+    routes = [{"stateMachineVersionArn": old, "weight": 100}]
+    alias = machine.sfn.create_state_machine_alias(name="live", routingConfiguration=routes)["stateMachineAliasArn"]
+    started = [machine.sfn.start_execution(stateMachineArn=one)["executionArn"] for one in (machine.arn, old, alias)]
+    world.advance(1)
+    assert [json.loads(machine.told(one)["output"]) for one in started] == ["new", "old", "old"]
+
+
+def test_what_is_too_large_ends_the_execution_and_nothing_catches_it(world, made):
+    grows = {
+        "Type": "Parallel",
+        "Branches": [{"StartAt": "In", "States": {"In": {"Type": "Pass", "End": True}}}] * 3,
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}],
+        "End": True,
+    }
+    machine = made({"Grow": grows, "Caught": {"Type": "Succeed"}}, "Grow")
+    execution = machine.start({"text": "x" * 100_000})
+    world.advance(1)
+    told = machine.told(execution)
+    assert (told["status"], told["error"]) == ("FAILED", "States.DataLimitExceeded")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 MOST_EVENTS = 25_000  # AWS docs, "Quotas related to state machine executions" (verified)
+MOST_BYTES = 256 * 1024  # AWS docs, "Quotas related to state executions" (verified)
 _SPARE_EVENTS = 10  # what a state and the end of an execution still write
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
 _TERMINAL = frozenset({"States.Runtime", "States.DataLimitExceeded"})
@@ -284,6 +285,10 @@ class Walk:
             self._end(StateFailed("States.Runtime", f"The local AWS failed: {type(error).__name__}: {error}"))
 
     def _leave(self, visit: Visit, output: Any, following: str = "") -> None:
+        if len(_text(output).encode()) > MOST_BYTES:
+            told = f"The state '{visit.name}' returned a result with a size exceeding the maximum number of bytes."
+            self._end(StateFailed("States.DataLimitExceeded", told))
+            return
         self._visit = None
         self._tell(f"{visit.kind}StateExited", {"name": visit.name, **_output(output)})
         following = following or str(visit.state.get("Next") or "")

@@ -25,7 +25,7 @@ from moto.stepfunctions.exceptions import (
     InvalidExecutionInput,
     InvalidToken,
 )
-from moto.stepfunctions.models import StateMachine, StepFunctionBackend
+from moto.stepfunctions.models import StateMachine, StateMachineInstance, StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 from moto.utilities.utils import get_partition
 
@@ -95,9 +95,9 @@ class Machines:
         self._clock, self.calls = world.clock, calls
         self._walks: dict[str, Walk] = {}
 
-    def start(self, machine: StateMachine, name: str, given: str) -> Execution:
+    def start(self, machine: StateMachine, version: StateMachineInstance, name: str, given: str) -> Execution:
         """
-        Start an execution, once its start has been answered.
+        Start an execution of one version of a state machine, or of itself, once its start has been answered.
 
         Notes
         -----
@@ -115,11 +115,11 @@ class Machines:
                 return found
             raise ExecutionAlreadyExists(f"Execution Already Exists: '{known.execution_arn}'")
         arn = f"{machine.arn.split(':stateMachine:')[0]}:execution:{machine.name}:{name}"
-        definition = json.loads(machine.definition)
+        definition = json.loads(version.definition)
         now = self._clock.now()
-        execution = Execution(arn, name, machine.arn, machine.name, machine.roleArn, definition, given, now)
+        execution = Execution(arn, name, machine.arn, machine.name, version.roleArn, definition, given, now)
         machine.executions.append(execution)
-        told = {"input": given, "inputDetails": {"truncated": False}, "roleArn": machine.roleArn}
+        told = {"input": given, "inputDetails": {"truncated": False}, "roleArn": version.roleArn}
         execution.tell("ExecutionStarted", now, 0, told)
         walk = self._walks[arn] = Walk(
             execution,
@@ -199,6 +199,16 @@ def _executions(backend: StepFunctionBackend, arn: str) -> tuple[StateMachine, E
     raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{arn}'")
 
 
+def _named(backend: StepFunctionBackend, arn: str) -> tuple[StateMachine, StateMachineInstance]:
+    """Return the state machine that an ARN is about, and the version of it that the ARN, or its alias, names."""
+    for machine in backend.state_machines:
+        for alias in machine.aliases.values():
+            if alias.arn == arn:  # of two versions that share the traffic, the first has it all
+                arn = alias.routing_configuration[0]["stateMachineVersionArn"]
+    version = backend.describe_state_machine(arn)
+    return backend.describe_state_machine(getattr(version, "source_arn", arn)), version
+
+
 def _told(execution: Execution) -> dict[str, Any]:
     told = {
         "executionArn": execution.execution_arn,
@@ -254,7 +264,7 @@ def _answer_for_executions(machines: Machines) -> None:
         backend = self.stepfunction_backend
         name = self._get_param("name") or str(uuid.uuid4())
         backend._validate_name(name)
-        execution = machines.start(backend.describe_state_machine(arn), name, self._get_param("input") or "{}")
+        execution = machines.start(*_named(backend, arn), name, self._get_param("input") or "{}")
         return ActionResult({"executionArn": execution.execution_arn, "startDate": execution.start_date})
 
     def list_executions(self: StepFunctionResponse) -> ActionResult:
