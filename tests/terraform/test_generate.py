@@ -16,7 +16,7 @@ from ecs_runbook.wanted.spec import Spec
 
 WHERE = {"account": "111122223333", "region": "eu-west-2"}
 MODULES = workspace.modules()
-KINDS = ["rule", "schedule"]
+KINDS = ["rule", "schedule", "state_machine"]
 PINNED = workspace.modules() / "mistakes" / "pinned_revision"
 
 
@@ -30,7 +30,7 @@ def test_the_same_spec_gives_the_same_bytes_whatever_the_order_it_was_said_in(ma
     assert texts(tmp_path / "one") == texts(tmp_path / "two")
 
 
-@pytest.mark.parametrize(("kind", "module"), [("rule", "scheduled_task"), ("schedule", "scheduler_task")])
+@pytest.mark.parametrize(("kind", "module"), generate.MODULES.items())
 def test_a_folder_holds_a_root_module_and_copies_of_its_modules_without_their_tests(make_spec, tmp_path, kind, module):
     folder = tmp_path / "nightly"
     written = [path.relative_to(folder).as_posix() for path in write(make_spec(kind=kind), folder, **WHERE)]
@@ -190,6 +190,9 @@ def test_nasty_folders_are_formatted_as_terraform_would(make_spec, terraform, tm
         "plain": make_spec(),
         "schedule": make_spec(
             kind="schedule", timezone="Asia/Tokyo", flexible_minutes=15, start_date="2026-12-01T00:00:00+09:00"
+        ),
+        "machine": make_spec(
+            kind="state_machine", retry_exit_codes=[3, 75], notify="new", double_runs="skip", timeout_seconds=7200
         ),
         "nasty": make_spec(
             description="x" * 500,
