@@ -383,6 +383,12 @@ class TestTokens:
         assert json.loads(machine.told(execution)["output"]) == {"rows": 3}
         assert len(world.ecs.list_tasks(family=machine.family)["taskArns"]) == 1  # nobody stopped it
 
+    def test_what_it_says_must_be_json(self, world, made):
+        machine, execution, token = self.waiting(world, made)
+        with refused("InvalidOutput", "Invalid Output: 'Expecting value: line 1 column 1 (char 0)'"):
+            machine.sfn.send_task_success(taskToken=token, output="done")
+        assert machine.told(execution)["status"] == "RUNNING"
+
     def test_it_says_that_it_failed(self, world, made):
         machine, execution, token = self.waiting(world, made, Resource=SYNC.replace(".sync", ".waitForTaskToken"))
         machine.sfn.send_task_failure(taskToken=token, error="NoRows", cause="the file is empty")

@@ -64,6 +64,13 @@ class StateMachineAlreadyExists(AWSError):  # type: ignore[misc]  # moto is unty
     STATUS = 400
 
 
+class InvalidOutput(AWSError):  # type: ignore[misc]  # moto is untyped
+    """What a task gave is no JSON; the words are this world's own."""
+
+    TYPE = "InvalidOutput"
+    STATUS = 400
+
+
 class NotAllowed(AWSError):  # type: ignore[misc]  # moto is untyped
     """The state machine's role may not what it must."""
 
@@ -305,7 +312,11 @@ def _answer_for_executions(machines: Machines) -> None:
 def _answer_for_tokens(machines: Machines) -> None:
     def send_task_success(self: StepFunctionResponse) -> EmptyResult:
         attempt = machines.waiting(self._get_param("taskToken"))
-        attempt.walk.task_succeeded(attempt, json.loads(self._get_param("output")))
+        try:
+            output = json.loads(self._get_param("output"))
+        except ValueError as error:
+            raise InvalidOutput(f"Invalid Output: '{error}'") from error
+        attempt.walk.task_succeeded(attempt, output)
         return EmptyResult()
 
     def send_task_failure(self: StepFunctionResponse) -> EmptyResult:
