@@ -145,6 +145,7 @@ def test_a_run_is_good_if_its_last_attempt_is():
     frame = attempts(BAD, BAD, {"executed": 3, "latest": 3})
     assert statuses(frame) == OK
     assert the("runs-seen", frame).because.startswith("1 run seen in 3 attempts, the last at ")
+    assert the("runs-latest", frame).because.startswith("all 3 attempts took the latest revision; the last, at ")
     assert the("runs-succeeded", frame).because == "1 run ended with exit code 0, 1 of them only after 3 attempts"
 
 

@@ -199,9 +199,15 @@ def _of_starts(starts: Iterable[tuple[Start, str]], known: Known) -> list[Failur
 
 
 def _of_execution(execution: Execution, whose: str, known: Known) -> list[Failure]:
-    """Return a failure for each try that failed; or one of the execution, if it failed without having tried."""
+    """
+    Return a failure for each try that failed, or one of the execution, if it failed without having tried.
+
+    Of one that is not over nothing is said yet: a later try may go well.
+    """
+    if execution.status == RUNNING:
+        return []
     role, good = execution.role, [one.number for one in execution.tries if one.ended_well]
-    if not execution.tries and execution.status not in (RUNNING, SUCCEEDED):
+    if not execution.tries and execution.status != SUCCEEDED:
         words = execution.cause or f"the execution is {execution.status}"
         whole = Sighting(STEP_FUNCTIONS, execution.stopped, execution.error, words, {}, hidden(execution.raw))
         explained = _explained([whole], known(whose, role))

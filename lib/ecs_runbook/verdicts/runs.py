@@ -91,11 +91,11 @@ def _latest(rows: Rows, attrs: dict[Any, Any]) -> Answer:
     notes = attrs.get("notes", {})
     stale = [row for row in ran if row["state"] == STALE]
     if stale:
-        because = f"{len(stale)} of {_count(ran, 'run')} took an older revision: "
+        because = f"{len(stale)} of {_count(ran, _noun(ran))} took an older revision: "
         return "NG", because + _each(stale, lambda row: _stale(row, notes)), _unpin(stale, notes)
     unknown = [row for row in ran if row["state"] == UNKNOWN]
     if unknown:
-        because = f"of {len(unknown)} of {_count(ran, 'run')} it is not known: {_each(unknown, _unknown)}"
+        because = f"of {len(unknown)} of {_count(ran, _noun(ran))} it is not known: {_each(unknown, _unknown)}"
         return "SKIP", because, "Look at the executed and latest columns; ask again while ECS remembers the task."
     if not ran:
         return "SKIP", "nothing ran" if rows else _NOTHING[1], "Look at the error column." if rows else ""
@@ -245,4 +245,8 @@ def _count(rows: Rows, noun: str) -> str:
 
 
 def _all(rows: Rows) -> str:
-    return "the only run" if len(rows) == 1 else f"all {len(rows)} runs"
+    return f"the only {_noun(rows)}" if len(rows) == 1 else f"all {len(rows)} {_noun(rows)}s"
+
+
+def _noun(rows: Rows) -> str:
+    return "attempt" if any(_attempt(row) > 1 for row in rows) else "run"
