@@ -71,6 +71,30 @@ module "job" {
   heartbeat_seconds = each.value.heartbeat_seconds
 }
 
+module "rule" {
+  source = "./scheduled_task"
+
+  name             = "token-rule"
+  schedule         = "cron(0 12 * * ? *)"
+  image            = "public.ecr.aws/docker/library/busybox:stable"
+  subnets          = local.jobs.token.subnets
+  assign_public_ip = true
+  environment      = local.jobs.token.environment
+  double_runs      = "token"
+}
+
+module "schedule" {
+  source = "./scheduler_task"
+
+  name             = "token-schedule"
+  schedule         = "cron(0 12 * * ? *)"
+  image            = "public.ecr.aws/docker/library/busybox:stable"
+  subnets          = local.jobs.token.subnets
+  assign_public_ip = true
+  environment      = local.jobs.token.environment
+  double_runs      = "token"
+}
+
 output "machines" {
   value = { for name, job in module.job : name => { arn = job.state_machine_arn, topic = job.topic_arn } }
 }
@@ -100,7 +124,7 @@ class Applied:
             for name, said in JOBS.items()
         }
         files = {"main.tf": (ROOT % (generate.NEEDED_PROVIDER, aws.region)).encode(), "jobs.json": _json(jobs)}
-        for module in ("retried_task", "task"):
+        for module in ("retried_task", "scheduled_task", "scheduler_task", "task"):
             for path in sorted((workspace.modules() / module).glob("*.tf")):
                 files[f"{module}/{path.name}"] = path.read_bytes()
         generate.put(folder, files)
@@ -115,7 +139,8 @@ class Applied:
         return queue
 
     def live(self):
-        process.settings(self.server, deliver_twice={"skips": 1, "token": 1}, second_delivery_seconds=20)
+        twice = ("skips", "token", "token-rule", "token-schedule")
+        process.settings(self.server, deliver_twice=dict.fromkeys(twice, 1), second_delivery_seconds=20)
         self.to(at("no-room", -60))
         process.settings(self.server, fargate={"no-capacity": 3})
         self.to(at("deployed", 10))
@@ -125,7 +150,14 @@ class Applied:
         names = ("family", "networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn", "taskRoleArn")
         again = {key: same[key] for key in names if key in same}
         self.aws.client("ecs").register_task_definition(**again, containerDefinitions=[container])
+        self.to(f"{DAY}T12:30:00Z")
+        self.noon = {name: self.tasks(name) for name in ("token-rule", "token-schedule")}
         self.to(f"{DAY}T23:00:00Z")
+
+    def tasks(self, family):
+        ecs = self.aws.client("ecs")
+        tasks = ecs.describe_tasks(tasks=ecs.list_tasks(family=family, desiredStatus="STOPPED")["taskArns"])["tasks"]
+        return sorted(tasks, key=lambda task: task["createdAt"])
 
     def to(self, moment):
         process.clock(self.server, to=moment)
@@ -248,6 +280,21 @@ def test_of_two_deliveries_both_hand_on_the_same_token_and_one_works(day):
     assert [handed(run) for run in (first, second)] == [token] * 2
     assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
     assert [round(took(run)) for run in (first, second)] == [601, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "arn"),
+    [
+        ("token-rule", "arn:aws:events:{}:{}:rule/token-rule"),
+        ("token-schedule", "arn:aws:scheduler:{}:{}:schedule/default/token-schedule"),
+    ],
+)
+def test_a_rule_and_a_schedule_hand_on_a_token_without_a_state_machine(day, name, arn):
+    tasks = day.noon[name]
+    environments = [task["overrides"]["containerOverrides"][0]["environment"] for task in tasks]
+    token = f"{arn.format(day.aws.region, day.aws.account)} {DAY}T12:00:00Z"
+    assert environments == [[{"name": "ECS_RUNBOOK_RUN", "value": token}]] * 2
+    assert [(task["stoppingAt"] - task["startedAt"]).total_seconds() for task in tasks] == [600, 0]
 
 
 def test_a_task_that_never_starts_is_tried_again_as_often_as_said(day):
