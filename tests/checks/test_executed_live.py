@@ -157,7 +157,7 @@ EXPECTED = {
     "hangs": {"runs-succeeded"},
     "deployed": set(),
     "no-capacity": set(),
-    "twice": {"runs-duplicate", "runs-overlap"},
+    "twice": {"runs-duplicate"},
     "twice-skipped": set(),
     "slow": {"schedule-overlap"},  # a note: what it meets is skipped
     "tried-still": set(),

@@ -136,10 +136,12 @@ def test_a_task_that_hangs_and_is_given_up_is_bad_without_an_exit_code(paper):
     history.scheduled(0)
     history.submitted(0, a_task(1, began=at(0)))
     history.add("TaskTimedOut", 60, error="States.Timeout", cause="")
-    _, _, said, _ = what(paper, execution(history, status="FAILED", ended=60))
+    history.add("ExecutionFailed", 60, error="States.Timeout", cause="It took more than 3600 seconds.")
+    table, _, said, _ = what(paper, (listed(status="FAILED", ended=60), history))
+    assert rows(table, "status", "error") == [("TIMED OUT", "States.Timeout: It took more than 3600 seconds.")]
     assert wrong(said) == {"runs-succeeded"}
     assert "17:00 UTC with no exit code" in said["runs-succeeded"].because
-    assert "States.Timeout" in said["runs-succeeded"].because
+    assert "(States.Timeout: It took more than 3600 seconds.)" in said["runs-succeeded"].because
 
 
 def told_by_token(number, minutes, *, error=""):
@@ -243,7 +245,7 @@ def test_two_deliveries_that_both_run_are_told(paper):
     told = [execution(History(given=GIVEN).ran(0, number), name) for number, name in enumerate(("one", "two"), start=1)]
     table, own, said, _ = what(paper, *told)
     assert (set(table["run"]), [one.due for one in own.again]) == ({"one", "two"}, [at(0)])
-    assert wrong(said) == {"runs-duplicate", "runs-overlap"}
+    assert wrong(said) == {"runs-duplicate"}
     assert said["runs-duplicate"].because == "started more than once at 2026-11-24 17:00 UTC (2 tasks instead of 1)"
 
 

@@ -322,17 +322,19 @@ def duplicate(row: Row, seen: Seen) -> Iterator[Finding]:
 
 
 def overlap(row: Row, seen: Seen) -> Iterator[Finding]:
-    """``runs-overlap``: a run began before the one before it had ended."""
+    """``runs-overlap``: a run began before the one before it had ended; one that ran twice is ``runs-duplicate``."""
     check = "runs-overlap"
-    stretches = [one for attempt in seen.history.attempts if attempt.certain and (one := _stretch(attempt, seen))]
-    known = [one for one in stretches[:-1] if one[1] is not None]
+    stretches = [
+        (attempt.due, *one) for attempt in seen.history.attempts if attempt.certain and (one := _stretch(attempt, seen))
+    ]
+    known = [one for one in stretches[:-1] if one[2] is not None]
     over, reached = [], datetime.min.replace(tzinfo=UTC)
-    before: datetime | None = None
-    for begin, end in stretches:
-        if before is not None and begin < reached:
-            over.append((begin, before))
+    before: tuple[datetime | None, datetime] | None = None
+    for due, begin, end in stretches:
+        if before is not None and begin < reached and (due is None or due != before[0]):
+            over.append((begin, before[1]))
         if end is not None and end > reached:
-            reached, before = end, begin
+            reached, before = end, (due, begin)
     if over:
         shown = "; ".join(f"at {seen.times([one])} while that of {seen.at(first)} ran" for one, first in over[-_SHOWN:])
         yield ng(check, row, f"{_count(len(over), 'run')} began before an earlier one had ended: {shown}")

@@ -56,6 +56,8 @@ def attempt(execution: Execution, label: str, *, certain: bool, calls: Iterable[
     found = Attempt(execution.started, [], certain=certain, execution=replace(execution, raw={}))
     if not execution.tries:
         found.runs = told
+    elif execution.cause and told[-1].error == execution.error:
+        told[-1].error = f"{execution.error}: {execution.cause}"  # a timeout has no words of its own
     for one, own in zip(execution.tries, told if execution.tries else (), strict=True):
         call = _call_of(one, known)
         if call is not None:
