@@ -634,6 +634,7 @@ def tried(error, words="", **more):
         ("ECS.ClientException", "TaskDefinition not found." + SDK.format("ClientException"), "definition-not-found"),
         ("ECS.ServerException", "", "server-error"),
         ("ECS.Novel", "Something new.", ""),
+        ("ExitCode.1", "it broke", ""),
     ],
 )  # fmt: skip
 def test_what_an_attempt_of_a_state_machine_failed_of_is_recognised(error, words, row):
@@ -646,6 +647,10 @@ def test_a_task_that_ended_badly_in_an_attempt_is_recognised_as_ecs_tells_it():
         "stoppedReason": "Essential container in task exited", "containers": [{"name": "main", "exitCode": 1}],
     }  # fmt: skip
     assert cause(tried("States.TaskFailed", described=described)) == "exit-1"
+
+
+def test_an_exit_code_that_a_task_told_by_its_token_is_recognised_as_one():
+    assert cause(tried("ExitCode.1", "it broke", exit_code=1)) == "exit-1"
 
 
 def test_a_start_of_a_state_machine_that_was_refused_is_recognised():

@@ -69,6 +69,24 @@ def test_a_task_that_hangs_is_a_try_without_an_exit_code_that_stopped_when_the_s
     assert only.task == f"{ARN}:task/batch/{1:032x}"
 
 
+@pytest.mark.parametrize(
+    ("kind", "details", "code", "well"),
+    [
+        ("TaskSucceeded", {"output": "{}"}, None, True),
+        ("TaskFailed", {"error": "ExitCode.3", "cause": "it broke"}, 3, False),
+        ("TaskFailed", {"error": "Broken", "cause": "it broke"}, None, False),
+        ("TaskTimedOut", {"error": "States.HeartbeatTimeout"}, None, False),
+    ],
+)
+def test_a_task_that_is_waited_for_by_its_token_says_itself_how_it_ended(kind, details, code, well):
+    history = History()
+    history.scheduled(0, resource="runTask.waitForTaskToken")
+    history.submitted(0, a_task(1, began=at(0)))
+    history.add(kind, 4, **details)
+    (only,) = read(history).tries
+    assert (only.exit_code, only.ended_well, only.stopped) == (code, well, at(4))
+
+
 def test_what_still_runs_has_no_end_and_no_error():
     history = History()
     history.scheduled(0)

@@ -190,6 +190,12 @@ def test_a_run_that_was_given_up_is_not_good_whatever_is_known_of_its_task():
     assert statuses(attempts(given_up | {"status": "RUNNING"}))["runs-succeeded"] == "NG"
 
 
+def test_a_task_that_told_by_its_token_that_it_went_well_is_believed():
+    frame = attempts(BAD, {"status": "SUCCEEDED", "exit_code": None})
+    assert statuses(frame) == OK
+    assert the("runs-succeeded", frame).because == "1 run ended well, as the task told, 1 of them only after 2 attempts"
+
+
 SKIPPED = REFUSED | {"status": "SKIPPED", "error": "", "source": "Step Functions", "run": "two"}
 
 

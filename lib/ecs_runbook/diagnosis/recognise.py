@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ecs_runbook.diagnosis.catalogue import KNOWN, UNKNOWN, Row, catalogue
 from ecs_runbook.diagnosis.policies import SAYS
-from ecs_runbook.diagnosis.sighting import CLOUDTRAIL, FAILURES, RULE_DLQ, STEP_FUNCTIONS, Sighting
+from ecs_runbook.diagnosis.sighting import CLOUDTRAIL, ECS, FAILURES, RULE_DLQ, STEP_FUNCTIONS, Sighting
 from ecs_runbook.diagnosis.words import Expected, Match, alike, stem
 
 _KEY = 4
@@ -140,9 +140,9 @@ def _sorted(rows: Sequence[Row]) -> dict[tuple[str, str], _Shelf]:
         for told_by in row.shows:
             for call in row.calls if told_by == CLOUDTRAIL else ("RunTask",):
                 shelves[told_by, call].put(row)
-        # an execution tells what CloudTrail tells of RunTask: ECS's refusals, and its failures[]
+        # an execution tells what CloudTrail tells of RunTask, its failures[], and how a task ended
         of_run_task = CLOUDTRAIL in row.shows and "RunTask" in row.calls
-        if STEP_FUNCTIONS not in row.shows and (of_run_task or FAILURES in row.shows):
+        if STEP_FUNCTIONS not in row.shows and (of_run_task or {FAILURES, ECS} & set(row.shows)):
             shelves[STEP_FUNCTIONS, "RunTask"].put(row)
     return shelves
 

@@ -519,6 +519,7 @@ def of_try(one: Try, execution: Execution, *, essential: Essentials | None = Non
     if one.error == TASK_FAILED and (seen := sightings(one.described, essential=essential)):
         return seen
     ecs = one.error.startswith("ECS.") and one.error not in NOT_PLACED
+    by_token = one.error.startswith("ExitCode.") and one.exit_code is not None
     facts = {
         **_of_definition(one.definition or one.requested),
         **_told_facts(
@@ -531,6 +532,7 @@ def of_try(one: Try, execution: Execution, *, essential: Essentials | None = Non
             event_id=execution.name,
         ),
         **_of_message(one.cause),
+        **(_told_facts(exit_code=str(one.exit_code), ended="by itself") if by_token else {}),
     }
     # failures[] have no code of their own
     code = one.error.removeprefix("ECS.") if ecs else "" if one.error in NOT_PLACED else one.error

@@ -142,7 +142,8 @@ def completed(found: Sequence[Execution], machine: Machine, *, ecs: ECSClient, a
 
     def fuller(one: Try) -> Try:
         if (task := told.get(one.task)) is not None:
-            return replace(one, described=task.raw, exit_code=task.exit_code)
+            code = task.exit_code if one.exit_code is None else one.exit_code
+            return replace(one, described=task.raw, exit_code=code)
         if one.definition in known and _disagree(one):
             return replace(one, exit_code=exit_code(one.described, known[one.definition]))
         return one

@@ -20,7 +20,7 @@ from ecs_runbook.evidence.executions import Execution, Try
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED, Call, moment
-from ecs_runbook.firing.histories import ABORTED, NOT_PLACED, RUNNING, TASK_FAILED, TIMED_OUT
+from ecs_runbook.firing.histories import ABORTED, NOT_PLACED, RUNNING, SUCCEEDED, TASK_FAILED, TIMED_OUT
 from ecs_runbook.firing.machines import Machine
 from ecs_runbook.firing.names import Definition, definition, short
 from ecs_runbook.firing.rules import Rule, read_rule
@@ -121,7 +121,8 @@ def runs(
         - ``executed``, ``latest``: the revision that ran, and the latest ACTIVE one at that moment; NA if not known.
         - ``state``: LATEST, STALE or UNKNOWN; ``""`` where nothing ran.
         - ``status``: of ECS; ACCEPTED if only CloudTrail knows of the task, so that nobody knows how it ended; TIMED
-          OUT or ABORTED if a state machine gave it up and nobody knows how it ended; REFUSED, FAILED TO START
+          OUT or ABORTED if a state machine gave it up and nobody knows how it ended, SUCCEEDED if the task told the
+          machine that it went well, and no more is known; REFUSED, FAILED TO START
           (``failures[]``) or SKIPPED where nothing ran.
         - ``exit_code``: the worst of the essential containers; NA if it is not known, is running, or never ran.
         - ``error``: ``code: message`` of a refusal; why a task ended badly.
@@ -337,9 +338,12 @@ def _of_try(one: Try, execution: Execution, schedule: str) -> Run:
         status = (FAILED_TO_START if one.error in NOT_PLACED else REFUSED) if one.error else ACCEPTED
         return Run(**common, status=status)
     of_ecs = of_task(known, schedule)
-    given_up = _GIVEN_UP.get(one.error, "")
-    # what the history tells last of a task that was given up is how it began
-    standing = given_up if given_up and known.status == "PROVISIONING" else known.status
+    standing = known.status
+    if one.stopped is not None and not one.error and standing != "STOPPED":
+        standing = SUCCEEDED  # it told so by its token
+    elif one.stopped is not None and standing == "PROVISIONING":
+        # what the history tells last of a task that was given up is how it began
+        standing = _GIVEN_UP.get(one.error, "STOPPED")
     return Run(
         **common,
         executed=of_ecs.executed,

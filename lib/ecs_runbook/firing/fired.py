@@ -36,7 +36,8 @@ class Fired:
         Of the tasks: STOPPED, or how far they came in the time given. REFUSED, FAILED TO START, SKIPPED, or NOTHING
         SEEN.
     exit_code
-        The worst, of a state machine the last try's; None if it is not known or nothing ran to its end.
+        The worst; of a state machine the last try's, 0 if Step Functions says that it succeeded. None if it is not
+        known, or nothing ran to its end.
     refused_code, refused_message
         AWS's words if the call was refused.
     error

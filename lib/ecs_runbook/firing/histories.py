@@ -42,6 +42,7 @@ _ENDS = _ONE_TRY - {"TaskStarted", "TaskSubmitted"}
 _EXECUTION_ENDS = frozenset({"ExecutionAborted", "ExecutionFailed", "ExecutionTimedOut"})
 _RUN_TASK = "runTask"
 _ECS = frozenset({"ecs", "aws-sdk:ecs"})
+_EXIT_CODE = re.compile(r"ExitCode\.(\d{1,3})", re.ASCII)
 _SCHEDULE = re.compile(r"(arn:[\w-]+:scheduler:[\w-]*:\d{12}:schedule/[\w.-]+/[\w.-]+)(?:\s+(\S+))?", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z", re.ASCII)
 
@@ -61,7 +62,8 @@ class Try:
         When the task was accepted, which is when its revision was chosen, and when it stopped; without a task, when
         the machine called, and when it was refused.
     exit_code
-        Of its essential container; None if none ran to its end, or if several ended differently.
+        Of its essential container; None if none ran to its end, or if several ended differently. Where the machine
+        waits for a task token, and not for the end, what the task told by the error ``ExitCode.<code>``.
     error, cause
         Step Functions' name for what went wrong, and AWS's words for it; of a task that ended badly, ECS's words.
         ``""`` after a good end, and while it runs.
@@ -264,6 +266,10 @@ class _Making:
             self.error = error or {"TaskTimedOut": TIMED_OUT, "TaskStateAborted": ABORTED}.get(kind, TASK_FAILED)
             self.cause = words
 
+    def _said_by_token(self) -> int | None:
+        told = _EXIT_CODE.fullmatch(self.error) if self.described else None
+        return int(told[1]) if told else None
+
     def done(self, number: int) -> Try:
         task = read_task(self.described) if self.described else None
         # After a timeout the last that the history tells of the task is how it was accepted.
@@ -274,7 +280,7 @@ class _Making:
             definition=task.definition if task else "",
             started=(task.created if task else None) or self.begun,
             stopped=(_stopped(task) if over and task else None) or self.ended,
-            exit_code=task.exit_code if task else None,
+            exit_code=self._said_by_token() if task is None or not over else task.exit_code,
             error=self.error,
             cause=self.cause or (task.error if task and self.error else ""),
             requested=self.requested,

@@ -223,7 +223,7 @@ class ExecutionWatch:
             "tasks": tuple(one.task for one in placed),
             "executed": definition(placed[-1].definition).revision if placed else None,
             "status": self.status,
-            "exit_code": last.exit_code if last else None,
+            "exit_code": 0 if last and last.ended_well else last.exit_code if last else None,
             "refused_code": code,
             "refused_message": message,
             "error": words or (whole if not failed else ""),

@@ -14,6 +14,7 @@ import pandas as pd
 from ecs_runbook.evidence.attribution import AMBIGUOUS
 from ecs_runbook.evidence.runs import ACCEPTED, FROM_TRAIL, STALE, UNKNOWN
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
+from ecs_runbook.firing.histories import SUCCEEDED
 from ecs_runbook.firing.watch import SKIPPED
 from ecs_runbook.verdicts.verdict import Check, Status
 
@@ -116,11 +117,12 @@ def _succeeded(rows: Rows, attrs: dict[Any, Any]) -> Answer:
     if failed:
         because = f"{len(failed)} of {_count(ran, 'run')} did not end well: {_each(failed, _end)}"
         return "NG", because, "Look at the error column, and at the task's log."
-    running = [row for row in ran if row["run"] in under_way or row["status"] not in ("STOPPED", ACCEPTED)]
+    done = ("STOPPED", SUCCEEDED, ACCEPTED)
+    running = [row for row in ran if row["run"] in under_way or row["status"] not in done]
     if running:
         return "SKIP", f"not ended yet: {_each(running, _standing)}", "Open this notebook again when it has stopped."
     ended, forgotten = (
-        [row for row in ran if row["status"] == "STOPPED"],
+        [row for row in ran if row["status"] in ("STOPPED", SUCCEEDED)],
         [row for row in ran if row["status"] == ACCEPTED],
     )
     if not ended:
@@ -131,7 +133,8 @@ def _succeeded(rows: Rows, attrs: dict[Any, Any]) -> Answer:
     rest = f"; how {len(forgotten)} more ended, ECS has forgotten" if forgotten else ""
     again = [row for row in ended if _attempt(row) > 1]
     tried = f", {len(again)} of them only after {_attempts(again)}" if again else ""
-    return "OK", f"{_count(ended, 'run')} ended with exit code 0{tried}{rest}", ""
+    how = "well, as the task told" if all(row["status"] == SUCCEEDED for row in ended) else "with exit code 0"
+    return "OK", f"{_count(ended, 'run')} ended {how}{tried}{rest}", ""
 
 
 def _refused(rows: Rows, attrs: dict[Any, Any]) -> Answer:
