@@ -296,6 +296,15 @@ class TestWhenItSwitches:
         answer = checks(move)["move-keeps-the-times"]
         assert (answer.status, answer.next) == ("SKIP", "Leave timezone empty if UTC is fine.")
 
+    def test_what_the_clocks_do_is_told_with_its_day(self):
+        answer = checks(moved(timezone="Europe/Berlin"))["move-keeps-the-times"]
+        assert answer.status == "OK"
+        assert answer.because == (
+            "cron(0 18 * * ? *) in Europe/Berlin fires when the rule does now; "
+            "2027-03-28, from here the schedule runs at 16:00 UTC: it stays 18:00 in Europe/Berlin; "
+            "2027-10-31, from here both are the same again"
+        )
+
 
 class TestFieldByField:
     def planned(self, **changed):

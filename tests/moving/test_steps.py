@@ -90,6 +90,9 @@ class TestSteps:
         assert apply["command"] == "terraform -chdir='build/a folder' apply"
         assert f"{end['from']:%d %H:%M} {end['until']:%d %H:%M}" == "24 13:01 25 13:00"
         assert end["command"] == "aws events disable-rule --name nightly --region eu-west-2"
+        assert end["what"] == (
+            "after that, once the run of 13:00 UTC was seen: switch the rule off; it can be switched on again"
+        )
         assert f"{look['from']:%d %H:%M}" == "25 13:01"
         assert look["command"] == "40_prove with schedule = default/nightly"
         assert f"{remove['from']:%d %H:%M}" == "26 13:00"
@@ -100,7 +103,7 @@ class TestSteps:
         command = "aws events remove-targets --rule nightly --ids 'job one' --region eu-west-2"
         assert (end["command"], end["what"]) == (
             command,
-            "after that: take these targets away from the rule; 1 others stay",
+            "after that, once the run of 13:00 UTC was seen: take these targets away from the rule; 1 others stay",
         )
 
     def test_a_rule_that_waits_for_events_too_goes_on_waiting(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -261,6 +261,11 @@ class _Rows:
         self.told.append(Told(of, what, _shown(rule), _shown(schedule), fate, because))
 
 
+def _unknown(told: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """Return the members that say something and are not known here."""
+    return sorted(name for name, value in told.items() if name not in known and value not in (None, "", [], {}))
+
+
 def _shown(value: object) -> str:
     """Return a value as the table has it: no value of an environment, and not too long."""
     told = hidden(value) if value is not None else ""
@@ -312,7 +317,7 @@ def _of_rule(found: Found, other: Turned, state: str, gap: Switch | str, rows: _
     for one in found.others:
         why = "it runs no ECS task, and stays with the rule"
         rows.add(f"target {one['Id']}", "Arn", one["Arn"], "", "stays", why)
-    for name in sorted(set(rule) - _OF_RULE):
+    for name in _unknown(rule, _OF_RULE):
         rows.add("rule", name, rule[name], "", "left out", "what it means is not known here")
 
 
@@ -362,7 +367,7 @@ def _job(
     made = "a new role, which scheduler.amazonaws.com may take for this group alone"
     why = "a rule's role trusts events.amazonaws.com" if target.get("RoleArn") else "it names no role, so it never ran"
     rows.add(of, "RoleArn", target.get("RoleArn", ""), role or made, "changed", why)
-    for key in sorted(set(target) - _OF_TARGET):
+    for key in _unknown(target, _OF_TARGET):
         rows.add(of, key, target[key], "", "left out", "what it means for an ECS task is not known here")
     may = () if role else tuple(statements(found, str(target["Arn"]), parameters, given.text, its_queue))
     if not role and roles_of(found, str(parameters["TaskDefinitionArn"])) is None:
@@ -397,7 +402,7 @@ def _parameters(found: Found, target: Mapping[str, Any], of: str, rows: _Rows, *
         if not network.get("AssignPublicIp"):
             why = "the AWS provider says so where the rule says nothing; what AWS takes then is not documented"
             rows.add(of, "EcsParameters.NetworkConfiguration.AssignPublicIp", "", "DISABLED", "changed", why)
-    for key in sorted(set(told) - set(_CARRIED)):
+    for key in _unknown(told, _CARRIED):
         rows.add(of, f"EcsParameters.{key}", told[key], "", "left out", "a schedule has no such parameter")
     return carried
 

@@ -183,9 +183,10 @@ def steps(found: Found, gap: Switch | str, *, now: datetime, folder: str, schedu
         ]
     else:
         at_off = gap.last + _MINUTE if gap.last else None
+        seen = f", once the run of {gap.last:%H:%M} UTC was seen" if gap.last else ""
         rows = [
             (now, gap.starts, "make the schedules; they wait for their start", apply),
-            (at_off, gap.next, f"after that: {_ending(found)}", off(found)),
+            (at_off, gap.next, f"after that{seen}: {_ending(found)}", off(found)),
             (gap.next + _MINUTE, None, "look: the schedules ran, and the rule did not", look),
             (
                 gap.next + timedelta(days=1),

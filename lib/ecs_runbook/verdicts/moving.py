@@ -61,7 +61,7 @@ def _times(move: Move, name: str) -> Check:
     if move.turned.kept and not move.found.is_rate:
         because = f"it stays in UTC: {move.turned.kept}"
         return Check("move-keeps-the-times", name, "SKIP", because, "Leave timezone empty if UTC is fine.")
-    notes = [note for note in move.beside["note"] if note]
+    notes = [f"{row['rule_utc']:%Y-%m-%d}, {row['note']}" for row in move.beside.to_dict("records") if row["note"]]
     said = f"{move.turned.expression} in {move.turned.zone} fires when the rule does now"
     return Check("move-keeps-the-times", name, "OK", "; ".join([said, *notes]))
 
