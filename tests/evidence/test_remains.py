@@ -29,6 +29,10 @@ ROLE = Resource("aws_iam_role", "nightly-schedule", "arn:role")
 DEFINITION = Resource("aws_ecs_task_definition", "nightly", "arn:definition:1")
 GROUP = Resource("aws_cloudwatch_log_group", "/ecs/nightly", "arn:group")
 QUEUE = Resource("aws_sqs_queue", "nightly-dlq", "arn:queue")
+SCHEDULE = Resource("aws_scheduler_schedule", "nightly", "arn:aws:scheduler:eu-west-2:111122223333:schedule/g/nightly")
+SCHEDULE_GROUP = Resource("aws_scheduler_schedule_group", "g", "arn:group")
+MACHINE = Resource("aws_sfn_state_machine", "nightly", "arn:machine")
+TOPIC = Resource("aws_sns_topic", "nightly-failed", "arn:topic")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,16 @@ QUEUE = Resource("aws_sqs_queue", "nightly-dlq", "arn:queue")
         (GROUP, "logs", "describe_log_groups", {"logGroups": [{"logGroupName": "/ecs/nightly-2", "arn": "a"}]}, "no"),
         (GROUP, "logs", "describe_log_groups", {"logGroups": [{"logGroupName": "/ecs/nightly", "arn": "a"}]}, "yes"),
         (QUEUE, "sqs", "get_queue_url", "AWS.SimpleQueueService.NonExistentQueue", "no"),
+        (SCHEDULE, "scheduler", "get_schedule", {"Arn": SCHEDULE.arn}, "yes"),
+        (SCHEDULE, "scheduler", "get_schedule", "ResourceNotFoundException", "no"),
+        (SCHEDULE_GROUP, "scheduler", "get_schedule_group", {"Arn": "arn:group", "State": "ACTIVE"}, "yes"),
+        (SCHEDULE_GROUP, "scheduler", "get_schedule_group", {"Arn": "arn:group", "State": "DELETING"}, "no"),
+        (MACHINE, "stepfunctions", "describe_state_machine", {"stateMachineArn": "a", "status": "ACTIVE"}, "yes"),
+        (MACHINE, "stepfunctions", "describe_state_machine", {"stateMachineArn": "a", "status": "DELETING"}, "no"),
+        (MACHINE, "stepfunctions", "describe_state_machine", "StateMachineDoesNotExist", "no"),
+        (TOPIC, "sns", "get_topic_attributes", {"Attributes": {"TopicArn": "arn:topic"}}, "yes"),
+        (TOPIC, "sns", "get_topic_attributes", "NotFound", "no"),
+        (TOPIC, "sns", "get_topic_attributes", "AuthorizationError", "unknown"),
     ],
 )
 def test_each_thing_is_looked_for_by_its_own_call(thing, service, operation, answer, there):

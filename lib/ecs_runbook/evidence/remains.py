@@ -23,6 +23,9 @@ _GONE = frozenset(
         "QueueDoesNotExist",
         "ClientException",
         "ClusterNotFoundException",
+        "StateMachineDoesNotExist",
+        "NotFound",
+        "NotFoundException",
     }
 )
 
@@ -37,7 +40,8 @@ def what_is_left(made: Iterable[Resource], **clients: Any) -> pd.DataFrame:
         From ``Terraform.state()``, before it destroyed them. Types that nobody can look for on their own, such as
         a rule's target or a role's policy, go with what they belong to.
     clients
-        boto3's ``events``, ``iam``, ``ecs``, ``logs`` and ``sqs``.
+        boto3's ``events``, ``iam``, ``ecs``, ``logs`` and ``sqs``; of what EventBridge Scheduler starts also
+        ``scheduler``, ``stepfunctions`` and ``sns``.
 
     Returns
     -------
@@ -47,8 +51,11 @@ def what_is_left(made: Iterable[Resource], **clients: Any) -> pd.DataFrame:
     Notes
     -----
     Needs ``events:DescribeRule``, ``iam:GetRole``, ``ecs:DescribeTaskDefinition``, ``ecs:DescribeClusters``,
-    ``logs:DescribeLogGroups`` and ``sqs:GetQueueUrl``. A task definition counts as gone when it is not ACTIVE: AWS
-    keeps INACTIVE ones.
+    ``logs:DescribeLogGroups`` and ``sqs:GetQueueUrl``; ``scheduler:GetSchedule``, ``scheduler:GetScheduleGroup``,
+    ``states:DescribeStateMachine`` and ``sns:GetTopicAttributes`` for what Scheduler starts. A task definition counts
+    as gone when it is not ACTIVE: AWS keeps INACTIVE ones. A state machine or a group that is DELETING counts as gone:
+    its executions and its schedules go first, by themselves.
+    Source: botocore stepfunctions DeleteStateMachine, scheduler DeleteScheduleGroup (verified).
     """
     ask = Asking()
     rows = [(one.type, one.name, *_looked(one, ask, clients)) for one in made if one.type in _LOOKS]
@@ -70,6 +77,25 @@ def _looked(one: Resource, ask: Asking, clients: Mapping[str, Any]) -> tuple[str
 
 def _rule(one: Resource, ask: Any) -> str:
     return str(ask("events", "describe_rule", Name=one.name)["Arn"])
+
+
+def _schedule(one: Resource, ask: Any) -> str:
+    group, name = one.arn.split("/")[-2:]
+    return str(ask("scheduler", "get_schedule", GroupName=group, Name=name)["Arn"])
+
+
+def _group(one: Resource, ask: Any) -> str:
+    told = ask("scheduler", "get_schedule_group", Name=one.name)
+    return str(told["Arn"]) if told["State"] == "ACTIVE" else ""
+
+
+def _machine(one: Resource, ask: Any) -> str:
+    told = ask("stepfunctions", "describe_state_machine", stateMachineArn=one.arn)
+    return str(told["stateMachineArn"]) if told["status"] == "ACTIVE" else ""
+
+
+def _topic(one: Resource, ask: Any) -> str:
+    return str(ask("sns", "get_topic_attributes", TopicArn=one.arn)["Attributes"]["TopicArn"])
 
 
 def _role(one: Resource, ask: Any) -> str:
@@ -97,6 +123,10 @@ def _queue(one: Resource, ask: Any) -> str:
 
 _LOOKS: dict[str, tuple[str, Any]] = {
     "aws_cloudwatch_event_rule": ("events:DescribeRule", _rule),
+    "aws_scheduler_schedule": ("scheduler:GetSchedule", _schedule),
+    "aws_scheduler_schedule_group": ("scheduler:GetScheduleGroup", _group),
+    "aws_sfn_state_machine": ("states:DescribeStateMachine", _machine),
+    "aws_sns_topic": ("sns:GetTopicAttributes", _topic),
     "aws_iam_role": ("iam:GetRole", _role),
     "aws_ecs_task_definition": ("ecs:DescribeTaskDefinition", _definition),
     "aws_ecs_cluster": ("ecs:DescribeClusters", _cluster),

@@ -28,7 +28,7 @@ THROTTLED = frozenset(
 REPEATED_TOKEN = "RepeatedPageToken"  # noqa: S105 - our own code for an answer that leads back to itself
 _TOKENS = ("nextToken", "NextToken", "PaginationToken", "Marker")
 _UNREACHED = "Look at the connection and the credentials of this session."
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
 
 class Asking:

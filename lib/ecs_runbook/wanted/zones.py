@@ -320,3 +320,46 @@ def changes_of_clocks(zone: tzinfo, since: datetime, until: datetime) -> list[da
             found.append(high)
         before = after
     return found
+
+
+def turned_back(expression: str, zone: str, *, at: datetime) -> Turned:
+    """
+    Write a cron that is read in *zone* for UTC, as a rule reads it: the way back of :func:`turned`.
+
+    Parameters
+    ----------
+    expression
+        ``cron(…)`` or ``rate(…)`` of a schedule.
+    zone
+        IANA name of the zone that it is read in.
+    at
+        Aware: the zone's distance from UTC is that of this moment.
+
+    Returns
+    -------
+    Turned
+        With ``kept`` where no cron in UTC says the same; ``expression`` is then as it was given.
+
+    Raises
+    ------
+    ScheduleError
+        If a rule does not take the expression.
+    SpecError
+        If there is no such zone.
+
+    Examples
+    --------
+    >>> turned_back("cron(0 2 ? * TUE-SAT *)", "Asia/Tokyo", at=datetime(2026, 11, 24, tzinfo=UTC)).expression
+    'cron(0 17 ? * MON-FRI *)'
+    """
+    schedule = parse(expression)
+    offset = at.astimezone(zone_named(zone or "UTC")).utcoffset() or timedelta(0)
+    if not isinstance(schedule, Cron) or not offset:
+        return Turned(expression)
+    try:
+        fields = [] if offset % timedelta(minutes=1) else _fields(schedule, -offset, "UTC")
+    except _Kept:
+        fields = []
+    if not fields:
+        return Turned(expression, kept=f"no cron in UTC has the times that this one has in {zone}")
+    return Turned(f"cron({' '.join(fields)})", "UTC", offset)
