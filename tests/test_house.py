@@ -19,6 +19,7 @@ FLOW = [
     "wanted",
     "terraform",
     "lint",
+    "patch",
     "firing",
     "evidence",
     "moving",

@@ -7,6 +7,7 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
     wanted      what should run, and when
     terraform   write it, read it, run it
     lint        the mistakes that can be seen before anything runs
+    patch       those that stand in somebody's own files, mended by the smallest edits
     firing      run it now, through EventBridge itself
     evidence    which revision ran, from ECS and CloudTrail
     moving      a rule's job on its way to EventBridge Scheduler

@@ -1,4 +1,4 @@
-"""The command line: ``ecs-runbook local …``, ``lint …``, ``gate …`` and ``checks``; the rest is in the notebooks."""
+"""The command line: ``ecs-runbook local``, ``lint``, ``mend``, ``gate`` and ``checks``; the rest is in notebooks."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0, or 1 after an error, of which one line stands on stderr; 130 after an interrupt. Of ``lint`` and ``gate``: 0
-        if there is nothing as grave as ``--fail-on``, 1 if there is, 2 if that could not be looked at.
+        if there is nothing as grave as ``--fail-on``, 1 if there is, 2 if that could not be looked at. Of ``mend``: 0
+        if nothing is left to change, 1 if something is, 2 if that could not be looked at.
     """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
     except RunbookError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        return NOT_READ if options.run in (_lint, _gate) else 1
+        return NOT_READ if options.run in (_lint, _mend, _gate) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = "The ECS runbook's local AWS, its lint, its gate for new revisions, and its checks."
+    about = "The ECS runbook's local AWS, its lint and what mends it, its gate for new revisions, and its checks."
     parser = argparse.ArgumentParser(prog="ecs-runbook", description=about)
-    rooms = parser.add_subparsers(required=True, metavar="local|lint|gate|checks")
+    rooms = parser.add_subparsers(required=True, metavar="local|lint|mend|gate|checks")
     local = rooms.add_parser("local", help="the AWS on this machine")
     verbs = local.add_subparsers(required=True, metavar="start|stop|status|clock")
     start = verbs.add_parser("start", help="start it, unless it runs; its URL is the last line")
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument("--release", action="store_true", help="go on")
     clock.set_defaults(run=_clock)
     _add_lint(rooms)
+    _add_mend(rooms)
     _add_gate(rooms)
     checks = rooms.add_parser("checks", help="list what 60_check looks at, by the ids that its settings file takes")
     checks.set_defaults(run=_checks)
@@ -80,6 +82,35 @@ def _add_lint(rooms: Any) -> None:
     )
     lint.add_argument("--rules", action="store_true", help="list the rules, with where each is known from")
     lint.set_defaults(run=_lint)
+
+
+def _add_mend(rooms: Any) -> None:
+    mend = rooms.add_parser("mend", help="show the smallest edits of Terraform files that mend what lint finds")
+    mend.add_argument("path", metavar="PATH", help="a folder of Terraform with all below it")
+    mend.add_argument("--apply", action="store_true", help="write them; without it they are only shown")
+    mend.add_argument(
+        "--mend",
+        action="append",
+        metavar="MEND",
+        help="pinned-revision, policy or launch-type, more than once if need be; all if left out",
+    )
+    mend.add_argument(
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="a rule or a schedule, by name or ARN, or a target's address, more than once if need be; all if left out",
+    )
+    mend.set_defaults(run=_mend)
+
+
+def _mend(options: argparse.Namespace) -> int:
+    from ecs_runbook.patch.patch import patch
+    from ecs_runbook.patch.wishes import MENDS
+
+    found = patch(options.path, options.mend or MENDS, only=options.only)
+    written = found.apply() if options.apply else []
+    left = bool(found.not_placed or (found.texts and not written))
+    return _said(str(found), FOUND if left else 0)
 
 
 def _add_gate(rooms: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ecs_runbook.lint.grammar import Fault, comments_in, tree_of
 from ecs_runbook.lint.json_files import JsonFault, json_body
 from ecs_runbook.lint.nodes import body_of, template
+from ecs_runbook.lint.spans import LISTENS, Spans
 from ecs_runbook.lint.syntax import RawFile
 
 LARGEST_BYTES = 20_000_000
@@ -63,6 +64,25 @@ def read_text(text: str, name: str) -> RawFile:
     except RecursionError:
         return RawFile(name, broken=(0, TOO_DEEP))
     return told
+
+
+def read_with_spans(text: str, name: str) -> tuple[RawFile, Spans]:
+    """
+    Read the text of a file, and where each expression stands in it.
+
+    Examples
+    --------
+    >>> text = "a = x[0] # one"
+    >>> raw, spans = read_with_spans(text, "main.tf")
+    >>> spans.get(raw.body.attributes["a"].value)
+    Span(start=4, end=8)
+    """
+    spans = Spans()
+    before = LISTENS.set(spans)
+    try:
+        return read_text(text, name), spans
+    finally:
+        LISTENS.reset(before)
 
 
 def packed(path: Path, name: str) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any
 from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 
+from ecs_runbook.lint.spans import LISTENS
+
 _GOES_ON = frozenset({"DOT", "ATTR_SPLAT", "FOR_OBJECT_ARROW"})
 _ENCODED = re.compile(r"Zq([0-9a-f]{2,6})qZ")
 _HEREDOC = re.compile(r"<<-?([a-zA-Z][a-zA-Z0-9._-]*)\r?$", re.MULTILINE)
@@ -89,11 +91,12 @@ def tree_of(text: str) -> Tree[Token]:
     """
     spelled = _spelled_for_parser(text)
     try:
-        return _parsed(spelled)
+        return _placed(_parsed(spelled), spelled, text)
     except UnexpectedInput as error:
         if not text.isascii() and _ENCODED.search(text) is None:
             try:
-                return _decoded(_parsed(_in_ascii(spelled)))
+                told = _decoded(_parsed(_in_ascii(spelled)))
+                return _placed(told, _in_ascii(spelled), text)
             except LarkError:
                 pass
         raise _fault(error, spelled) from None
@@ -120,6 +123,34 @@ def _decoded(tree: Tree[Token]) -> Tree[Token]:
             for child in one.children
         ]
     return tree
+
+
+def _placed(tree: Tree[Token], spelled: str, text: str) -> Tree[Token]:
+    """Return the tree of *spelled* with the places that its tokens have in *text*."""
+    if spelled == text or LISTENS.get() is None:
+        return tree
+    places = _places(spelled, text)
+    for one in tree.scan_values(lambda child: isinstance(child, Token)):
+        if one.start_pos is not None and one.end_pos is not None:
+            one.start_pos, one.end_pos = (places[min(at, len(places) - 1)] for at in (one.start_pos, one.end_pos))
+    return tree
+
+
+def _places(spelled: str, text: str) -> list[int]:
+    """Return where in *text* each character of *spelled* stands, and its end: they differ as is done here only."""
+    places: list[int] = []
+    at = here = 0
+    while at < len(spelled):
+        found = _ENCODED.match(spelled, at)
+        if found and not text.startswith(found.group(), here):
+            places += [here] * len(found.group())
+            at, here = found.end(), here + 1
+            continue
+        while here < len(text) and text[here] != spelled[at]:
+            here += 1  # a blank behind a heredoc's mark
+        places.append(here)
+        at, here = at + 1, here + 1
+    return [*places, len(text)]
 
 
 def _spelled_for_parser(text: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from fractions import Fraction
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 from ecs_runbook.lint.numbers import number
+from ecs_runbook.lint.spans import LISTENS, looked_up, within
 from ecs_runbook.lint.syntax import Body, Item, List, Literal, Node, Object, RawBlock, Written
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -37,6 +39,8 @@ class Json(NamedTuple):
     value: Any
     line: int
     end: int
+    start_pos: int = 0
+    end_pos: int = 0
 
 
 def json_body(text: str, file: str, template: ReadTemplate) -> tuple[Body, list[tuple[int, str]]]:
@@ -48,11 +52,10 @@ def json_body(text: str, file: str, template: ReadTemplate) -> tuple[Body, list[
     JsonFault
         It is not JSON, or not an object.
     """
-    reader = _Reader(text)
-    top = reader.whole()
+    top = _Reader(text).whole()
     comments: list[tuple[int, str]] = []
     body = Body()
-    write = _Writer(file, template, comments)
+    write = _Writer(text, file, template, comments)
     for one in write.objects(top, "the file"):
         for key, line, value in write.pairs(one):
             if key in ("locals", "terraform", "moved", "import", "removed"):
@@ -89,8 +92,36 @@ def json_lines(text: str, first: int) -> Iterator[tuple[tuple[str | int, ...], i
             waiting.append(((*path, key), value))
 
 
+def json_at(text: str, path: tuple[str | int, ...]) -> Json | None:
+    """
+    Return what stands at *path* of a JSON text, with its place there; None if nothing does.
+
+    Raises
+    ------
+    JsonFault
+        It is not JSON.
+
+    Examples
+    --------
+    >>> json_at('{"a": [7, "b"]}', ("a", 1))
+    Json(value='b', line=1, end=1, start_pos=10, end_pos=13)
+    """
+    one = _Reader(text).whole()
+    for step in path:
+        inside: Any = None
+        if isinstance(one.value, tuple):
+            inside = next((value for key, _, value in one.value if key == step), None)
+        elif isinstance(one.value, list) and isinstance(step, int) and step < len(one.value):
+            inside = one.value[step]
+        if inside is None:
+            return None
+        one = inside
+    return one
+
+
 class _Writer:
-    def __init__(self, file: str, template: ReadTemplate, comments: list[tuple[int, str]]) -> None:
+    def __init__(self, text: str, file: str, template: ReadTemplate, comments: list[tuple[int, str]]) -> None:
+        self.text = text
         self.file = file
         self.template = template
         self.comments = comments
@@ -134,6 +165,8 @@ class _Writer:
             else:
                 literal = kind == "variable" and key == "default"
                 body.attributes[key] = Written(self.plain(inside) if literal else self.node(inside), self.file, line)
+            if (listener := LISTENS.get()) is not None:
+                listener.note(body.attributes.get(key), inside.start_pos, inside.end_pos)
         return body
 
     def _is_block(self, value: Json) -> bool:
@@ -151,6 +184,16 @@ class _Writer:
         return self._made(value, self.template)
 
     def _made(self, value: Json, text: ReadTemplate) -> Node:
+        listener = LISTENS.get()
+        if listener is None:
+            return self._read(value, text)
+        inside = looked_up(places_in_string(self.text, value.start_pos)) if isinstance(value.value, str) else None
+        with within(inside) if inside else nullcontext():
+            made = self._read(value, text)
+        listener.note(made, value.start_pos, value.end_pos)
+        return made
+
+    def _read(self, value: Json, text: ReadTemplate) -> Node:
         if isinstance(value.value, str):
             return text(value.value, value.line)
         if isinstance(value.value, list):
@@ -158,6 +201,32 @@ class _Writer:
         if isinstance(value.value, tuple):
             return Object(tuple(Item(text(key, line), self._made(one, text), line) for key, line, one in value.value))
         return Literal(value.value)
+
+
+def places_in_string(text: str, start: int) -> list[int]:
+    r"""
+    Return where each character of a JSON string is written, and the string's closing quote.
+
+    Examples
+    --------
+    >>> places_in_string(r'"a\"b"', 0)
+    [1, 2, 4, 5]
+    """
+    places: list[int] = []
+    at = start + 1
+    while text[at] != '"':
+        places.append(at)
+        if text[at] != "\\":
+            at += 1
+        elif text[at + 1] != "u":
+            at += 2
+        else:
+            is_pair = _SURROGATES.match(text, at)
+            at = is_pair.end() if is_pair else at + 6
+    return [*places, at]
+
+
+_SURROGATES = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 class _Reader:
@@ -176,7 +245,7 @@ class _Reader:
 
     def value(self) -> Json:
         self._space()
-        line = self._line()
+        line, start = self._line(), self.at
         char = self.text[self.at : self.at + 1]
         if char == '"':
             told: Any = self._string()
@@ -193,7 +262,7 @@ class _Reader:
                 raise self._fault()
             self.at += len(word)
             told = _WORDS[word]
-        return Json(told, line, self._line())
+        return Json(told, line, self._line(), start, self.at)
 
     def _object(self) -> tuple[tuple[str, int, Json], ...]:
         pairs: list[tuple[str, int, Json]] = []

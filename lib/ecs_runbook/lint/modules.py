@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from ecs_runbook.lint import syntax
 from ecs_runbook.lint.addresses import keyed
@@ -29,6 +29,7 @@ _META = frozenset({"count", "for_each", "provider", "providers", "depends_on", "
 _META_BLOCKS = frozenset({"provisioner", "connection"})
 _OF_INSTANCES = frozenset({"each", "count"})
 
+Bound = Mapping[str, Value]
 Lines = dict[tuple[str | int, ...], Place]
 
 
@@ -97,6 +98,13 @@ class Module:
         Asks for the value that a variable is given; a variable that is not in it is not given.
     callers
         The folders of the modules that lead here, to see a module that calls itself.
+
+    Attributes
+    ----------
+    written
+        How what its variables are given is written, where it is.
+    caller
+        The module that calls it, and what is bound there; None of a root.
     """
 
     def __init__(
@@ -112,6 +120,8 @@ class Module:
         self.address = address
         self.given = given
         self.callers = (*callers, folder.path)
+        self.written: Mapping[str, Written] = {}
+        self.caller: tuple[Module, Bound] | None = None
         self._known: dict[tuple[str, ...], Value] = {}
         self._under_way: set[tuple[str, ...]] = set()
         root.folders[folder.path] = folder
@@ -202,6 +212,10 @@ class Module:
 
     def _switch(self, written: Written | None, default: bool = False) -> Value:
         return default if written is None else told(written.value, self, {})
+
+    def told(self, node: syntax.Node, bound: Bound) -> Value:
+        """Return what an expression says here."""
+        return told(node, self, bound)
 
     # instances
 
@@ -299,8 +313,11 @@ class Module:
         def asks(written: Written) -> Callable[[], Value]:
             return lambda: told(written.value, self, bound)
 
-        given = {name: asks(one) for name, one in call.body.attributes.items() if name not in _META}
-        return Module(folder, self.root, address, given, self.callers)
+        written = {name: one for name, one in call.body.attributes.items() if name not in _META}
+        given = {name: asks(one) for name, one in written.items()}
+        made = Module(folder, self.root, address, given, self.callers)
+        made.written, made.caller = written, (self, bound)
+        return made
 
     def _outputs_of(self, call: RawBlock) -> Value:
         keys, modules = self.instances_of(call)
@@ -339,23 +356,34 @@ class Module:
 
     def blocks(self) -> Iterator[Block]:
         """Yield its resources and data sources, and those of the modules that it calls."""
-        for raw in [*self.source.resources.values(), *self.source.twice]:
-            yield from self._blocks(raw)
+        for module in self.everyone():
+            for raw in module.raw_blocks():
+                yield from module._blocks(raw)
+
+    def everyone(self) -> Iterator[Module]:
+        """Yield it, and the modules that it calls; of those that differ in nothing, one."""
+        yield self
         for call in self.source.calls.values():
             keys, modules = self.instances_of(call)
             if isinstance(modules, Unknown) or not modules:
                 continue
             for module in modules[:1] if keys.alike else modules:
-                yield from module.blocks()
+                yield from module.everyone()
+
+    def raw_blocks(self) -> list[RawBlock]:
+        """Return its own resources and data sources as they are written."""
+        return [*self.source.resources.values(), *self.source.twice]
+
+    def each(self, raw: RawBlock) -> list[tuple[str, Bound]]:
+        """Return the address of each instance of a resource, and what is bound in it."""
+        address = self._address((raw.type, raw.labels[0], raw.labels[1]))
+        keys = self._once(("instances of", address), lambda: self.keys(raw.body))
+        return (Keys([{}], why=keys) if isinstance(keys, Unknown) else cast(Keys, keys)).each(address)
 
     def _blocks(self, raw: RawBlock) -> Iterator[Block]:
         mode: Literal["managed", "data"] = "managed" if raw.type == "resource" else "data"
         kind, name = raw.labels
-        address = self._address((raw.type, kind, name))
-        keys = self._once(("instances of", address), lambda: self.keys(raw.body))
-        if isinstance(keys, Unknown):
-            keys = Keys([{}], why=keys)
-        for own, bound in keys.each(address):
+        for own, bound in self.each(raw):
             lines: Lines = {}
             values = self._values(raw.body, bound, (), lines)
             yield Block(mode, kind, name, own, values, Place(raw.file, raw.line), lines, raw.end)
@@ -398,7 +426,7 @@ class Module:
             found = values[name] = []
         place = Place(block.file, block.line)
         lines.setdefault((*path, name), place)
-        for inner, content in self._dynamic(block, bound) if is_dynamic else [(bound, block.body)]:
+        for inner, content in self.dynamic(block, bound) if is_dynamic else [(bound, block.body)]:
             here = (*path, name, len(found))
             lines[here] = place
             found.append(inner if isinstance(inner, Unknown) else self._values(content, inner, here, lines))
@@ -406,7 +434,7 @@ class Module:
             del values[name]
             del lines[(*path, name)]
 
-    def _dynamic(self, block: RawBlock, bound: Mapping[str, Value]) -> list[tuple[Mapping[str, Value] | Unknown, Body]]:
+    def dynamic(self, block: RawBlock, bound: Mapping[str, Value]) -> list[tuple[Mapping[str, Value] | Unknown, Body]]:
         """Return what is bound in each block that a ``dynamic`` makes; one Unknown if that is open."""
         name = block.labels[0]
         content = next((one.body for one in block.body.blocks if one.type == "content"), None)

@@ -11,6 +11,7 @@ from lark import Token, Tree
 
 from ecs_runbook.lint.grammar import OPERATORS, Fault, tree_of
 from ecs_runbook.lint.numbers import number
+from ecs_runbook.lint.spans import LISTENS, shifted, within
 from ecs_runbook.lint.syntax import (
     Attribute,
     Binary,
@@ -73,7 +74,9 @@ def body_of(tree: Any, file: str) -> Body:
             name, expression = _trees(one)
             if _word(name) in body.attributes:
                 raise Fault(line, f"{_word(name)} is set twice")
-            body.attributes[_word(name)] = Written(_node(expression), file, line)
+            written = body.attributes[_word(name)] = Written(_node(expression), file, line)
+            if (listener := LISTENS.get()) is not None:
+                listener.note(written, _first(one).start_pos or 0, last.end_pos or 0)
         else:
             *names, inside = _trees(one)
             words = [_label(name) for name in names]
@@ -83,9 +86,14 @@ def body_of(tree: Any, file: str) -> Body:
 
 def _line(tree: Any) -> int:
     """Return the line of the first token."""
+    return _first(tree).line or 1
+
+
+def _first(tree: Any) -> Token:
     while isinstance(tree, Tree):
         tree = next(one for one in tree.children if not (isinstance(one, Tree) and _is_empty(one)))
-    return tree.line or 1
+    assert isinstance(tree, Token)
+    return tree
 
 
 def _last(tree: Any) -> Token:
@@ -110,7 +118,10 @@ def _label(tree: Tree[Token]) -> str:
 
 
 def _node(tree: Any) -> Node:
-    return _NODES[tree.data](tree)
+    made = _NODES[tree.data](tree)
+    if (listener := LISTENS.get()) is not None:
+        listener.note(made, _first(tree).start_pos or 0, _last(tree).end_pos or 0)
+    return made
 
 
 def _term(tree: Any) -> Node:
@@ -260,7 +271,8 @@ def _heredoc(tree: Any) -> Node:
     # the last line is the closing mark
     lines = rest.removesuffix("\n").split("\n")[:-1]
     text = "".join(line + "\n" for line in lines)
-    return _heredoc_template(text, trims=mark.startswith("<<-"), line=(token.line or 1) + 1)
+    with within(shifted((token.start_pos or 0) + len(mark) + 1)):
+        return _heredoc_template(text, trims=mark.startswith("<<-"), line=(token.line or 1) + 1)
 
 
 def _heredoc_template(text: str, *, trims: bool, line: int) -> Node:
@@ -328,10 +340,14 @@ def expression(text: str, line: int = 1) -> Node:
     Attribute(of=Name(name='a'), name='b')
     """
     try:
-        body = body_of(tree_of(f"x = (\n{text}\n)").children[0], "")
+        with within(shifted(-len(_BEFORE))):
+            body = body_of(tree_of(f"{_BEFORE}{text}\n)").children[0], "")
     except Fault as fault:
         raise Fault(line + max(fault.line - 2, 0), fault.because) from None
     return body.attributes["x"].value
+
+
+_BEFORE = "x = (\n"
 
 
 _OPENS = re.compile(r"\$\$\{|%%\{|\$\{|%\{")
@@ -357,11 +373,14 @@ def _flat(text: str, line: int) -> Iterator[Any]:
         inside = text[at:end]
         at = end + 1
         opens, closes = inside.startswith("~"), inside.endswith("~")
+        begins = found.end() + (1 if opens else 0)
         inside = inside[1 if opens else 0 : len(inside) - (1 if closes else 0)]
         if held:
             yield held
             held = ""
-        yield _marked(mark, inside, opens, closes, here)
+        with within(shifted(begins)):
+            told = _marked(mark, inside, opens, closes, here)
+        yield told
     held += text[at:]
     if held:
         yield held
@@ -373,10 +392,12 @@ def _marked(mark: str, inside: str, opens: bool, closes: bool, line: int) -> tup
     if inside.strip() in ("else", "endif", "endfor"):
         return (inside.strip(), opens, closes)
     if found := _IF.match(inside):
-        return ("if", opens, closes, expression(found.group(1), line))
+        with within(shifted(found.start(1))):
+            return ("if", opens, closes, expression(found.group(1), line))
     if found := _FOR.match(inside):
         first, second, over = found.groups()
-        return ("for", opens, closes, first if second else "", second or first, expression(over, line))
+        with within(shifted(found.start(3))):
+            return ("for", opens, closes, first if second else "", second or first, expression(over, line))
     raise Fault(line, f"%{{{inside[:40]}}} is no directive of a template")
 
 

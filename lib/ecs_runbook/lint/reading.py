@@ -12,16 +12,16 @@ import os
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import steps_of
 from ecs_runbook.lint.evaluate import told
-from ecs_runbook.lint.files import packed
+from ecs_runbook.lint.files import packed, read_text
 from ecs_runbook.lint.folders import Folder, folder_of, found_folders, is_configuration, is_values, names_in
 from ecs_runbook.lint.model import Broken, Configuration, Place, Unknown, Value
 from ecs_runbook.lint.modules import Module, Root
-from ecs_runbook.lint.syntax import RawFile
+from ecs_runbook.lint.syntax import RawFile, Written
 from ecs_runbook.lint.worker import side_by_side
 from ecs_runbook.progress import Progress
 
@@ -31,6 +31,49 @@ _BUNCH = 16
 
 
 Row = Callable[[str, float, str], None]
+
+
+class Read(NamedTuple):
+    """A root module that was read: what it says, and the module itself, to ask how something is written."""
+
+    configuration: Configuration
+    module: Module
+
+
+class Reading(NamedTuple):
+    """A folder that was read: its root modules, all that was told, and each file by its name: its path, as read."""
+
+    roots: list[Read]
+    configurations: list[Configuration]
+    files: Mapping[str, tuple[Path, RawFile]]
+
+
+class Tree:
+    """
+    A folder of anybody's Terraform that is read more than once, each time with other texts in some files.
+
+    Parameters
+    ----------
+    folder
+        As for :func:`read`.
+    relative_to
+        The folder that names of files start from; *folder* if left out.
+    """
+
+    def __init__(self, folder: Path, relative_to: Path | None = None) -> None:
+        self.folder = folder.resolve()
+        self.named_from = (relative_to or folder).resolve()
+        self._read: dict[Path, RawFile] = {}
+
+    def read(self, texts: Mapping[Path, str] | None = None) -> Reading:
+        """Read it, with *texts* in place of what is in those files; what was read before is not read again."""
+        reader = _Reader(self.folder, {}, None, self.named_from)
+        reader.kept = self._read
+        for path, text in (texts or {}).items():
+            reader.texts[path] = read_text(text, reader.name(path))
+        configurations = reader.everything()
+        files = {raw.file: (path, raw) for path, raw in (reader.kept | reader.texts).items()}
+        return Reading(reader.read, configurations, files)
 
 
 def read(
@@ -105,6 +148,9 @@ class _Reader:
         self.folders: dict[Path, Folder] = {}
         self.root = self.base
         self.installed: dict[Path, Mapping[str, tuple[str, str]]] = {}
+        self.kept: dict[Path, RawFile] = {}
+        self.texts: dict[Path, RawFile] = {}
+        self.read: list[Read] = []
 
     def everything(self) -> list[Configuration]:
         wrong: list[tuple[Path, str]] = []
@@ -112,7 +158,7 @@ class _Reader:
         self._read([(folder, names) for folder, names in found])
         told_of = [self._configuration(root) for root in self._roots([folder for folder, _ in found])]
         if wrong:
-            told_of.append(Configuration(broken=[Broken(Place(self._name(one), 0), why) for one, why in wrong]))
+            told_of.append(Configuration(broken=[Broken(Place(self.name(one), 0), why) for one, why in wrong]))
         return told_of
 
     def one_file(self, name: str) -> list[Configuration]:
@@ -136,7 +182,12 @@ class _Reader:
             self.raw[folder] = [read[folder / name] for name in names if not (folder / name).is_dir()]
 
     def _parsed(self, paths: Sequence[Path]) -> list[RawFile]:
-        named = [(path, self._name(path)) for path in paths]
+        new = [path for path in paths if path not in self.texts and path not in self.kept]
+        self.kept.update(zip(new, self._parsed_anew(new), strict=True))
+        return [self.texts.get(path) or self.kept[path] for path in paths]
+
+    def _parsed_anew(self, paths: Sequence[Path]) -> list[RawFile]:
+        named = [(path, self.name(path)) for path in paths]
         processes = min(_cores(), -(-len(paths) // _BUNCH))
         read: Mapping[int, RawFile] = {}
         if processes > 1 and sum(_size(path) for path in paths) >= _ALONE_BYTES:
@@ -152,7 +203,8 @@ class _Reader:
         if self.row is not None:
             self.row("files", done / of, f"{done} of {of} read")
 
-    def _name(self, path: Path) -> str:
+    def name(self, path: Path) -> str:
+        """Return what a file is called in what is told of it."""
         if self.named_from is None:
             return Path(os.path.relpath(path, self.base)).as_posix()
         return (path.relative_to(self.named_from) if path.is_relative_to(self.named_from) else path).as_posix()
@@ -169,9 +221,7 @@ class _Reader:
 
     def _read_quietly(self, path: Path) -> None:
         """Read a folder that lies outside of what was asked for, or below a hidden one."""
-        self.raw[path] = [
-            _unpacked(packed(path / name, self._name(path / name))) for name in names_in(path) if is_configuration(name)
-        ]
+        self.raw[path] = self._parsed([path / name for name in names_in(path) if is_configuration(name)])
 
     def folder(self, source: str, caller: Folder, address: str) -> Folder | Unknown:
         """Return the folder of a module; Unknown if it is not here."""
@@ -185,12 +235,12 @@ class _Reader:
         try:
             path = path.resolve()
             if not path.is_dir():
-                return Unknown(f"there is no folder {self._name(path)}")
+                return Unknown(f"there is no folder {self.name(path)}")
             if not any(map(is_configuration, names_in(path))):
-                return Unknown(f"there is no configuration in {self._name(path)}")
+                return Unknown(f"there is no configuration in {self.name(path)}")
             return self._folder(path)
         except (OSError, RuntimeError) as error:
-            return Unknown(f"{self._name(path)} cannot be looked into: {getattr(error, 'strerror', None) or error}")
+            return Unknown(f"{self.name(path)} cannot be looked into: {getattr(error, 'strerror', None) or error}")
 
     def _installed(self, source: str, address: str) -> Path | None:
         """Return where ``terraform init`` has put a module: its list names modules by their way from the root."""
@@ -239,11 +289,12 @@ class _Reader:
         self.root = path
         folder = self._folder(path)
         root = Root(path, self.base, self)
-        values, wrong = self._values(path, folder)
+        values, wrong, written = self._values(path, folder)
         module = Module(folder, root, "", {name: _constant(value) for name, value in values.items()})
+        module.written = written
         blocks = list(module.blocks())
         folders = list(root.folders.values())
-        return Configuration(
+        told = Configuration(
             blocks=blocks,
             comments=[one for each in folders for one in each.comments],
             broken=[*wrong, *(one for each in folders for one in each.broken)],
@@ -251,23 +302,27 @@ class _Reader:
             files=[one for each in folders for one in each.files],
             asked=asked,
         )
+        self.read.append(Read(told, module))
+        return told
 
-    def _values(self, path: Path, folder: Folder) -> tuple[dict[str, Value], list[Broken]]:
-        """Return the values that a root's variables are given, and the files of values that are broken."""
+    def _values(self, path: Path, folder: Folder) -> tuple[dict[str, Value], list[Broken], dict[str, Written]]:
+        """Return what a root's variables are given, the files of values that are broken, and how it is written."""
         files = [one for one in self.raw[path] if is_values(Path(one.file).name)]
         values: dict[str, Value] = {}
         wrong: list[Broken] = []
+        where: dict[str, Written] = {}
         empty = Module(Folder(path), Root(path, self.base, self), "", {})
         for one in sorted(files, key=lambda raw: (not Path(raw.file).name.startswith("terraform.tfvars"), raw.file)):
             if one.broken is not None:
                 wrong.append(Broken(Place(one.file, one.broken[0]), one.broken[1]))
             for name, written in one.body.attributes.items():
                 values[name] = told(written.value, empty, {})
+                where[name] = written
         if wrong:
             # a broken file may have said anything
             lost = Unknown(f"{wrong[0].place.file} could not be read")
             values = {**dict.fromkeys(folder.variables, lost)}
-        return {**values, **self.variables}, wrong
+        return {**values, **self.variables}, wrong, where
 
 
 def _constant(value: Value) -> Callable[[], Value]:

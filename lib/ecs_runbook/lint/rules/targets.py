@@ -30,7 +30,7 @@ def revision(view: View) -> Iterator[Said]:
         now, then = shown(value, target.module), shown(family, target.module)
         field = target.called("task_definition_arn")
         ends = f"it is {now}, which ends in a revision" if _names_another(value) else f"it ends in a revision: {now}"
-        if _is_ignored(target.block):
+        if is_ignored(target.block):
             yield found(
                 "pinned-revision",
                 target.block,
@@ -93,7 +93,8 @@ def _names_another(value: Value) -> bool:
     return not isinstance(value, str)
 
 
-def _is_ignored(block: Block) -> bool:
+def is_ignored(block: Block) -> bool:
+    """Return whether ``ignore_changes`` keeps Terraform from changing what a target runs."""
     for lifecycle in inner(block.values, "lifecycle"):
         names = as_list(lifecycle.get("ignore_changes")) if isinstance(lifecycle, Mapping) else []
         for name in names:

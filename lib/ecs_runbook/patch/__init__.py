@@ -1,0 +1,1 @@
+"""Somebody's own Terraform files, mended by the smallest edits that do it."""

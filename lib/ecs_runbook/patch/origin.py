@@ -1,0 +1,404 @@
+"""Where a value is written: from the argument that has it, through names, to the expression that it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ecs_runbook.lint import syntax
+from ecs_runbook.lint.evaluate import told
+from ecs_runbook.lint.files import read_with_spans
+from ecs_runbook.lint.folders import Folder
+from ecs_runbook.lint.grammar import Fault
+from ecs_runbook.lint.json_files import JsonFault, json_at
+from ecs_runbook.lint.model import Block, Unknown, Value
+from ecs_runbook.lint.modules import Bound, Module
+from ecs_runbook.lint.nodes import template
+from ecs_runbook.lint.reading import Read
+from ecs_runbook.lint.spans import LISTENS, Spans, shifted
+from ecs_runbook.lint.syntax import Body, Node, RawBlock, RawFile, Written
+
+_DEEPEST = 40
+_SAME = frozenset(
+    {"try", "coalesce", "tostring", "trimspace", "nonsensitive", "sensitive", "one", "tolist", "toset", "tomap"}
+    | {"coalescelist", "element", "lookup"}
+)
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A name that a value goes by: ``local``, ``var`` or ``output``, the folder that it is of, and the name."""
+
+    kind: str
+    folder: Folder
+    name: str
+
+
+@dataclass(frozen=True)
+class Spot:
+    """
+    An expression where it is written.
+
+    Attributes
+    ----------
+    node
+        The expression.
+    file
+        As lint names it.
+    module
+        The module, called as it is, that it stands in.
+    bound
+        What is bound around it.
+    ways
+        Where what is bound is written: ``each.value``, or the name that a for-expression binds.
+    names
+        The names by which it was come to, from the first argument on.
+    chain
+        The arguments, locals and outputs that lead here: what is changed by changing it.
+    """
+
+    node: Node
+    file: str
+    module: Module
+    bound: Bound
+    ways: Mapping[str, Callable[[], Spot | None]] = field(default_factory=dict)
+    names: tuple[Named, ...] = ()
+    chain: tuple[Written, ...] = ()
+
+    @property
+    def value(self) -> Value:
+        """What it says."""
+        return told(self.node, self.module, self.bound)
+
+    def at(self, node: Node) -> Spot:
+        """Return another expression of the same place."""
+        return replace(self, node=node)
+
+
+class Texts:
+    """The texts of the files as they are now, and the spans of what stands in them."""
+
+    def __init__(self, texts: Mapping[str, str], files: Mapping[str, RawFile]) -> None:
+        self.texts = texts
+        self._files = files
+        self._spans: dict[str, Spans] = {}
+
+    def spans(self, file: str) -> Spans:
+        """Return the spans of a file's expressions."""
+        if file not in self._spans:
+            read, spans = read_with_spans(self.texts[file], file)
+            if read.broken is None and self._files[file].broken is None:
+                spans.of_twin(self._files[file].body, read.body)
+            self._spans[file] = spans
+        return self._spans[file]
+
+    def span(self, spot: Spot) -> tuple[int, int] | None:
+        """Return where an expression stands in its file; None if that is not known."""
+        return self.spans(spot.file).get(spot.node)
+
+    def source(self, spot: Spot) -> str:
+        """Return an expression as it is written."""
+        span = self.span(spot)
+        return self.texts[spot.file][slice(*span)] if span else ""
+
+
+def argument(read: Read, block: Block, path: Path, texts: Texts) -> tuple[Spot, Body] | None:
+    """Return how what stands at *path* of a block is written, and the body that it stands in; None if it is not."""
+    for module in read.module.everyone():
+        for raw in module.raw_blocks():
+            if (raw.file, raw.line) == (block.place.file, block.place.line) and raw.labels == (block.type, block.name):
+                for own, bound in module.each(raw):
+                    if own == block.address:
+                        return _inside(module, raw.body, bound, _ways_of_each(module, raw.body, bound), path, texts)
+    return None
+
+
+def body_at(read: Read, block: Block, path: Path, texts: Texts) -> Body | None:
+    """Return the body of the nested block at *path*."""
+    found = argument(read, block, (*path, ""), texts)
+    return found[1] if found else None
+
+
+def _ways_of_each(module: Module, body: Body, bound: Bound) -> Mapping[str, Callable[[], Spot | None]]:
+    written = body.attributes.get("for_each")
+    each = bound.get("each")
+    if written is None or not isinstance(each, Mapping):
+        return {}
+    over = Spot(written.value, written.file, module, {}, chain=(written,))
+    return {"each.value": lambda: element(over, each.get("key"))}
+
+
+def _inside(
+    module: Module, body: Body, bound: Bound, ways: Mapping[str, Callable[[], Spot | None]], path: Path, texts: Texts
+) -> tuple[Spot, Body] | None:
+    name, *rest = path
+    if name == "":
+        return Spot(syntax.Unread(""), "", module, bound), body
+    if name in body.attributes:
+        written = body.attributes[str(name)]
+        spot = _descended(Spot(written.value, written.file, module, bound, ways, (), (written,)), tuple(rest), texts)
+        return (spot, body) if spot is not None else None
+    if not rest or not isinstance(rest[0], int):
+        return None
+    at = rest[0]
+    for inner_bound, inner_ways, inner in _nested(module, body, bound, ways, str(name)):
+        if at == 0:
+            return _inside(module, inner, inner_bound, inner_ways, tuple(rest[1:]) or ("",), texts)
+        at -= 1
+    return None
+
+
+def _descended(spot: Spot, path: Path, texts: Texts) -> Spot | None:
+    """Return what stands at *path* of a value, in the JSON of a heredoc too."""
+    one: Spot | None = spot
+    for at, step in enumerate(path):
+        here = one
+        while here is not None and not (isinstance(here.node, syntax.Template) and here.node.line):
+            here = deeper(here)
+        if here is not None:
+            return in_text(here, path[at:], texts)
+        one = element(one, step) if one is not None else None
+    return one
+
+
+def _nested(
+    module: Module, body: Body, bound: Bound, ways: Mapping[str, Callable[[], Spot | None]], name: str
+) -> Iterator[tuple[Bound, Mapping[str, Callable[[], Spot | None]], Body]]:
+    for block in body.blocks:
+        if block.type == name:
+            yield bound, ways, block.body
+        elif block.type == "dynamic" and block.labels == (name,):
+            for inner, content in module.dynamic(block, bound):
+                if isinstance(inner, Unknown):
+                    yield bound, ways, content
+                    continue
+                yield inner, {**ways, **_ways_of_dynamic(module, block, bound, inner, ways)}, content
+
+
+def _ways_of_dynamic(
+    module: Module, block: RawBlock, bound: Bound, inner: Bound, ways: Mapping[str, Callable[[], Spot | None]]
+) -> Mapping[str, Callable[[], Spot | None]]:
+    written = block.body.attributes["for_each"]
+    over = Spot(written.value, written.file, module, bound, ways, (), (written,))
+    made: dict[str, Callable[[], Spot | None]] = {}
+    for called in set(inner) - set(bound) or {block.labels[0]}:
+        one = inner.get(called)
+        if isinstance(one, Mapping):
+            made[f"{called}.value"] = _later(over, one.get("key"))
+    return made
+
+
+def _later(over: Spot, key: Value) -> Callable[[], Spot | None]:
+    return lambda: element(over, key)
+
+
+def deeper(spot: Spot) -> Spot | None:
+    """Return what a name stands for, where that is written; None if it is no name, or that is not known."""
+    node, module = spot.node, spot.module
+    if isinstance(node, syntax.Template) and len(node.parts) == 1 and not node.line:
+        part = node.parts[0]
+        is_plain = not isinstance(part, (syntax.Literal, syntax.TemplateIf, syntax.TemplateFor))
+        return spot.at(part) if is_plain else None
+    if isinstance(node, syntax.Name):
+        return _joined(spot, spot.ways[node.name]()) if node.name in spot.ways else None
+    if isinstance(node, syntax.Attribute):
+        if isinstance(node.of, syntax.Name) and node.of.name not in spot.bound:
+            if node.of.name == "var":
+                return _variable(spot, node.name)
+            if node.of.name == "local":
+                written = module.source.locals.get(node.name)
+                return _through(spot, written, Named("local", module.source, node.name), module) if written else None
+        way = f"{syntax.spelled(node)}"
+        if way in spot.ways:
+            return _joined(spot, spot.ways[way]())
+        if (called := _called(spot, node.of)) is not None:
+            output = called.source.outputs.get(node.name)
+            written = output.body.attributes.get("value") if output else None
+            return _through(spot, written, Named("output", called.source, node.name), called) if written else None
+        return element(spot.at(node.of), node.name)
+    if isinstance(node, syntax.Index):
+        return element(spot.at(node.of), told(node.key, module, spot.bound))
+    if isinstance(node, syntax.If):
+        test = told(node.test, module, spot.bound)
+        return spot.at(node.yes if test else node.no) if isinstance(test, bool) else None
+    if isinstance(node, syntax.Call) and node.name in _SAME and not node.spread:
+        return _same(spot, node)
+    return None
+
+
+def _same(spot: Spot, node: syntax.Call) -> Spot | None:
+    value = spot.value
+    for one in node.arguments:
+        if not isinstance(value, Unknown) and told(one, spot.module, spot.bound) == value:
+            return spot.at(one)
+    if node.name in ("element", "lookup") and len(node.arguments) > 1:
+        return element(spot.at(node.arguments[0]), told(node.arguments[1], spot.module, spot.bound))
+    return element(spot.at(node.arguments[0]), 0) if node.name == "one" and node.arguments else None
+
+
+def _variable(spot: Spot, name: str) -> Spot | None:
+    module = spot.module
+    here = Named("var", module.source, name)
+    if name in module.written and module.given.get(name, lambda: None)() is not None:
+        written = module.written[name]
+        if module.caller is None:
+            return _through(spot, written, here, module)
+        caller, bound = module.caller
+        call = next(
+            (
+                one
+                for one in caller.source.calls.values()
+                if name in one.body.attributes and one.body.attributes[name] is written
+            ),
+            None,
+        )
+        ways = _ways_of_each(caller, call.body, bound) if call else {}
+        return Spot(written.value, written.file, caller, bound, ways, (*spot.names, here), (*spot.chain, written))
+    declared = module.source.variables.get(name)
+    written_default = declared.body.attributes.get("default") if declared else None
+    return _through(spot, written_default, here, module) if written_default else None
+
+
+def _through(spot: Spot, written: Written, name: Named, module: Module) -> Spot | None:
+    if len(spot.chain) > _DEEPEST:
+        return None
+    return Spot(written.value, written.file, module, {}, {}, (*spot.names, name), (*spot.chain, written))
+
+
+def _joined(spot: Spot, found: Spot | None) -> Spot | None:
+    if found is None or len(spot.chain) > _DEEPEST:
+        return None
+    return replace(found, names=(*spot.names, *found.names), chain=(*spot.chain, *found.chain))
+
+
+def _called(spot: Spot, node: Node) -> Module | None:
+    """Return the module that ``module.x`` or ``module.x[key]`` is."""
+    key: Value = None
+    if isinstance(node, syntax.Index):
+        key = told(node.key, spot.module, spot.bound)
+        node = node.of
+    if not (isinstance(node, syntax.Attribute) and node.of == syntax.Name("module")):
+        return None
+    call = spot.module.source.calls.get(node.name)
+    if call is None:
+        return None
+    keys, modules = spot.module.instances_of(call)
+    if isinstance(modules, Unknown) or not modules:
+        return None
+    if keys.keys is None or keys.alike:
+        return modules[0]
+    return modules[keys.keys.index(key)] if key in keys.keys else None
+
+
+def element(spot: Spot, key: Value) -> Spot | None:
+    """Return how an element of a list or an object is written; None if that cannot be told."""
+    node = spot.node
+    if isinstance(node, syntax.Object):
+        found = [one for one in node.items if told(one.key, spot.module, spot.bound) == key]
+        return spot.at(found[-1].value) if found else None
+    if isinstance(node, syntax.List):
+        if isinstance(key, int) and not isinstance(key, bool):
+            return spot.at(node.items[key].value) if 0 <= key < len(node.items) else None
+        same = [one for one in node.items if told(one.value, spot.module, spot.bound) == key]
+        return spot.at(same[0].value) if len(same) == 1 else None
+    if isinstance(node, syntax.For):
+        return _of_for(spot, node, key)
+    if isinstance(node, syntax.Call):
+        return _of_call(spot, node, key)
+    if isinstance(node, syntax.Template) and node.line:
+        return None
+    further = deeper(spot)
+    return element(further, key) if further is not None else None
+
+
+def _of_call(spot: Spot, node: syntax.Call, key: Value) -> Spot | None:
+    if node.name in ("jsonencode", "tolist", "toset", "tomap", "flatten") and len(node.arguments) == 1:
+        return element(spot.at(node.arguments[0]), key)
+    if node.name == "merge" and not node.spread:
+        for one in reversed(node.arguments):
+            value = told(one, spot.module, spot.bound)
+            if isinstance(value, Unknown):
+                return None
+            if isinstance(value, Mapping) and key in value:
+                return element(spot.at(one), key)
+    if node.name == "concat" and not node.spread and isinstance(key, int):
+        for one in node.arguments:
+            value = told(one, spot.module, spot.bound)
+            if not isinstance(value, list):
+                return None
+            if key < len(value):
+                return element(spot.at(one), key)
+            key -= len(value)
+    further = deeper(spot)
+    return element(further, key) if further is not None else None
+
+
+def _of_for(spot: Spot, node: syntax.For, key: Value) -> Spot | None:
+    over = told(node.over, spot.module, spot.bound)
+    if isinstance(over, list):
+        pairs: list[tuple[Any, Any]] = list(enumerate(over))
+    elif isinstance(over, dict):
+        pairs = [(one, over[one]) for one in sorted(over)]
+    else:
+        return None
+    at = 0
+    for one, value in pairs:
+        bound = {**spot.bound, node.value: value, **({node.key: one} if node.key else {})}
+        if node.condition is not None:
+            wanted = told(node.condition, spot.module, bound)
+            if not isinstance(wanted, bool):
+                return None
+            if not wanted:
+                continue
+        made = at if node.made_key is None else told(node.made_key, spot.module, bound)
+        if made == key and not node.grouped:
+            ways = {**spot.ways, node.value: _later(spot.at(node.over), one)}
+            return replace(spot, node=node.made, bound=bound, ways=ways)
+        at += 1
+    return None
+
+
+_FILLER = re.compile(r"[$%]\{")
+
+
+def in_text(spot: Spot, path: Path, texts: Texts) -> Spot | None:
+    """Return the string at *path* of the JSON that a heredoc holds, as an expression of its own."""
+    span = texts.span(spot)
+    if span is None or not (isinstance(spot.node, syntax.Template) and spot.node.line):
+        return None
+    whole = texts.texts[spot.file][slice(*span)]
+    begins = whole.index("\n") + 1
+    ends = whole.rstrip().rfind("\n") + 1
+    inside = whole[begins:ends]
+    filled = inside
+    spans = texts.spans(spot.file)
+    for part in spot.node.parts:
+        place = spans.get(part)
+        if place is None:
+            if isinstance(part, syntax.Literal):
+                continue
+            return None
+        start = inside.rfind("{", 0, place[0] - span[0] - begins) - 1
+        end = inside.find("}", place[1] - span[0] - begins) + 1
+        filled = filled[:start] + "1" * (end - start) + filled[end:]
+    try:
+        found = json_at(filled, path)
+    except JsonFault:
+        return None
+    if found is None or not isinstance(found.value, str):
+        return None
+    first = span[0] + begins + found.start_pos
+    listens = LISTENS.set(spans)
+    try:
+        with spans.within(shifted(first + 1)):
+            node = template(inside[found.start_pos + 1 : found.end_pos - 1], found.line)
+    except Fault:
+        return None
+    finally:
+        LISTENS.reset(listens)
+    spans.note(node, first, first + found.end_pos - found.start_pos)
+    return spot.at(node)

@@ -1,0 +1,355 @@
+"""Mend somebody's own Terraform files: the fewest characters that do it, each tried before it is proposed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import stat
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecs_runbook.errors import TerraformError, WorkspaceError
+from ecs_runbook.lint.model import Place
+from ecs_runbook.lint.reading import Reading, Tree
+from ecs_runbook.patch.changes import Change, Way
+from ecs_runbook.patch.effect import changed, not_seen_through
+from ecs_runbook.patch.origin import Texts
+from ecs_runbook.patch.wishes import MENDS, Sight, Wish, refused, wished
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """
+    What becomes of one line, or of a few that follow each other.
+
+    Attributes
+    ----------
+    file, line
+        Where, in the file as it is.
+    before, after
+        The lines, without their ends.
+    """
+
+    file: str
+    line: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotPlaced:
+    """A mend that no edit was found for: what, of which resource, where, and why."""
+
+    mend: str
+    address: str
+    place: Place
+    because: str
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if str(self.place) else ""
+        return f"{where}{self.mend} of {self.address}: {self.because}"
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A mend that was placed: what, of which resource, and in which files."""
+
+    mend: str
+    address: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """
+    The edits that mend a folder's Terraform; nothing is written until :meth:`apply`.
+
+    Attributes
+    ----------
+    folder
+        What was read.
+    texts
+        Each file that changes, by its name: the bytes as they were read, and as they would be written.
+    mended
+        What the edits mend.
+    not_placed
+        What they do not, and why.
+    """
+
+    folder: Path
+    texts: Mapping[str, tuple[bytes, bytes]] = field(repr=False)
+    mended: Sequence[Mended] = ()
+    not_placed: Sequence[NotPlaced] = ()
+
+    @property
+    def edits(self) -> list[Edit]:
+        """The lines that change, in the order of files and lines."""
+        return [edit for file in sorted(self.texts) for edit in _edits(file, *self.texts[file])]
+
+    @property
+    def diff(self) -> str:
+        """The edits as a unified diff, which ``patch -p1`` and ``git apply`` take; empty if there are none."""
+        return "".join(_diff(file, *self.texts[file]) for file in sorted(self.texts))
+
+    def apply(self) -> list[Path]:
+        """
+        Write the files, each whole or not at all, and return them.
+
+        Raises
+        ------
+        WorkspaceError
+            A file is not what was read any more, or cannot be written. What is found to have changed before anything
+            is written leaves everything as it is.
+        """
+        paths = {file: (self.folder / file).resolve() for file in sorted(self.texts)}
+        for file, path in paths.items():
+            if _bytes(path) != self.texts[file][0]:
+                raise WorkspaceError(f"{file} has changed since it was read.", hint="Make the patch again.")
+        for file, path in paths.items():
+            _write(path, self.texts[file][1])
+        return list(paths.values())
+
+    def __str__(self) -> str:
+        lines = [self.diff.rstrip("\n")] if self.diff else ["Nothing to change."]
+        if self.not_placed:
+            lines += ["", "Not placed:", *(f"  {one}" for one in self.not_placed)]
+        return "\n".join(lines)
+
+
+def patch(folder: str | Path, mends: Collection[str] = MENDS, *, only: Collection[str] | None = None) -> Patch:
+    """
+    Find the smallest edits that mend the Terraform files at and below *folder*.
+
+    Parameters
+    ----------
+    folder
+        Somebody's Terraform, as it is kept: HCL and JSON, modules, several roots.
+    mends
+        What to mend, of :data:`MENDS`: ``pinned-revision`` takes the revision from a target; ``policy`` lets the
+        role's policy match every revision; ``launch-type`` has a task with a public IP launched on Fargate. The ids of
+        lint's rules stand for these too.
+    only
+        Names of rules and schedules, their ARNs, or addresses of their targets; all that are found if left out.
+
+    Returns
+    -------
+    Patch
+        Its ``diff`` shows it, ``apply()`` writes it, ``not_placed`` tells what it does not do.
+
+    Raises
+    ------
+    TerraformError
+        There is no such folder, no Terraform in it, or a mend has no such name.
+
+    Notes
+    -----
+    Each edit is tried: the files are read again as they would be, and it is kept if just the wanted values differ, of
+    every root module. A value that others take too is changed where the target takes it. AWS is not asked, and
+    Terraform is not run. What a comment silences is left alone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = '''resource "aws_cloudwatch_event_target" "this" {
+    ...   arn = "arn:aws:ecs:eu-west-2:111122223333:cluster/batch"
+    ...   ecs_target {
+    ...     task_definition_arn = aws_ecs_task_definition.this.arn # the newest
+    ...   }
+    ... }
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "main.tf").write_text(target)
+    ...     print(patch(folder, ["pinned-revision"]).edits[0].after[0].strip())
+    task_definition_arn = aws_ecs_task_definition.this.arn_without_revision # the newest
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise TerraformError(f"There is no folder {folder}.", hint="Name a folder with .tf files.")
+    return _Patching(path, refused(mends), only).patch()
+
+
+class _Patching:
+    def __init__(self, folder: Path, mends: frozenset[str], only: Collection[str] | None) -> None:
+        self.folder = folder.resolve()
+        self.mends = mends
+        self.only = only
+        self.tree = Tree(self.folder)
+        self.originals: dict[str, bytes] = {}
+        self.texts: dict[str, str] = {}
+        self.mended: list[Mended] = []
+        self.not_placed: list[NotPlaced] = []
+        self.done: set[tuple[object, ...]] = set()
+
+    def patch(self) -> Patch:
+        reading = self.tree.read()
+        if not any(one.files or one.broken for one in reading.configurations):
+            raise TerraformError(f"{self.folder} holds no Terraform.", hint="Name a folder with .tf or .tf.json files.")
+        for name, (path, raw) in reading.files.items():
+            if raw.broken is None:
+                self.originals[name] = path.read_bytes()
+                self.texts[name] = self.originals[name].decode("utf-8-sig")
+        for broken in {one for told in reading.configurations for one in told.broken}:
+            self.not_placed.append(NotPlaced("what is in it", broken.place.file, broken.place, broken.because))
+        for mend in MENDS:
+            if mend in self.mends:
+                reading = self._mend_all(reading, mend)
+        for name, because in Sight(reading, self.only).unknown:
+            self.not_placed.append(NotPlaced(", ".join(m for m in MENDS if m in self.mends), name, Place(), because))
+        return Patch(self.folder, self._written(), tuple(self.mended), tuple(self.not_placed))
+
+    def _mend_all(self, reading: Reading, mend: str) -> Reading:
+        while True:
+            wishes = [one for one in self._wishes(reading, mend) if one.key not in self.done]
+            if not wishes:
+                return reading
+            taken = self._together(reading, wishes) if len(wishes) > 1 else None
+            reading = taken or self._one(reading, wishes[0])
+
+    def _wishes(self, reading: Reading, mend: str) -> list[Wish]:
+        texts = Texts(self.texts, {name: raw for name, (_, raw) in reading.files.items()})
+        return wished(Sight(reading, self.only), mend, texts)
+
+    def _together(self, reading: Reading, wishes: Sequence[Wish]) -> Reading | None:
+        """Take the first way of each wish, all at once; None if that is not just what is wished."""
+        first = [(one, next(iter(one.ways()), None)) for one in wishes]
+        ways = [(one, way) for one, way in first if way is not None and not one.because]
+        if len(ways) < 2:
+            return None
+        after = self._tried(reading, [way for _, way in ways])
+        if isinstance(after, str):
+            return None
+        for one, way in ways:
+            self._keep(one, [way])
+        return after
+
+    def _one(self, reading: Reading, wish: Wish) -> Reading:
+        why = wish.because
+        for way in () if why else wish.ways():
+            after = self._tried(reading, [way], wish)
+            if not isinstance(after, str):
+                self._keep(wish, [way])
+                return after
+            why = why or after
+        self.done.add(wish.key)
+        because = why or "how it is written is not understood well enough to change it"
+        self.not_placed.append(NotPlaced(wish.mend, wish.address, wish.place, because))
+        return reading
+
+    def _keep(self, wish: Wish, ways: Sequence[Way]) -> None:
+        self.done.add(wish.key)
+        files = sorted({change.file for way in ways for change in way.changes})
+        self.mended.append(Mended(wish.mend, wish.address, tuple(files)))
+
+    def _tried(self, reading: Reading, ways: Sequence[Way], wish: Wish | None = None) -> Reading | str:
+        """Return what is read after the changes, or why they are not taken; taken, they are in ``texts``."""
+        changes = sorted({change for way in ways for change in way.changes})
+        for change in changes:
+            if why := self._no_place(change.file, reading):
+                return why
+        for way in ways:
+            for spot in way.spots:
+                if why := not_seen_through(spot, reading):
+                    return why
+        texts = _edited(self.texts, changes)
+        if texts is None:
+            return "two edits would overlap"
+        new = {reading.files[name][0]: text for name, text in texts.items() if text != self._read_text(name)}
+        after = self.tree.read(new)
+        differences, why = changed(reading, after)
+        if why:
+            return why
+        sight = Sight(reading, self.only)
+        for at, block, path, _, then in differences:
+            if not sight.may_change(self.mends, at, block, path, then):
+                return f"it would change {'.'.join(map(str, path))} of {block.address} too"
+        wishes = {one.key for one in self._wishes(after, wish.mend)} if wish is not None else set()
+        if wish is not None and wish.key in wishes:
+            return "no edit that is known here mends it"
+        self.texts = texts
+        return after
+
+    def _read_text(self, name: str) -> str:
+        return self.originals[name].decode("utf-8-sig")
+
+    def _no_place(self, file: str, reading: Reading) -> str:
+        """Return why a file is not to be edited; empty if it may be."""
+        path = reading.files[file][0]
+        if not path.resolve().is_relative_to(self.folder):
+            return f"it is written in {file}, which lies outside of {self.folder.name}"
+        if ".terraform" in path.relative_to(self.folder).parts:
+            return f"it is written in {file}, which `terraform init` has downloaded"
+        return ""
+
+    def _written(self) -> dict[str, tuple[bytes, bytes]]:
+        told = {}
+        for name, before in self.originals.items():
+            bom = _BOM if before.startswith(_BOM) else b""
+            after = bom + self.texts[name].encode()
+            if after != before:
+                told[name] = (before, after)
+        return told
+
+
+def _edited(texts: Mapping[str, str], changes: Sequence[Change]) -> dict[str, str] | None:
+    """Return the texts with the changes made; None if two of them overlap."""
+    told = dict(texts)
+    for file in {change.file for change in changes}:
+        text, pieces, at = texts[file], [], 0
+        for change in (one for one in changes if one.file == file):
+            if change.start < at:
+                return None
+            pieces += [text[at : change.start], change.text]
+            at = change.end
+        told[file] = "".join([*pieces, text[at:]])
+    return told
+
+
+def _lines(text: bytes) -> list[str]:
+    return (
+        text.decode().splitlines(keepends=True) if b"\r" not in text else re.findall(r"[^\n]*\n|[^\n]+", text.decode())
+    )
+
+
+def _edits(file: str, before: bytes, after: bytes) -> Iterator[Edit]:
+    old, new = _lines(before), _lines(after)
+    for kind, start, end, first, last in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield Edit(file, start + 1, _bare(old[start:end]), _bare(new[first:last]))
+
+
+def _bare(lines: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line.rstrip("\r\n") for line in lines)
+
+
+def _diff(file: str, before: bytes, after: bytes) -> str:
+    told = difflib.unified_diff(_lines(before), _lines(after), f"a/{file}", f"b/{file}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in told)
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file beside itself, and put it in its place."""
+    written = ""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            written = file.name
+            file.write(content)
+        Path(written).chmod(mode)
+        Path(written).replace(path)
+    except OSError as error:
+        if written:
+            Path(written).unlink(missing_ok=True)
+        raise WorkspaceError(
+            f"{path} cannot be written: {error.strerror or error}.", hint="Mend that, and try again."
+        ) from None

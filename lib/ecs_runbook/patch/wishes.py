@@ -1,0 +1,325 @@
+"""What there is to mend: lint's own findings, each with the place where it would be mended and the ways to do it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ecs_runbook.errors import TerraformError
+from ecs_runbook.lint.addresses import plain
+from ecs_runbook.lint.check import judge
+from ecs_runbook.lint.model import Block, Place, Reference, Unknown, Value
+from ecs_runbook.lint.policies import Statement, covers
+from ecs_runbook.lint.reading import Read, Reading
+from ecs_runbook.lint.rules.targets import is_ignored, without_revision
+from ecs_runbook.lint.values import as_list, marked, parts
+from ecs_runbook.lint.view import Target, View
+from ecs_runbook.patch import changes
+from ecs_runbook.patch.changes import Way
+from ecs_runbook.patch.origin import Texts, argument, body_at, element
+
+MENDS = ("pinned-revision", "policy", "launch-type")
+"""What is mended, in the order in which it is done: un-pinning may bare a family in a policy."""
+
+_ALSO = {
+    "policy-bare-family": "policy",
+    "policy-pinned-revision": "policy",
+    "launch-type-public-ip": "launch-type",
+    "launch-type-left-out": "launch-type",
+}
+_POLICY_RULES = ("policy-bare-family", "policy-pinned-revision")
+_NARROW = ("bare", "one", "never")
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """
+    One thing to mend.
+
+    Attributes
+    ----------
+    mend
+        One of :data:`MENDS`.
+    key
+        What tells it from every other one, before and after an edit.
+    address, place
+        The resource, and where the mistake is written.
+    because
+        Why it is not mended here, whatever the ways.
+    ways
+        Yields the ways to do it, the most natural first.
+    """
+
+    mend: str
+    key: tuple[object, ...]
+    address: str
+    place: Place
+    because: str = ""
+    ways: Callable[[], Iterator[Way]] = field(default=lambda: iter(()), compare=False)
+
+
+def refused(mends: Collection[str]) -> frozenset[str]:
+    """
+    Return the mends that are meant, lint's ids among them.
+
+    Raises
+    ------
+    TerraformError
+        One of them is not known.
+
+    Examples
+    --------
+    >>> sorted(refused(["policy-bare-family", "pinned-revision"]))
+    ['pinned-revision', 'policy']
+    """
+    meant = frozenset(_ALSO.get(one, one) for one in mends)
+    if wrong := sorted(meant - set(MENDS)):
+        raise TerraformError(
+            f"mends = {', '.join(wrong)}: there is no such mend of files.", hint=f"There are {', '.join(MENDS)}."
+        )
+    return meant
+
+
+class Sight:
+    """
+    A reading as mending looks at it: its targets, and which of them are meant.
+
+    Parameters
+    ----------
+    reading
+        What the files say.
+    only
+        As :func:`~ecs_runbook.patch.patch.patch` takes it.
+    """
+
+    def __init__(self, reading: Reading, only: Collection[str] | None) -> None:
+        self.reading = reading
+        self.views = [View(one.configuration) for one in reading.roots]
+        self.only = only
+        self.unknown: list[tuple[str, str]] = []
+        everything = [(at, target) for at, view in enumerate(self.views) for target in view.targets]
+        self.targets = everything if only is None else self._chosen(everything, only)
+
+    def _chosen(self, everything: Sequence[tuple[int, Target]], only: Collection[str]) -> list[tuple[int, Target]]:
+        chosen: dict[int, tuple[int, Target]] = {}
+        for asked in only:
+            said = [(self._is(at, target, asked), at, target) for at, target in everything]
+            found = [(at, target) for how, at, target in said if how == "it is"]
+            if not found:
+                found = [(at, target) for how, at, target in said if how == "it may be"]
+                if len({target.block.place for _, target in found}) > 1:
+                    places = ", ".join(sorted({str(target.block.place) for _, target in found}))
+                    self.unknown.append((asked, f"which of these it is cannot be told from the files: {places}"))
+                    continue
+            if not found:
+                self.unknown.append((asked, "no target of that name that runs a task is in these files"))
+            chosen.update({id(target): (at, target) for at, target in found})
+        return list(chosen.values())
+
+    def _is(self, at: int, target: Target, asked: str) -> str:
+        block = target.block
+        if asked in (block.address, plain(block.address)):
+            return "it is"
+        name = asked.rpartition("/")[2] if asked.startswith("arn:") else asked
+        kind = "schedule/" if target.is_schedule else "rule/"
+        if asked.startswith("arn:") and f":{kind}" not in asked:
+            return ""
+        pieces = _name_of(self.views[at], target)
+        pattern = "".join(re.escape(piece) if isinstance(piece, str) else ".+" for piece in pieces)
+        if not pieces or not re.fullmatch(pattern, name):
+            return ""
+        if all(isinstance(piece, str) for piece in pieces):
+            return "it is"
+        return "it may be" if any(isinstance(piece, str) and re.search(r"\w", piece) for piece in pieces) else ""
+
+    def statements(self) -> Iterator[tuple[int, Statement]]:
+        """Yield the statements that let somebody run tasks: of the roles of the targets that are meant, or all."""
+        seen: set[tuple[int, object]] = set()
+        for at, one in self._statements():
+            if one.allows("ecs:RunTask") != "no" and (at, one.key) not in seen:
+                seen.add((at, one.key))
+                yield at, one
+
+    def _statements(self) -> Iterator[tuple[int, Statement]]:
+        for at, target in self.targets:
+            view = self.views[at]
+            for role in view.roles(target.role):
+                yield from ((at, one) for one in view.grants(role).statements)
+        if self.only is None:
+            for at, view in enumerate(self.views):
+                yield from ((at, one) for read, _, _ in view.documents for one in read.statements)
+
+    def may_change(self, mends: Collection[str], at: int, block: Block, path: Path, then: Value) -> bool:
+        """Return whether a value that becomes *then* is what was wished."""
+        if block.mode == "managed" and block.type in ("aws_cloudwatch_event_target", "aws_scheduler_schedule"):
+            return any(
+                _target_may(target, mends, path, then)
+                for root, target in self.targets
+                if root == at and target.block.address == block.address and target.block.place == block.place
+            )
+        if "policy" not in mends:
+            return False
+        told = marked(self.views[at].expand(then))
+        return covers(told, None) in ("every", "bare") and any(
+            one.block.address == block.address and path[: len(one.path)] == one.path
+            for root, one in self.statements()
+            if root == at
+        )
+
+
+def _target_may(target: Target, mends: Collection[str], path: Path, then: Value) -> bool:
+    if path == target.at("task_definition_arn"):
+        return "pinned-revision" in mends and then == without_revision(target.get("task_definition_arn"))
+    if "launch-type" not in mends:
+        return False
+    if path == target.at("launch_type"):
+        return bool(then == "FARGATE")
+    return path == target.at("network_configuration", 0, "assign_public_ip") and then is False
+
+
+def _name_of(view: View, target: Target) -> Sequence[str | Reference | Unknown]:
+    """Return the parts of the name of the rule or the schedule."""
+    values: Mapping[str, Value] = target.block.values
+    if not target.is_schedule:
+        rule = values.get("rule")
+        if not isinstance(rule, Reference):
+            return parts(rule)
+        blocks = view.find(rule.address)
+        if len(blocks) != 1:
+            return ()
+        values = blocks[0].values
+    if values.get("name") is not None:
+        return parts(values["name"])
+    prefix = values.get("name_prefix")
+    return (*parts(prefix), Unknown("AWS ends it")) if prefix is not None else ()
+
+
+def missing(reading: Reading, only: Collection[str] | None) -> list[tuple[str, str]]:
+    """Return the names that no target has, and why."""
+    return Sight(reading, only).unknown
+
+
+def wished(sight: Sight, mend: str, texts: Texts) -> list[Wish]:
+    """Return what there is to mend of one kind."""
+    found = [{(one.rule, one.place) for one in judge([read.configuration]).open} for read in sight.reading.roots]
+    if mend == "policy":
+        return list(_policies(sight, found, texts))
+    made: list[Wish] = []
+    for at, target in sight.targets:
+        read = sight.reading.roots[at]
+        if mend == "pinned-revision":
+            made += _unpinning(at, read, target, found[at], texts)
+        else:
+            made += _launching(at, read, sight.views[at], target, found[at], texts)
+    return made
+
+
+def _unpinning(
+    at: int, read: Read, target: Target, found: Collection[tuple[str, Place]], texts: Texts
+) -> Iterator[Wish]:
+    path = target.at("task_definition_arn")
+    block, place = target.block, target.block.at(*path)
+    if without_revision(target.get("task_definition_arn")) is None or ("pinned-revision", place) not in found:
+        return
+    because = ""
+    if is_ignored(block):
+        because = "ignore_changes keeps Terraform from changing it: whatever else calls PutTargets has to be told first"
+    spot = argument(read, block, path, texts)
+    yield Wish(
+        "pinned-revision",
+        ("pinned-revision", at, block.address, path),
+        block.address,
+        place,
+        because or ("" if spot else _UNFOUND),
+        partial(changes.unpinning, spot[0], texts) if spot else lambda: iter(()),
+    )
+
+
+_UNFOUND = "how it is written cannot be followed to its place"
+
+
+def _policies(sight: Sight, found: Sequence[Collection[tuple[str, Place]]], texts: Texts) -> Iterator[Wish]:
+    for at, statement in sight.statements():
+        read, view = sight.reading.roots[at], sight.views[at]
+        path = statement.of_resources()
+        place = statement.block.at(*path)
+        if not any((rule, place) in found[at] for rule in _POLICY_RULES):
+            continue
+        kinds = [covers(marked(view.expand(one)), None) for one in statement.resources]
+        for index, kind in enumerate(kinds):
+            if kind not in _NARROW:
+                continue
+            because = "it is a policy of AWS's own" if statement.own else ""
+            yield Wish(
+                "policy",
+                ("policy", at, statement.block.address, path, index),
+                statement.block.address,
+                place,
+                because,
+                partial(_opening, read, statement, path, index, kinds, texts),
+            )
+
+
+def _opening(
+    read: Read, statement: Statement, path: Path, index: int, kinds: Sequence[str], texts: Texts
+) -> Iterator[Way]:
+    found = argument(read, statement.block, path, texts)
+    if found is None:
+        return
+    spot = found[0]
+    is_list = isinstance(spot.value, list)
+    one = element(spot, index) if is_list else spot
+    if one is not None:
+        yield from changes.opening(one, texts)
+    if is_list:
+        yield from changes.opening_list(spot, texts, pinned=kinds[index] == "one")
+
+
+def _launching(
+    at: int, read: Read, view: View, target: Target, found: Collection[tuple[str, Place]], texts: Texts
+) -> Iterator[Wish]:
+    block = target.block
+    public = block.at(*target.at("network_configuration", 0, "assign_public_ip"))
+    place, left_out = public, False
+    if ("launch-type-public-ip", public) not in found:
+        place, left_out = block.at(*target.path), True
+        if ("launch-type-left-out", place) not in found or target.get("launch_type") is not None or target.providers:
+            return
+    if target.on_fargate:
+        return
+    because = "it is a request to RunTask in a schedule's input" if target.is_request else ""
+    if left_out and not _is_for_fargate(view, target):
+        because = "whether Fargate or EC2 is meant is not told by a task definition in sight"
+    yield Wish(
+        "launch-type",
+        ("launch-type", at, block.address, target.path),
+        block.address,
+        place,
+        because,
+        partial(_launched, read, target, texts),
+    )
+
+
+def _is_for_fargate(view: View, target: Target) -> bool:
+    needs = [as_list(one.values.get("requires_compatibilities")) for one in view.definitions(target)]
+    return bool(needs) and all(need == ["FARGATE"] for need in needs)
+
+
+def _launched(read: Read, target: Target, texts: Texts) -> Iterator[Way]:
+    if target.get("launch_type") is None and target.providers:
+        public = argument(read, target.block, target.at("network_configuration", 0, "assign_public_ip"), texts)
+        if public is not None:
+            yield from changes.becoming(public[0], "false", texts)
+        return
+    found = argument(read, target.block, target.at("launch_type"), texts)
+    if found is not None:
+        yield from changes.becoming(found[0], '"FARGATE"', texts)
+        return
+    beside = argument(read, target.block, target.at("task_definition_arn"), texts)
+    body = body_at(read, target.block, target.path, texts)
+    if body is not None and beside is not None:
+        yield from changes.adding(beside[0], body, "task_definition_arn", "launch_type", '"FARGATE"', texts)
