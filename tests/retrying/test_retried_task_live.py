@@ -11,7 +11,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from ecs_runbook import workspace
+from ecs_runbook.checks.check import check
 from ecs_runbook.evidence.executions import executions
+from ecs_runbook.inventory.fleet import fleet
+from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.local_aws import process
 from ecs_runbook.terraform import generate
 from ecs_runbook.terraform.run import Terraform
@@ -310,3 +313,47 @@ def test_nothing_that_the_machines_called_was_refused_for_want_of_leave(day):
     by_machines = [one for one in records if one["userIdentity"].get("invokedBy") == "states.amazonaws.com"]
     assert len(by_machines) > 20
     assert [one for one in by_machines if one.get("errorCode") == "AccessDenied"] == []
+
+
+# -------- what a check says of that day
+
+WRONG = {
+    "twice": set(),
+    "for-good": {"runs-succeeded"},
+    "other-code": {"runs-succeeded"},
+    "hangs": {"runs-succeeded"},
+    "silent": {"runs-succeeded"},
+    "tells": set(),
+    "no-room": set(),
+    "deployed": set(),
+    "skips": set(),
+    "token": set(),  # that it was delivered twice is a note: the task can tell
+    "never-starts": {"runs-succeeded"},
+    "token-rule": set(),
+    "token-schedule": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def checked(day):
+    places, since = fleet(day.aws), datetime.fromisoformat(f"{DAY}T00:30:00+00:00")
+    return check(places, take_inventory(places), since=since, until=day.aws.now())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_check_finds_what_went_wrong_and_nothing_else(checked, name):
+    own = [one for one in checked.findings if one.subject == name]
+    assert {one.check: one.because for one in own if one.status == "SKIP"} == {}
+    wrong = {one.check: one.because for one in own if one.status == "NG" and one.severity != "note"}
+    assert set(wrong) == WRONG[name], wrong
+    fine = {one.check for one in own if one.status == "OK"}
+    assert fine >= {"run-task-missing", "runs-missed"} | ({"machine-permissions"} if name in JOBS else set())
+
+
+def test_a_check_says_of_what_is_wrong_what_the_machine_was_told(checked):
+    said = {
+        one.subject: one.because for one in checked.findings if one.check == "runs-succeeded" and one.status == "NG"
+    }
+    assert "with exit code 3 after 3 attempts" in said["for-good"]
+    assert "It took more than 900 seconds." in said["hangs"]
+    assert "was silent for more than 120" in said["silent"]
