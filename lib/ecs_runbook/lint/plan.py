@@ -9,7 +9,7 @@ from typing import Any
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import module_of, plain, speaks_of
 from ecs_runbook.lint.known import SENSITIVE
-from ecs_runbook.lint.model import Block, Comment, Configuration, Place, Reference, Unknown, Value
+from ecs_runbook.lint.model import Block, Comment, Configuration, Json, Place, Reference, Unknown, Value
 from ecs_runbook.lint.values import doubt
 
 _HINT = "Make it with `terraform plan -out tfplan`, then `terraform show -json tfplan > plan.json`."
@@ -197,7 +197,8 @@ class _Known:
         return told
 
     def _later(self, name: str, expression: Any, written: Value, address: str) -> Value:
-        if written is not None and not doubt(written):
+        # of a policy or a definition that is only half known, half is more than the plan says
+        if written is not None and (isinstance(written, Json) or not doubt(written)):
             return written
         if not isinstance(expression, (Mapping, list)):
             return None  # nobody wrote it: AWS gives it

@@ -27,6 +27,12 @@ Path = tuple[str | int, ...]
 _OF_AWS = re.compile(r"arn:([\w-]+|\ue000[^\ue001]*\ue001):iam::aws:policy/")
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 _UNIVERSAL = re.compile(r"arn:[\w-]+:scheduler:::aws-sdk:ecs:runTask")
+_OF_A_STATE = re.compile(r"arn:.*:states:::(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.DOTALL)
+_ASSUMES = {
+    "aws_cloudwatch_event_target": "events.amazonaws.com",
+    "aws_scheduler_schedule": "scheduler.amazonaws.com",
+    "aws_sfn_state_machine": "states.amazonaws.com",
+}
 _ATTACHMENTS = (
     "aws_iam_role_policy_attachment",
     "aws_iam_policy_attachment",
@@ -46,7 +52,7 @@ _REQUEST: Mapping[str, tuple[str, ...]] = {
     "security_groups": ("SecurityGroups",),
     "assign_public_ip": ("AssignPublicIp",),
 }
-"""What the provider's parameters for ECS are called in a request to RunTask, which Scheduler can be told to make."""
+"""What the provider's parameters for ECS are called in a request to RunTask, which Scheduler and machines make."""
 _PLAIN = (
     "task_definition_arn",
     "launch_type",
@@ -60,12 +66,12 @@ _PLAIN = (
 @dataclass(frozen=True)
 class Target:
     """
-    What a rule or a schedule runs in ECS.
+    What a rule, a schedule or a state of a state machine runs in ECS.
 
     Attributes
     ----------
     block
-        ``aws_cloudwatch_event_target`` or ``aws_scheduler_schedule``.
+        ``aws_cloudwatch_event_target``, ``aws_scheduler_schedule`` or ``aws_sfn_state_machine``.
     path
         Of the parameters for ECS in it.
     ecs
@@ -89,9 +95,14 @@ class Target:
         return self.block.type == "aws_scheduler_schedule"
 
     @property
+    def is_state(self) -> bool:
+        """Whether a state machine runs it."""
+        return self.block.type == "aws_sfn_state_machine"
+
+    @property
     def service(self) -> str:
         """The service that assumes its role."""
-        return "scheduler.amazonaws.com" if self.is_schedule else "events.amazonaws.com"
+        return _ASSUMES[self.block.type]
 
     @property
     def module(self) -> str:
@@ -218,7 +229,8 @@ class View:
         """Every target that runs a task."""
         rules = (target for block in self.of("aws_cloudwatch_event_target") for target in _of_rule(block))
         schedules = (target for block in self.of("aws_scheduler_schedule") for target in _of_schedule(block))
-        return [*rules, *schedules]
+        states = (target for block in self.of("aws_sfn_state_machine") for target in _of_machine(block))
+        return [*rules, *schedules, *states]
 
     def definitions(self, target: Target) -> Sequence[Block]:
         """Return the task definitions that a target may run, as far as they are in sight."""
@@ -491,6 +503,49 @@ def _of_schedule(block: Block) -> list[Target]:
 def _universal(block: Block, here: Path, target: Mapping[str, Value]) -> Target:
     """Read a schedule that calls RunTask itself: its input is the request."""
     request = json_of(target.get("input"))
+    return _of_request(block, (*here, "input"), request, field_of(target, "role_arn"), (*here, "role_arn"))
+
+
+def _of_machine(block: Block) -> Iterator[Target]:
+    """Read the states of a state machine that run a task; a definition that cannot be read may have some."""
+    definition = json_of(block.values.get("definition"))
+    for path, state in _states(definition, ("definition",)):
+        told = marked(parts(state.get("Resource")))
+        if told is not None and _OF_A_STATE.fullmatch(told):
+            name = "Arguments" if "Arguments" in state else "Parameters"
+            request = _made_when_it_runs(state.get(name))
+            yield _of_request(block, (*path, name), request, field_of(block.values, "role_arn"), ("role_arn",))
+
+
+def _states(machine: Value, path: Path) -> Iterator[tuple[Path, Mapping[str, Value]]]:
+    """Yield the states of a machine, and of what its states hold: branches, and what a Map does for each."""
+    states = machine.get("States") if isinstance(machine, Mapping) else None
+    for name, state in states.items() if isinstance(states, Mapping) else ():
+        if not isinstance(state, Mapping):
+            continue
+        here = (*path, "States", name)
+        yield here, state
+        for at, branch in enumerate(as_list(state.get("Branches"))):
+            yield from _states(branch, (*here, "Branches", at))
+        for inside in ("ItemProcessor", "Iterator"):
+            yield from _states(state.get(inside), (*here, inside))
+
+
+def _made_when_it_runs(value: Value) -> Value:
+    """Return a state's parameters with what only the execution knows as unknown."""
+    why = "it is made when the state machine runs"
+    if isinstance(value, Mapping):
+        return {
+            str(key).removesuffix(".$"): Unknown(why) if str(key).endswith(".$") else _made_when_it_runs(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_made_when_it_runs(one) for one in value]
+    return Unknown(why) if isinstance(value, str) and value.startswith("{%") else value
+
+
+def _of_request(block: Block, path: Path, request: Value, role: Value, role_path: Path) -> Target:
+    """Read a request to RunTask, written as AWS's API has it."""
     ecs: dict[str, Value] = {}
     if isinstance(request, Mapping):
         # whether it is ECS or Ecs in the names of universal targets is not verified
@@ -514,5 +569,4 @@ def _universal(block: Block, here: Path, target: Mapping[str, Value]) -> Target:
     else:
         ecs["task_definition_arn"] = request
         overrides, cluster = None, None
-    path = (*here, "input")
-    return Target(block, path, ecs, cluster, field_of(target, "role_arn"), (*here, "role_arn"), overrides, path)
+    return Target(block, path, ecs, cluster, role, role_path, overrides, path)

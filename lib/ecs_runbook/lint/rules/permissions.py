@@ -432,4 +432,7 @@ def _family(view: View, value: Value) -> str:
 
 def _for_a_target(view: View, role: Block) -> bool:
     read = view.trust(role)
-    return any(trusts(read, one) == "yes" for one in ("events.amazonaws.com", "scheduler.amazonaws.com"))
+    return any(
+        trusts(read, one) == "yes"
+        for one in ("events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com")
+    )

@@ -99,7 +99,14 @@ def is_ignored(block: Block) -> bool:
         names = as_list(lifecycle.get("ignore_changes")) if isinstance(lifecycle, Mapping) else []
         for name in names:
             told = re.sub(r"[\s\"]|\[\d+\]|\.\d+", "", name) if isinstance(name, str) else ""
-            if told in ("all", "ecs_target", "ecs_target.task_definition_arn", "target", "target.ecs_parameters"):
+            if told in (
+                "all",
+                "definition",
+                "ecs_target",
+                "ecs_target.task_definition_arn",
+                "target",
+                "target.ecs_parameters",
+            ):
                 return True
             if told == "target.ecs_parameters.task_definition_arn":
                 return True
@@ -391,6 +398,8 @@ def _number(value: Value, unit: str) -> int | None:
 def dead_letters(view: View) -> Iterator[Said]:
     """``no-dead-letter-queue``: what could not be fired leaves no trace."""
     for target in view.targets:
+        if target.is_state:
+            continue  # the schedule that starts it may have one
         where = inner(target.block.values, "target") if target.is_schedule else [target.block.values]
         if any(isinstance(one, Unknown) or "dead_letter_config" in one for one in where):
             queues = [queue for one in where if isinstance(one, Mapping) for queue in inner(one, "dead_letter_config")]
