@@ -1,5 +1,5 @@
 """
-An apply under exactly the policy of ``docs/policies/20_apply.json``, on a local AWS that asks IAM about every call: it
+An apply of each kind under exactly its policy in ``docs/policies``, on a local AWS that asks IAM about every call: it
 goes through, and needs every action of it.
 
 Which action a call needs is said here by hand, from AWS's Service Authorization Reference and botocore's documentation
@@ -17,7 +17,8 @@ from ecs_runbook.terraform.folders import write_terraform
 from ecs_runbook.terraform.run import Terraform
 from ecs_runbook.verdicts.steps import judge_applied
 
-POLICY = Path(__file__).resolve().parents[2] / "docs" / "policies" / "20_apply.json"
+POLICIES = Path(__file__).resolve().parents[2] / "docs" / "policies"
+KINDS = {"rule": "20_apply", "schedule": "20_apply-schedule", "state_machine": "20_apply-state_machine"}
 TRUST = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
 BESIDES = {  # what a call needs besides the action of its name
     "RegisterTaskDefinition": {"ecs:TagResource", "iam:PassRole"},
@@ -25,13 +26,15 @@ BESIDES = {  # what a call needs besides the action of its name
     "PutTargets": {"iam:PassRole"},
     "CreateRole": {"iam:TagRole"},
     "CreateLogGroup": {"logs:TagResource"},
+    "CreateSchedule": {"iam:PassRole"},
+    "CreateStateMachine": {"iam:PassRole", "states:TagResource"},
 }
 EVERYBODYS = {"sts:GetCallerIdentity"}
 NOT_NEEDED = {"iam:GetUser"}  # refused, the provider learns the account from the call above
 
 
-def policy(*, without=""):
-    whole = json.loads(POLICY.read_text())
+def policy(name, *, without=""):
+    whole = json.loads((POLICIES / f"{name}.json").read_text())
     for statement in whole["Statement"]:
         statement["Action"] = [action for action in statement["Action"] if action != without]
     return whole
@@ -79,26 +82,27 @@ def asked(aws):
     return look
 
 
-def test_an_apply_goes_through_with_the_policy_and_needs_all_of_it(aws, operator, asked, make_spec):
-    since = aws.now()
-    files = write_terraform(make_spec(name="least"), aws)
-    operator(policy(), files.folder)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_apply_goes_through_with_the_policy_and_needs_all_of_it(aws, operator, asked, make_spec, kind):
+    since, name = aws.now(), f"least-{kind}".replace("_", "-")
+    files = write_terraform(make_spec(name=name, kind=kind), aws)
+    operator(policy(KINDS[kind]), files.folder)
     terraform = Terraform(files.folder, aws=aws)
     applied = terraform.apply(terraform.plan())
-    checks = judge_applied(applied, terraform.plan(), "least")
+    checks = judge_applied(applied, terraform.plan(), name)
     assert {one.status for one in checks} == {"OK"}
     calls = asked(since)
     assert {name for name, fine in calls if not fine} <= NOT_NEEDED
     made = {name for name, fine in calls if fine} - EVERYBODYS
     needed = made | {action for name in made for action in BESIDES.get(name.partition(":")[2], ())}
-    assert needed == {action for statement in policy()["Statement"] for action in statement["Action"]}
+    assert needed == {action for statement in policy(KINDS[kind])["Statement"] for action in statement["Action"]}
 
 
 def test_without_an_action_terraform_fails_and_names_it(aws, operator, make_spec):
     """One stands for all: any other is refused alike, and each costs a plan."""
     action = "ecs:DescribeClusters"
     files = write_terraform(make_spec(name="without"), aws)
-    operator(policy(without=action), files.folder)
+    operator(policy("20_apply", without=action), files.folder)
     with pytest.raises(TerraformError) as refused:
         Terraform(files.folder, aws=aws).plan()
     assert f"is not authorized to perform: {action} on resource:" in str(refused.value)

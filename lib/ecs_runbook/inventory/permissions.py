@@ -125,6 +125,27 @@ _PASSED_BY = {
 }
 """To whom else roles are passed, by the action that does so."""
 
+# Terraform's provider makes these calls for the modules that 10_generate writes: seen in the trail of an apply.
+_APPLIES = (
+    "ecs:DescribeClusters",
+    "ecs:DescribeTaskDefinition",
+    "ecs:RegisterTaskDefinition",
+    "ecs:TagResource",
+    "iam:CreateRole",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:PassRole",
+    "iam:PutRolePolicy",
+    "iam:TagRole",
+    "logs:CreateLogGroup",
+    "logs:DescribeLogGroups",
+    "logs:ListTagsForResource",
+    "logs:PutRetentionPolicy",
+    "logs:TagResource",
+)
+
 NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "60_check": (
@@ -217,31 +238,26 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "sqs:GetQueueAttributes",
             "sqs:GetQueueUrl",
         ),
-        # Terraform's provider makes these calls for the module that 10_generate writes: seen in the trail of an apply.
         "20_apply": (
-            "ecs:DescribeClusters",
-            "ecs:DescribeTaskDefinition",
-            "ecs:RegisterTaskDefinition",
-            "ecs:TagResource",
+            *_APPLIES,
             "events:DescribeRule",
             "events:ListTagsForResource",
             "events:ListTargetsByRule",
             "events:PutRule",
             "events:PutTargets",
             "events:TagResource",
-            "iam:CreateRole",
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListRolePolicies",
-            "iam:PassRole",
-            "iam:PutRolePolicy",
-            "iam:TagRole",
-            "logs:CreateLogGroup",
-            "logs:DescribeLogGroups",
-            "logs:ListTagsForResource",
-            "logs:PutRetentionPolicy",
-            "logs:TagResource",
+        ),
+        "20_apply-schedule": (*_APPLIES, "scheduler:CreateSchedule", "scheduler:GetSchedule"),
+        "20_apply-state_machine": (
+            *_APPLIES,
+            "scheduler:CreateSchedule",
+            "scheduler:GetSchedule",
+            "states:CreateStateMachine",
+            "states:DescribeStateMachine",
+            "states:ListStateMachineVersions",
+            "states:ListTagsForResource",
+            "states:TagResource",
+            "states:ValidateStateMachineDefinition",
         ),
     }
 )
@@ -251,8 +267,9 @@ The actions that each notebook needs, and no more. ``60_check``: all that it can
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
 ``60_check-publish``: to publish, or to keep the history in S3. ``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
-dead-letter queue; what it writes is applied by whoever may. ``20_apply``: a first apply of a schedule with an
-existing cluster and without a dead-letter queue of its own, and the plan after it.
+dead-letter queue; what it writes is applied by whoever may. ``20_apply``, ``20_apply-schedule`` and
+``20_apply-state_machine``: a first apply of that kind with an existing cluster and without a queue, a topic or a group
+of its own, and the plan after it.
 """
 
 
