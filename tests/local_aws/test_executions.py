@@ -542,7 +542,7 @@ def test_what_is_not_understood_fails_and_says_so(world, made):
     world.advance(1)
     told = machine.told(execution)
     assert (told["status"], told["error"]) == ("FAILED", "States.Runtime")
-    assert told["cause"] == "State 'Each': the local AWS runs no Map state in JSONPath."
+    assert told["cause"] == "State 'Each': the local AWS runs no Map state."
 
 
 def test_a_machine_that_goes_round_for_ever_ends_at_awss_limit(world, made):
@@ -737,3 +737,76 @@ def test_what_is_too_large_ends_the_execution_and_nothing_catches_it(world, made
     world.advance(1)
     told = machine.told(execution)
     assert (told["status"], told["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+class TestJsonata:
+    """AWS docs, "Transforming data with JSONata": Arguments go in, Output comes out."""
+
+    def machine(self, world, states, start="Run"):
+        family = world.register()["family"]
+        run = {
+            "Type": "Task",
+            "Resource": SYNC,
+            "Arguments": {
+                "Cluster": "default",
+                "TaskDefinition": "{% $states.input.family %}",
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [world.subnet]}},
+            },
+            "Output": {
+                "code": "{% $states.result.Containers[0].ExitCode %}",
+                "who": "{% $states.context.State.Name %}",
+            },
+            "Next": "Wait",
+        }
+        states = {"Run": run, **states}
+        definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": start, "States": states})
+        role = world.role(allow("ecs:RunTask", "*"), WATCHES, trust=trusting(STATES))
+        sfn = world.client("stepfunctions")
+        made = sfn.create_state_machine(name=world.name("machine"), definition=definition, roleArn=role)
+        given = json.dumps({"family": family, "pause": 60, "really": True})
+        execution = sfn.start_execution(stateMachineArn=made["stateMachineArn"], input=given)["executionArn"]
+        world.advance("1h")
+        return sfn.describe_execution(executionArn=execution)
+
+    def test_its_paths_are_worked_out(self, world):
+        states = {
+            "Wait": {"Type": "Wait", "Seconds": 60, "Next": "End"},
+            "End": {"Type": "Succeed"},
+        }
+        told = self.machine(world, states)
+        assert json.loads(told["output"]) == {"code": 0, "who": "Run"}
+        assert seconds(told) == pytest.approx(1.7 + 60)
+
+    def test_choices_and_catches_take_them_too(self, world):
+        states = {
+            "Which": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $states.input.really %}", "Next": "Pause"}],
+                "Default": "End",
+            },
+            "Pause": {"Type": "Wait", "Seconds": "{% $states.input.pause %}", "Next": "Bad"},
+            "Bad": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:ecs:stopTask",
+                "Arguments": {"Task": "x"},
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput.Error %}", "Next": "End"}],
+                "End": True,
+            },
+            "Wait": {"Type": "Wait", "Seconds": 1, "Next": "End"},
+            "End": {"Type": "Succeed"},
+        }
+        told = self.machine(world, states, "Which")
+        assert (json.loads(told["output"]), seconds(told)) == ("Ecs.AccessDeniedException", 60)
+
+    @pytest.mark.parametrize(
+        ("expression", "words"),
+        [
+            ("{% $sum([1, 2]) %}", "The local AWS does not work out the JSONata '$sum([1, 2])'."),
+            ("{% $states.input.gone %}", "The JSONata expression '$states.input.gone' returned nothing (undefined)."),
+        ],
+    )
+    def test_what_cannot_be_worked_out_fails_the_state(self, world, expression, words):
+        states = {"Wait": {"Type": "Succeed"}, "Bad": {"Type": "Pass", "Output": expression, "End": True}}
+        told = self.machine(world, states, "Bad")
+        assert (told["status"], told["error"], told["cause"]) == ("FAILED", "States.QueryEvaluationError", words)

@@ -3,8 +3,8 @@ Executions of state machines, step by step, by the world's clock.
 
 Every step is an entry in the clock's diary: what a state waits for (its seconds, the pause before a retry, a timeout, a
 missing heartbeat) happens at its own moment, also while the clock is moved forward by a day. Nothing sleeps, and no
-thread is started. Understood are Task, Choice, Wait, Pass, Succeed, Fail and Parallel, with Retry, Catch and JSONPath;
-an execution that comes to anything else fails, and says so.
+thread is started. Understood are Task, Choice, Wait, Pass, Succeed, Fail and Parallel, with Retry, Catch and JSONPath,
+and of JSONata paths; an execution that comes to anything else fails, and says so.
 
 Source: AWS docs, Step Functions developer guide, "Handling errors in Step Functions workflows" (verified): which errors
 ``States.ALL`` and ``States.TaskFailed`` stand for, what a retrier's fields mean, and that a retrier's count is its own;
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ecs_runbook.local_aws import asl_jsonata
 from ecs_runbook.local_aws.asl_choices import chosen
 from ecs_runbook.local_aws.asl_values import StateFailed, at_path, filled, with_result, worked_out
 
@@ -266,14 +267,16 @@ class Walk:
             "Fail": self._fail,
             "Parallel": self._parallel,
         }.get(visit.kind)
-        if work is None or self._query_language(visit) != "JSONPath":
-            told = f"State '{visit.name}': the local AWS runs no {visit.kind} state in {self._query_language(visit)}."
-            raise StateFailed("States.Runtime", told)
+        if work is None:
+            raise StateFailed("States.Runtime", f"State '{visit.name}': the local AWS runs no {visit.kind} state.")
         work(visit)
 
-    def _query_language(self, visit: Visit) -> str:
+    def _is_jsonata(self, visit: Visit) -> bool:
         whole = self.execution.definition.get("QueryLanguage", "JSONPath")
-        return str(visit.state.get("QueryLanguage", whole))
+        return bool(visit.state.get("QueryLanguage", whole) == "JSONata")
+
+    def _jsonata(self, visit: Visit, value: Any, **known: Any) -> Any:
+        return asl_jsonata.filled(value, {"input": visit.given, "context": self._context(visit), **known})
 
     def _try(self, visit: Visit, work: Callable[[], None]) -> None:
         try:
@@ -300,17 +303,24 @@ class Walk:
     def _finish(self, visit: Visit, result: Any) -> None:
         """Take a state's result to its output."""
         state, context = visit.state, self._context(visit)
+        if self._is_jsonata(visit):
+            self._leave(visit, self._jsonata(visit, state.get("Output", result), result=result))
+            return
         if "ResultSelector" in state:
             result = filled(state["ResultSelector"], result, context)
         whole = with_result(state.get("ResultPath", "$"), visit.given, result)
         self._leave(visit, self._out(visit, whole))
 
     def _out(self, visit: Visit, whole: Any) -> Any:
+        if self._is_jsonata(visit):
+            return self._jsonata(visit, visit.state["Output"]) if "Output" in visit.state else whole
         path = visit.state.get("OutputPath", "$")
         return {} if path is None else at_path(str(path), whole, self._context(visit))
 
     def _effective(self, visit: Visit) -> Any:
-        """Return what a state works with: what its InputPath and Parameters make of what came."""
+        """Return what a state works with: what its InputPath and Parameters, or Arguments, make of what came."""
+        if self._is_jsonata(visit):
+            return self._jsonata(visit, visit.state["Arguments"]) if "Arguments" in visit.state else visit.given
         path = visit.state.get("InputPath", "$")
         given = {} if path is None else at_path(str(path), visit.given, self._context(visit))
         if "Parameters" not in visit.state:
@@ -348,7 +358,16 @@ class Walk:
 
     def _choice(self, visit: Visit) -> None:
         given = self._effective(visit)
-        self._leave(visit, self._out(visit, given), chosen(visit.state, given, self._context(visit)))
+        if self._is_jsonata(visit):
+            self._leave(visit, self._out(visit, given), self._first_that_is_true(visit))
+        else:
+            self._leave(visit, self._out(visit, given), chosen(visit.state, given, self._context(visit)))
+
+    def _first_that_is_true(self, visit: Visit) -> str:
+        for rule in visit.state.get("Choices") or []:
+            if self._jsonata(visit, rule.get("Condition")) is True:
+                return str(rule["Next"])
+        return chosen({**visit.state, "Choices": []}, visit.given, {})
 
     def _pass(self, visit: Visit) -> None:
         given = self._effective(visit)
@@ -361,6 +380,8 @@ class Walk:
         told = {}
         for name in ("Error", "Cause"):
             told[name] = visit.state.get(name)
+            if self._is_jsonata(visit):
+                told[name] = self._jsonata(visit, told[name])
             if f"{name}Path" in visit.state:
                 told[name] = worked_out(str(visit.state[f"{name}Path"]), visit.given, self._context(visit))
         self._end(StateFailed(told["Error"] or "", told["Cause"]))
@@ -368,6 +389,8 @@ class Walk:
     def _wait(self, visit: Visit) -> None:
         state, given, context = visit.state, self._effective(visit), self._context(visit)
         timestamp = state.get("Timestamp")
+        if self._is_jsonata(visit):
+            timestamp = self._jsonata(visit, timestamp)
         if "TimestampPath" in state:
             timestamp = at_path(str(state["TimestampPath"]), given, context)
         seconds = self._seconds(visit, "Seconds", given) or 0
@@ -462,6 +485,8 @@ class Walk:
 
     def _seconds(self, visit: Visit, name: str, given: Any) -> float | None:
         value = visit.state.get(name)
+        if self._is_jsonata(visit):
+            value = self._jsonata(visit, value)
         if f"{name}Path" in visit.state:
             value = at_path(str(visit.state[f"{name}Path"]), given, self._context(visit))
         if value is None:
@@ -485,10 +510,15 @@ class Walk:
         for catcher in visit.state.get("Catch") or []:
             if stands_for(catcher.get("ErrorEquals") or [], failed.error):
                 told = {"Error": failed.error, **({} if failed.cause is None else {"Cause": failed.cause})}
-                output = with_result(catcher.get("ResultPath", "$"), visit.given, told)
+                output = self._caught(visit, catcher, told)
                 self._leave(visit, output, str(catcher["Next"]))
                 return
         self._end(failed)
+
+    def _caught(self, visit: Visit, catcher: Mapping[str, Any], told: dict[str, Any]) -> Any:
+        if self._is_jsonata(visit):
+            return self._jsonata(visit, catcher.get("Output", told), errorOutput=told)
+        return with_result(catcher.get("ResultPath", "$"), visit.given, told)
 
 
 def stands_for(names: list[str], error: str) -> bool:
