@@ -96,6 +96,7 @@ class Yard:
         may=":*",
         target=None,
         also=(),
+        skip=False,
         **more,
     ):
         family = self.family(name, environment)
@@ -117,12 +118,28 @@ class Yard:
             f"{name}-machine",
             "states.amazonaws.com",
             *self.may_run(family, may),
-            allow(["ecs:StopTask", "ecs:DescribeTasks"], "*"),
+            allow(["ecs:StopTask", "ecs:DescribeTasks", "ecs:ListTasks"], "*"),
             allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], rule),
         )
+        states = {"Run": run} | (self.skipping(name) if skip else {})
         machine = self.aws.client("stepfunctions").create_state_machine(
-            name=name, roleArn=role, definition=json.dumps({"StartAt": "Run", "States": {"Run": run}})
+            name=name, roleArn=role, definition=json.dumps({"StartAt": "Ask" if skip else "Run", "States": states})
         )["stateMachineArn"]
         target = {"Arn": machine} | ({} if given is None else {"Input": json.dumps(given)}) | (target or {})
         starting = [allow("states:StartExecution", machine)] if start else []
         return self.schedule(name, target, *starting, *also, **more)
+
+    def skipping(self, family):
+        """The states that ask whether a task of the family runs, and then end."""
+        one_runs = {"Variable": "$.running.TaskArns[0]", "IsPresent": True, "Next": "Skipped"}
+        return {
+            "Ask": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:ecs:listTasks",
+                "Parameters": {"Cluster": self.cluster, "Family": family},
+                "ResultPath": "$.running",
+                "Next": "Choose",
+            },
+            "Choose": {"Type": "Choice", "Choices": [one_runs], "Default": "Run"},
+            "Skipped": {"Type": "Succeed"},
+        }

@@ -382,3 +382,22 @@ def test_the_receipt_keeps_the_history_and_no_value_of_the_environment(aws, serv
 def test_a_schedule_without_its_client_says_which_to_hand_on(aws):
     with pytest.raises(ParameterError, match=r"schedule = 'x' needs a scheduler client\. Hand on scheduler="):
         runs(schedule="x", since=BEGIN, until=BEGIN, **aws.clients("ecs", "events", "cloudtrail"))
+
+
+def test_a_firing_that_finds_the_task_running_is_skipped_and_is_no_fault(aws, server, yard, drill):
+    slow = [("LOCAL_AWS_SECONDS", "3000")]
+    label = yard.of_a_machine("one-at-a-time", environment=slow, given=NAMED, skip=True, **HOURLY)
+    begun = once(aws, server, label)  # runs still
+    fired = drill(label)
+    assert (fired.status, fired.tasks, fired.ok) == ("SKIPPED", (), False)
+    (started, _) = judge_fired(fired, revisions("one-at-a-time", ecs=aws.client("ecs")))
+    assert (started.status, started.because) == ("SKIP", "its task runs already, so no other was started")
+    process.clock(server, advance="30m")
+    table = seen(aws, label, begun)
+    assert table[["schedule", "status", "state"]].values.tolist() == [
+        [label, "STOPPED", "LATEST"],
+        [f"{label} (drill)", "SKIPPED", ""],
+    ]
+    assert statuses(table, label) == GOOD
+    because = judge_runs(table, label)[0].because
+    assert because.endswith("; 1 firing skipped, since the task was running already")

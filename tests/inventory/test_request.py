@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecs_runbook.firing.machines import machine_of
 from ecs_runbook.inventory.model import Machine, Network, Request
-from ecs_runbook.inventory.request import Only, machine_of, of_machine, of_target
+from ecs_runbook.inventory.request import Only, of_machine, of_target
 
 CLUSTER = "arn:aws:ecs:eu-west-2:111122223333:cluster/batch"
 FAMILY = "arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly"

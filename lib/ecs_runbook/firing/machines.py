@@ -13,7 +13,7 @@ from ecs_runbook.firing.names import definition
 
 START_EXECUTION = ":aws-sdk:sfn:startExecution"
 _MACHINE = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[^\s]+", re.ASCII)
-_RUNS_A_TASK = re.compile(
+RUNS_A_TASK = re.compile(
     r"arn:[\w-]+:states:[\w-]*:[0-9]*:(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.ASCII
 )
 
@@ -49,7 +49,7 @@ class Machine:
 
 def machine_of(target: Mapping[str, Any]) -> str:
     """
-    Return the ARN of the state machine that a target starts; ``""`` if it starts none.
+    Return the ARN of the state machine that a target of a rule or a schedule starts; ``""`` if it starts none.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def _tasks(machine: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for state in _mapping(machine.get("States")).values():
         if not isinstance(state, Mapping):
             continue
-        if _RUNS_A_TASK.fullmatch(str(state.get("Resource", ""))):
+        if RUNS_A_TASK.fullmatch(str(state.get("Resource", ""))):
             yield state
         inner = [*(state.get("Branches") or []), state.get("ItemProcessor"), state.get("Iterator")]
         for one in inner:

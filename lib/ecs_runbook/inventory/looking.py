@@ -13,13 +13,14 @@ from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence.dead_letters import queue_of
 from ecs_runbook.firing import schedules as scheduler
 from ecs_runbook.firing.calls import moment
+from ecs_runbook.firing.machines import START_EXECUTION, machine_of
 from ecs_runbook.firing.rules import Rule, Target
 from ecs_runbook.firing.schedules import DEFAULT_GROUP
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import gap_of
 from ecs_runbook.inventory.model import Gap, Machine, Place, Request, Row
-from ecs_runbook.inventory.request import START_EXECUTION, machine_of, of_machine, of_target
+from ecs_runbook.inventory.request import of_machine, of_target
 from ecs_runbook.inventory.selection import DEFAULT_BUS, Name, Selection, label
 
 FEW = 3

@@ -7,14 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ecs_runbook.firing.machines import RUNS_A_TASK
 from ecs_runbook.firing.schedules import RUN_TASK
 from ecs_runbook.inventory.model import RUN_VARIABLE, Machine, Network, Request
 
-_MACHINE = re.compile(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[^\s]+", re.ASCII)
-START_EXECUTION = ":aws-sdk:sfn:startExecution"
-_RUNS_A_TASK = re.compile(
-    r"arn:[\w-]+:states:[\w-]*:[0-9]*:(ecs:runTask(\.sync|\.waitForTaskToken)?|aws-sdk:ecs:runTask)", re.ASCII
-)
 _HELPS = re.compile(
     r"arn:[\w-]+:states:[\w-]*:[0-9]*:((?:aws-sdk:)?sns:publish"
     r"|aws-sdk:ecs:(?:listTasks|describeTasks|stopTask|describeTaskDefinition))",
@@ -64,23 +60,6 @@ def of_target(target: Mapping[str, Any]) -> Request | None:
     return None
 
 
-def machine_of(target: Mapping[str, Any]) -> str:
-    """
-    Return the ARN of the state machine that a target starts; ``""`` if it starts none.
-
-    Examples
-    --------
-    >>> machine_of({"Arn": "arn:aws:states:eu-west-2:111122223333:stateMachine:nightly"})
-    'arn:aws:states:eu-west-2:111122223333:stateMachine:nightly'
-    >>> machine_of({"Arn": "arn:aws:lambda:eu-west-2:111122223333:function:nightly"})
-    ''
-    """
-    arn = str(target.get("Arn", ""))
-    if arn.endswith(START_EXECUTION):
-        arn = str(_fields(_document(target.get("Input"))[0]).get("statemachinearn") or "")
-    return arn if _MACHINE.fullmatch(arn) else ""
-
-
 class Only(NamedTuple):
     """
     The task that a state machine runs.
@@ -120,7 +99,7 @@ def of_machine(definition: str, given: object = None) -> Only:
     whole = _document(definition)[0]
     states = told if isinstance(told := whole.get("States"), Mapping) else {}
     tasks = [one for one in states.values() if isinstance(one, Mapping) and one.get("Type") not in _IDLE]
-    running = [one for one in tasks if _RUNS_A_TASK.fullmatch(str(one.get("Resource", "")))]
+    running = [one for one in tasks if RUNS_A_TASK.fullmatch(str(one.get("Resource", "")))]
     helping = [one for one in tasks if _HELPS.fullmatch(str(one.get("Resource", "")))]
     of_one_task = all(_asked(one) == _asked(running[0]) for one in running)
     if not running or not of_one_task or len(running) + len(helping) < len(tasks):
