@@ -256,6 +256,15 @@ class TestWhatCannotBeStarted:
         refusals = [one for one in runs(world, schedule) if one.get("errorCode")]
         assert len(refusals) == 3
 
+    def test_a_letter_that_is_too_old_is_gone_and_hides_no_other(self, world, made):
+        url, queue = self.queue(world)
+        target = {"DeadLetterConfig": {"Arn": queue}}
+        made("cron(0 1 */3 * ? *)", target=target, statements=[allow("sqs:SendMessage", queue)])
+        world.to("2027-08-08T12:00:00Z")  # a queue keeps four days (botocore sqs MessageRetentionPeriod)
+        count = world.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        assert count["Attributes"]["ApproximateNumberOfMessages"] == "1"
+        assert [one["SCHEDULED_TIME"] for one in self.letters(world, url)] == ["2027-08-07T01:00:00Z"]
+
     def test_without_leave_to_send_there_is_no_letter(self, world, made):
         url, queue = self.queue(world)
         schedule = made(target={"DeadLetterConfig": {"Arn": queue}}, statements=[])

@@ -164,6 +164,16 @@ def test_what_is_taken_from_the_event_is_what_the_rules_own_task_gets(aws, ran):
     assert found == {"chronos-schedule/r05-transformer": expected, "events-rule/twin-r05-transformer": twins}
 
 
+def test_what_is_refused_lies_in_the_rules_own_queue_sent_by_the_new_role(aws, ran):
+    assert ran
+    sqs = aws.client("sqs")
+    url = sqs.get_queue_url(QueueName="lost")["QueueUrl"]
+    letters = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
+    told = [{name: one["StringValue"] for name, one in each["MessageAttributes"].items()} for each in letters]
+    assert {one["SCHEDULE_ARN"].rsplit("/", 1)[-1] for one in told} == {"r10-placed"}  # rules have no leave to send
+    assert {one["ERROR_MESSAGE"] for one in told} == {"No Container Instances were found in your cluster."}
+
+
 def plain(asked):
     """Names of twins, the order of sets, and the provider's DISABLED where a rule says nothing, are made even."""
     told = json.loads(json.dumps(asked).replace("twin-", ""))

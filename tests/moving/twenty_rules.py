@@ -109,7 +109,7 @@ TWENTY = [
                 {"type": "memberOf", "expression": "attribute:ecs.instance-type =~ t3.*"},
             ],
             PlacementStrategy=[{"type": "spread", "field": "attribute:ecs.availability-zone"}, {"type": "random"}],
-            of={"bridge": True},
+            of={"bridge": True, "queue": "lost"},  # no instance is there, so that each firing is refused
         ),
     ),
     rule(
@@ -205,7 +205,8 @@ def furnish(aws):
     may = {"Effect": "Allow", "Action": ["ecs:RunTask", "ecs:TagResource", "iam:PassRole"], "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [may]})
     iam.put_role_policy(RoleName="rules", PolicyName="all", PolicyDocument=document)
-    sqs.create_queue(QueueName="standard")
+    for name in ("standard", "lost"):
+        sqs.create_queue(QueueName=name)
     sqs.create_queue(QueueName="encrypted", Attributes={"KmsMasterKeyId": "1234abcd-12ab-34cd-56ef-1234567890ab"})
 
 

@@ -343,17 +343,25 @@ def _queue(arn: str, region: str) -> Any | None:
 
 def install(world: World) -> None:
     """Let SQS date its messages by the world's clock, and forget them by it: a dead letter tells when it was sent."""
-    from moto.sqs.models import Message, SQSBackend
+    from moto.sqs.models import Message, Queue, SQSBackend
 
-    mark_sent = Message.mark_sent
+    mark_sent, messages = Message.mark_sent, Queue.messages.fget
 
     def mark_sent_now(self: Message, delay_seconds: int | None = None) -> None:
         mark_sent(self, delay_seconds)
         self.sent_timestamp = int(world.clock.now().timestamp() * 1000)
 
-    def is_kept(self: SQSBackend, queue_name: str, message: Message) -> bool:
-        kept = float(self.get_queue(queue_name).message_retention_period)
-        return bool(message.sent_timestamp / 1000 + kept > world.clock.now().timestamp())
+    def kept(queue: Queue, message: Message) -> bool:
+        retained = float(queue.message_retention_period)
+        return bool(message.sent_timestamp / 1000 + retained > world.clock.now().timestamp())
 
+    def is_kept(self: SQSBackend, queue_name: str, message: Message) -> bool:
+        return kept(self.get_queue(queue_name), message)
+
+    def kept_messages(self: Queue) -> list[Message]:
+        """Leave out what has grown too old; moto stops at the first of these, and hands out none behind it."""
+        return [message for message in messages(self) if kept(self, message)]
+
+    Queue.messages = property(kept_messages)
     Message.mark_sent = mark_sent_now
     SQSBackend.is_message_valid_based_on_retention_period = is_kept
