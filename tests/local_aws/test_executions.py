@@ -810,3 +810,50 @@ class TestJsonata:
         states = {"Wait": {"Type": "Succeed"}, "Bad": {"Type": "Pass", "Output": expression, "End": True}}
         told = self.machine(world, states, "Bad")
         assert (told["status"], told["error"], told["cause"]) == ("FAILED", "States.QueryEvaluationError", words)
+
+
+class TestWhatIsToldOfIt:
+    """AWS docs, "Automating event delivery with EventBridge": an event for each change of an execution's status."""
+
+    def rule(self, world, pattern, target):
+        name = world.name("rule")
+        world.events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        world.events.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
+        return name
+
+    def test_a_rule_hears_of_one_that_failed(self, world, made):
+        sqs = world.client("sqs")
+        url = sqs.create_queue(QueueName=world.name("heard"))["QueueUrl"]
+        machine = made({"Bad": {"Type": "Fail", "Error": "Bad", "Cause": "on purpose"}}, "Bad")
+        pattern = {"source": ["aws.states"], "detail": {"status": ["FAILED"], "stateMachineArn": [machine.arn]}}
+        self.rule(world, pattern, {"Arn": arn(url.rsplit("/", 1)[1], "sqs")})
+        execution = machine.start({"a": 1})
+        world.advance(1)
+        (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        event, told = json.loads(message["Body"]), machine.told(execution)
+        assert (event["detail-type"], event["resources"]) == ("Step Functions Execution Status Change", [execution])
+        detail = event["detail"]
+        assert (detail["executionArn"], detail["name"], detail["input"]) == (execution, told["name"], '{"a": 1}')
+        assert (detail["error"], detail["cause"], detail["output"]) == ("Bad", "on purpose", None)
+        assert detail["stopDate"] == round(told["stopDate"].timestamp() * 1000)
+
+    def test_a_machine_that_starts_itself_does_so_a_few_times_only(self, world, made):
+        machine = made({"Done": {"Type": "Succeed"}}, "Done")
+        role = world.role(allow("states:StartExecution", machine.arn), trust=trusting("events.amazonaws.com"))
+        pattern = {"source": ["aws.states"], "detail": {"status": ["SUCCEEDED"], "stateMachineArn": [machine.arn]}}
+        name = self.rule(world, pattern, {"Arn": machine.arn, "RoleArn": role, "Input": "{}"})
+        machine.start()
+        world.advance(60)
+        world.events.disable_rule(Name=name)
+        assert len(machine.sfn.list_executions(stateMachineArn=machine.arn)["executions"]) == 6
+
+    def test_nor_does_one_whose_tasks_start_it(self, world, made):
+        machine = made({})
+        role = world.role(allow("states:StartExecution", machine.arn), trust=trusting("events.amazonaws.com"))
+        family = [{"prefix": arn(f"task-definition/{machine.family}:")}]
+        pattern = {"source": ["aws.ecs"], "detail": {"lastStatus": ["STOPPED"], "taskDefinitionArn": family}}
+        name = self.rule(world, pattern, {"Arn": machine.arn, "RoleArn": role, "Input": "{}"})
+        machine.start()
+        world.advance("1h")
+        world.events.disable_rule(Name=name)
+        assert len(machine.definitions()) == 6

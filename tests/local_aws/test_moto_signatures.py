@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 from moto import backends
 from moto.cloudtrail.responses import CloudTrailResponse
-from moto.core import config
+from moto.core import config, utils
 from moto.core.base_backend import AccountSpecificBackend
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
@@ -24,6 +24,8 @@ from moto.iam.models import AccessKey, IAMBackend
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
+from moto.stepfunctions.models import StateMachine, StepFunctionBackend
+from moto.stepfunctions.responses import StepFunctionResponse
 from moto.sts.models import AssumedRole, STSBackend
 
 
@@ -78,6 +80,21 @@ def test_it_is_the_moto_that_was_tried():
             """self, cluster_name, tags, cluster_settings, configuration, capacity_providers,
             default_capacity_provider_strategy, service_connect_defaults""",
         ),
+        (
+            StepFunctionBackend.create_state_machine,
+            """self, name, definition, roleArn, tags, publish, loggingConfiguration, tracingConfiguration,
+            encryptionConfiguration, version_description, sm_type""",
+        ),
+        (
+            StepFunctionBackend.update_state_machine,
+            """self, arn, definition, role_arn, logging_configuration, tracing_configuration, encryption_configuration,
+            publish, version_description""",
+        ),
+        (StepFunctionBackend.delete_state_machine, "self, arn"),
+        (StepFunctionBackend.describe_state_machine, "self, arn"),
+        (StepFunctionBackend._validate_name, "self, name"),
+        (StepFunctionBackend._validate_execution_arn, "self, execution_arn"),
+        (utils.iso_8601_datetime_with_milliseconds, "value"),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
@@ -92,6 +109,13 @@ def test_cloudtrail_still_lacks_lookup_events():
 def test_iam_still_lacks_the_simulator_and_ecs_the_account_settings_default():
     assert not hasattr(IamResponse, "simulate_principal_policy")
     assert not hasattr(EC2ContainerServiceResponse, "put_account_setting_default")
+
+
+def test_step_functions_still_lacks_versions_and_the_check_of_a_definition():
+    assert not hasattr(StepFunctionResponse, "list_state_machine_versions")
+    assert not hasattr(StepFunctionResponse, "validate_state_machine_definition")
+    started = inspect.signature(StateMachine).parameters
+    assert {"executions", "versions", "aliases", "type"} <= set(vars(StateMachine(*["x"] * len(started))))
 
 
 def test_iam_keeps_keys_and_users_by_name():

@@ -50,6 +50,8 @@ class Execution:
         The state machine's, as it was at the start; so are its role and name.
     doom
         What ends it at its next transition, if its state machine is gone.
+    generation
+        How many events led to it: 0 where somebody started it, or a schedule did.
     """
 
     execution_arn: str
@@ -67,6 +69,7 @@ class Execution:
     cause: str | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     doom: Callable[[], None] | None = None
+    generation: int = 0
 
     @property
     def account(self) -> str:

@@ -31,7 +31,7 @@ from moto.core.utils import get_service_model
 from ecs_runbook.local_aws.asl_values import StateFailed
 from ecs_runbook.local_aws.executions import LATER, Attempt
 from ecs_runbook.local_aws.invoking import Errand, Invoking, NotAnswered, named
-from ecs_runbook.local_aws.task_life import Task
+from ecs_runbook.local_aws.task_life import Task, generation
 from ecs_runbook.local_aws.world import World
 
 STARTED_BY = "AWS Step Functions"
@@ -161,7 +161,11 @@ class MachineCalls:
         if isinstance(session, NotAnswered):
             raise StateFailed("States.Permissions", session.message)
         asked = named(parameters, resource.service, resource.operation)
-        answer = self._calls.asked(resource.service, resource.operation, asked, errand, session)
+        before = generation.set(execution.generation)
+        try:
+            answer = self._calls.asked(resource.service, resource.operation, asked, errand, session)
+        finally:
+            generation.reset(before)
         if isinstance(answer, NotAnswered):
             raise failure_of(resource, answer)
         return answer

@@ -38,7 +38,8 @@ from ecs_runbook.local_aws.identity import role_of, service_of
 from ecs_runbook.local_aws.invoking import Invoking, Sender
 from ecs_runbook.local_aws.machine_calls import MachineCalls
 from ecs_runbook.local_aws.permissions import AccessDenied, require, require_assumable
-from ecs_runbook.local_aws.task_life import life_of
+from ecs_runbook.local_aws.rules import News, Rules, rules_of
+from ecs_runbook.local_aws.task_life import generation, life_of
 from ecs_runbook.local_aws.world import World, current_call
 
 _LOG = logging.getLogger(__name__)
@@ -98,8 +99,8 @@ class TaskTimedOut(AWSError):  # type: ignore[misc]  # moto is untyped
 class Machines:
     """The executions of one world."""
 
-    def __init__(self, world: World, calls: MachineCalls) -> None:
-        self._clock, self.calls = world.clock, calls
+    def __init__(self, world: World, calls: MachineCalls, rules: Rules) -> None:
+        self._clock, self.calls, self._rules = world.clock, calls, rules
         self._walks: dict[str, Walk] = {}
 
     def start(self, machine: StateMachine, version: StateMachineInstance, name: str, given: str) -> Execution:
@@ -125,6 +126,7 @@ class Machines:
         definition = json.loads(version.definition)
         now = self._clock.now()
         execution = Execution(arn, name, machine.arn, machine.name, version.roleArn, definition, given, now)
+        execution.generation = generation.get()
         machine.executions.append(execution)
         told = {"input": given, "inputDetails": {"truncated": False}, "roleArn": version.roleArn}
         execution.tell("ExecutionStarted", now, 0, told)
@@ -139,7 +141,22 @@ class Machines:
             end = timedelta(seconds=definition["TimeoutSeconds"])
             self._clock.after(end, lambda: self._timed_out(machine, execution))
         walk.begin(value)
+        self._announce(machine, execution)
         return execution
+
+    def _announce(self, machine: StateMachine, execution: Execution) -> None:
+        """
+        Put an execution's change on the default bus.
+
+        Notes
+        -----
+        Source: AWS docs, Step Functions developer guide, "Automating event delivery with EventBridge" (verified): of
+        STANDARD executions.
+        """
+        if machine.type == "STANDARD":
+            kind = "Step Functions Execution Status Change"
+            news = News("aws.states", kind, execution.execution_arn, functools.partial(_news_of, execution))
+            self._rules.announce(news, (execution.account, execution.region), execution.generation)
 
     def _ended(self, machine: StateMachine, execution: Execution, outcome: Any) -> None:
         if isinstance(outcome, StateFailed):
@@ -171,6 +188,7 @@ class Machines:
         execution.tell(f"Execution{words[status]}", now, previous, told)
         execution.status, execution.stop_date = status, now
         del self._walks[execution.execution_arn]
+        self._announce(machine, execution)
         self._clock.at(now + _KEPT, lambda: machine.executions.remove(execution))
 
     def leave(self, machine: StateMachine) -> None:
@@ -228,6 +246,18 @@ def _told(execution: Execution) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
+def _news_of(execution: Execution) -> dict[str, Any]:
+    told = {
+        **_described(execution),
+        "startDate": int(execution.start_date.timestamp() * 1000),
+        "stopDate": int(execution.stop_date.timestamp() * 1000) if execution.stop_date else None,
+        "output": execution.output,
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+    return {name: value for name, value in told.items() if name != "redriveCount"}
+
+
 def _described(execution: Execution) -> dict[str, Any]:
     told = {
         "input": execution.execution_input,
@@ -254,7 +284,7 @@ def install(world: World) -> None:
     from ecs_runbook.local_aws.server import call
 
     calls = MachineCalls(world, Invoking(call, _SENDER))
-    machines = Machines(world, calls)
+    machines = Machines(world, calls, rules_of(world))
     life_of(world).on_change.append(calls.changed)
     life_of(world).on_change.append(Heartbeats(world, calls, call).changed)
     _answer_for_executions(machines)

@@ -52,6 +52,27 @@ _GENERATIONS = 5
 Event = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class News:
+    """
+    What a service tells of itself.
+
+    Parameters
+    ----------
+    source, kind
+        ``aws.ecs`` and ``ECS Task State Change``.
+    subject
+        The ARN of what it is about.
+    detail
+        Makes the event's, if somebody hears it.
+    """
+
+    source: str
+    kind: str
+    subject: str
+    detail: Callable[[], dict[str, Any]]
+
+
 class Rules:
     """The rules' agenda: which rule fires when, and what firing means."""
 
@@ -121,26 +142,43 @@ class Rules:
         -----
         Source: AWS docs, "Amazon ECS task state change events"; the attachment's type is ``eni`` there (verified).
         """
-        backend = events_backends[task.backend.account_id][task.backend.region_name]
-        rules = [rule for rule in backend.event_buses["default"].rules.values() if heeds(rule, "aws.ecs")]
+
+        def detail() -> dict[str, Any]:
+            told: dict[str, Any] = _plain({**task.described(tags=False), "updatedAt": self._clock.now()})
+            for attachment in told["attachments"]:
+                attachment["type"] = "eni"
+            return told
+
+        place = task.backend.account_id, task.backend.region_name
+        news = News("aws.ecs", "ECS Task State Change", task.task_arn, detail)
+        self.announce(news, place, task.generation)
+
+    def announce(self, news: News, place: tuple[str, str], began: int) -> None:
+        """
+        Put what a service tells of itself on the default bus of an account and Region.
+
+        Parameters
+        ----------
+        began
+            How many events led to what it tells of.
+        """
+        account, region = place
+        backend = events_backends[account][region]
+        rules = [rule for rule in backend.event_buses["default"].rules.values() if heeds(rule, news.source)]
         if not rules:
             return
-        heir = task.generation + 1
+        heir = began + 1
         if heir > _GENERATIONS:
-            _LOG.warning("%s was started by a chain of %d tasks' events: its own are not heard", task.task_arn, heir)
+            _LOG.warning("%s was started by a chain of %d events: its own are not heard", news.subject, heir)
             return
-        detail = _plain({**task.described(tags=False), "updatedAt": self._clock.now()})
-        for attachment in detail["attachments"]:
-            attachment["type"] = "eni"
+        detail = news.detail()
         before = generation.set(heir)
         try:
             for rule in rules:
-                self.heard(
-                    rule,
-                    self._event(
-                        rule, source="aws.ecs", kind="ECS Task State Change", resources=[task.task_arn], detail=detail
-                    ),
+                event = self._event(
+                    rule, source=news.source, kind=news.kind, resources=[news.subject], detail=copy.deepcopy(detail)
                 )
+                self.heard(rule, event)
         finally:
             generation.reset(before)
 
@@ -487,11 +525,19 @@ def _by_moto(rule: Rule, target: Target, event: Event) -> Refusal | None:
     return None
 
 
+_RULES: dict[str, Rules] = {}
+
+
+def rules_of(world: World) -> Rules:
+    """Return the rules of *world*, once they are installed."""
+    return _RULES[world.life]
+
+
 def install(world: World) -> None:
     """Let rules fire, and PutRule refuse what AWS refuses."""
     from ecs_runbook.local_aws.server import call
 
-    rules = Rules(world, call)
+    rules = _RULES[world.life] = Rules(world, call)
     life_of(world).on_change.append(rules.changed)
     for name in ("list_rules", "list_rule_names_by_target", "list_targets_by_rule"):
         PAGINATION_MODEL[name]["limit_default"] = _PAGE
