@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ecs_runbook.errors import AwsError, EvidenceError
+from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.drill import clear_leftovers, fire, leftovers
-from ecs_runbook.firing.fired import Fired, rules_in_trust
+from ecs_runbook.firing.fired import Fired, about_trust, rules_in_trust
 from ecs_runbook.firing.inputs import with_dry_command
 from ecs_runbook.session import Pace
 
@@ -478,3 +479,19 @@ def test_progress_goes_from_the_rule_to_the_end():
     assert [key for key, _, _ in rows] == ["nightly"] * len(rows)
     assert [done for _, done, _ in rows] == sorted(done for _, done, _ in rows)
     assert rows[-1] == ("nightly", 1.0, "STOPPED")
+
+
+def test_a_trust_in_a_schedules_group_is_not_blamed_for_a_copy_in_that_group():
+    group = ACCOUNT.format("scheduler", "schedule-group/batch")
+
+    class Iam:
+        def get_role(self, RoleName):
+            statement = {"Effect": "Allow", "Condition": {"StringEquals": {"aws:SourceArn": self.source}}}
+            return {"Role": {"AssumeRolePolicyDocument": {"Statement": [statement]}}}
+
+    iam = Iam()
+    iam.source = group
+    told = about_trust(ROLE, "schedule", iam, Asking())
+    assert told == f" {ROLE} trusts {group}: a group, not one schedule, and the copy was in the schedule's own."
+    iam.source = ACCOUNT.format("scheduler", "schedule/batch/nightly")
+    assert about_trust(ROLE, "schedule", iam, Asking()) == f" And it does: {ROLE} trusts {iam.source} alone."

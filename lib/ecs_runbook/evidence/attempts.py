@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError
-from ecs_runbook.evidence.attribution import AMBIGUOUS, NOT_OURS
+from ecs_runbook.evidence.attribution import AMBIGUOUS, NOT_OURS, occasion
 from ecs_runbook.evidence.executions import Execution, executions
 from ecs_runbook.firing.asking import Asking, Bars, Limiter
 from ecs_runbook.firing.histories import Try
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_ecs import ECSClient
 
-FROM_MACHINE = "Step Functions"
+FROM_MACHINE, FROM_TRAIL = "Step Functions", "CloudTrail"
+MOST_PAGES = 120
+"""Of CloudTrail, 50 records each: a minute, at the two a second that AWS allows; our choice."""
 
 
 @dataclass
@@ -71,7 +73,7 @@ def started(
     Needs ``states:ListExecutions``, ``states:GetExecutionHistory`` and ``cloudtrail:LookupEvents``.
     """
     found = Started()
-    calls, trail_told = _ask_trail(since, until, cloudtrail, limiter)
+    calls, trail_told = _ask_trail(since, until, cloudtrail, limiter, progress)
     ask = Asking()
     try:
         every = executions(machine.arn, since=since, until=until, sfn=sfn, ask=ask, progress=progress)
@@ -88,7 +90,8 @@ def started(
         rest = f", {found.others} of them started by somebody else" if found.others else ""
         found.asked.append(answer(FROM_MACHINE, ask, words + rest))
     (target,) = mine.targets
-    found.refused = [(call, mine.label) for call in calls if call.refused and call.may_be_of(machine.arn, target.role)]
+    refused = (call for call in calls if call.refused and call.may_be_of(machine.arn, target.role))
+    found.refused = [(call, f"{mine.label}{occasion(mine, call.time)}") for call in refused]
     found.asked.append(trail_told)
     return found
 
@@ -157,14 +160,24 @@ def answer(source: str, ask: Asking, said: str | AwsError) -> dict[str, Any]:
 
 
 def _ask_trail(
-    since: datetime, until: datetime, cloudtrail: CloudTrailClient, limiter: Limiter
+    since: datetime, until: datetime, cloudtrail: CloudTrailClient, limiter: Limiter, progress: Bars | None
 ) -> tuple[list[Start], dict[str, Any]]:
-    ask = Asking()
+    """Look StartExecution up, but no longer than a minute or so: a busy account may start thousands in an hour."""
+    ask, found = Asking(), []
     try:
-        found = list(look_up_starts(since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter))
+        for start in look_up_starts(since=since, until=until, cloudtrail=cloudtrail, ask=ask, limiter=limiter):
+            found.append(start)
+            if ask.calls > MOST_PAGES:
+                back = f"no further back than {start.time:%Y-%m-%d %H:%M} UTC" if start.time else "not all"
+                words = f"has more than {len(found) - 1} StartExecution calls of the whole account; {back} was read"
+                return found, answer(FROM_TRAIL, ask, words) | {"answered": False}
+            if progress and ask.calls % 10 == 0:
+                progress.row(FROM_TRAIL, ask.calls / MOST_PAGES, f"{len(found)} StartExecution calls")
     except AwsError as error:
-        return [], answer("CloudTrail", ask, error)
-    return found, answer("CloudTrail", ask, f"has {len(found)} StartExecution calls of the whole account in that time")
+        return found, answer(FROM_TRAIL, ask, error)
+    if progress:
+        progress.row(FROM_TRAIL, 1.0, f"{len(found)} StartExecution calls")
+    return found, answer(FROM_TRAIL, ask, f"has {len(found)} StartExecution calls of the whole account in that time")
 
 
 def _over(one: Try) -> bool:

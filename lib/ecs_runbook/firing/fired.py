@@ -145,4 +145,6 @@ def about_trust(role: str, kind: str, iam: IAMClient | None, ask: Asking) -> str
     named = rules_in_trust(told["Role"].get("AssumeRolePolicyDocument", {}))
     if not named:
         return f" {role} names no {kind} in its trust."
+    if all(":schedule-group/" in one for one in named):
+        return f" {role} trusts {', '.join(named)}: a group, not one schedule, and the copy was in the schedule's own."
     return f" And it does: {role} trusts {', '.join(named)} alone."
