@@ -65,6 +65,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "firing.schedules": ("scheduler:GetSchedule", "scheduler:ListSchedules"),
         "firing.tasks": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks"),
+        "firing.twice": ("states:DescribeExecution", "states:StartExecution"),
         "inventory.contents": ("ecr:DescribeImages", "logs:DescribeLogGroups"),
         "inventory.facts": (
             "ecs:DescribeClusters",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ecs_runbook.firing.fired import Fired
     from ecs_runbook.firing.revision import Registered
+    from ecs_runbook.firing.twice import Twice
     from ecs_runbook.terraform.run import Applied, Plan
     from ecs_runbook.wanted.spec import Spec
 
@@ -126,6 +127,31 @@ def judge_fired(fired: Fired, known: pd.DataFrame) -> list[Check]:
         mend = fired.hint or "30_fire removes it, once its time is up."
         return [*checks, Check("drill-cleared", fired.rule, "NG", because, mend)]
     return [*checks, Check("drill-cleared", fired.rule, "OK", f"the temporary {fired.kind} is removed")]
+
+
+def judge_twice(twice: Twice) -> list[Check]:
+    """
+    Judge two deliveries of one firing, of which one is to run.
+
+    Returns
+    -------
+    list of Check
+        ``one-run``: OK if the first ran to a good end and the second was skipped; NG if both ran, or the first ended
+        badly; SKIP if the first one's task was never seen running.
+    """
+    first, second, subject = twice.first, twice.second, twice.first.rule
+    if second is None:
+        because = f"the first delivery's task was never seen running: {first.status}"
+        return [Check("one-run", subject, "SKIP", because, first.hint or "Let the task take longer.")]
+    if second.skipped and first.ok:
+        because = "two deliveries, one run: the second found the task running, and was skipped"
+        return [Check("one-run", subject, "OK", because)]
+    if second.skipped:
+        code = first.status if first.exit_code is None else f"exit code {first.exit_code}"
+        because = f"the second delivery was skipped, and the first ended with {code}"
+        return [Check("one-run", subject, "NG", because, first.hint or "Look at the task's log.")]
+    because = f"two deliveries, two runs: the second is {second.status}, with {len(second.tries)} tasks"
+    return [Check("one-run", subject, "NG", because, "Set double_runs = skip, or let the program heed its token.")]
 
 
 def judge_gone(left: pd.DataFrame, subject: str) -> list[Check]:
