@@ -149,3 +149,73 @@ def assert_as_marked(folder, files):
     report = linted(folder, files)
     assert seen(report) == marks(folder), report.text()
     return report
+
+
+RULE = GOOD[GOOD.index('resource "aws_cloudwatch_event_rule"') : GOOD.index('resource "aws_iam_role" "schedule"')]
+MACHINE = """\
+resource "aws_sfn_state_machine" "this" {
+  name     = "nightly"
+  role_arn = aws_iam_role.schedule.arn
+
+  definition = jsonencode({
+    StartAt = "Run"
+    States = {
+      Run = {
+        Type     = "Task"
+        Resource = "arn:aws:states:::ecs:runTask.sync"
+        Parameters = {
+          Cluster        = data.aws_ecs_cluster.this.arn
+          TaskDefinition = aws_ecs_task_definition.this.arn_without_revision
+          LaunchType     = "FARGATE"
+          NetworkConfiguration = { AwsvpcConfiguration = {
+            Subnets        = ["subnet-0a1b2c3d"]
+            AssignPublicIp = "ENABLED"
+          } }
+          Overrides = { ContainerOverrides = [{ Name = "main", Command = ["true"] }] }
+        }
+        End = true
+      }
+    }
+  })
+}
+
+"""
+RUNS = changed(GOOD.replace(RULE, MACHINE), ('"events.amazonaws.com"', '"states.amazonaws.com"'))
+"""A state machine as it should be, that runs the same task."""
+
+SCHEDULED_MACHINE = (
+    RUNS
+    + """
+resource "aws_scheduler_schedule" "this" {
+  name                = "nightly"
+  schedule_expression = "cron(0 17 * * ? *)"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_sfn_state_machine.this.arn
+    role_arn = aws_iam_role.starter.arn
+  }
+}
+
+resource "aws_iam_role" "starter" {
+  name = "nightly-starter"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { Service = "scheduler.amazonaws.com" }, Action = "sts:AssumeRole" }]
+  })
+}
+
+resource "aws_iam_role_policy" "starter" {
+  name = "start-execution"
+  role = aws_iam_role.starter.name
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "states:StartExecution", Resource = aws_sfn_state_machine.this.arn }]
+  })
+}
+"""
+)
+"""The same, and the schedule that starts it."""

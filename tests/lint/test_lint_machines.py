@@ -3,42 +3,11 @@
 import json
 
 import pytest
-from lint_trees import GOOD, assert_as_marked, changed, linted
+from lint_trees import RUNS, SCHEDULED_MACHINE, assert_as_marked, changed, linted
 
 from ecs_runbook.lint.check import check_plan
 from ecs_runbook.terraform import generate
 from ecs_runbook.wanted.spec import spec
-
-RULE = GOOD[GOOD.index('resource "aws_cloudwatch_event_rule"') : GOOD.index('resource "aws_iam_role" "schedule"')]
-MACHINE = """\
-resource "aws_sfn_state_machine" "this" {
-  name     = "nightly"
-  role_arn = aws_iam_role.schedule.arn
-
-  definition = jsonencode({
-    StartAt = "Run"
-    States = {
-      Run = {
-        Type     = "Task"
-        Resource = "arn:aws:states:::ecs:runTask.sync"
-        Parameters = {
-          Cluster        = data.aws_ecs_cluster.this.arn
-          TaskDefinition = aws_ecs_task_definition.this.arn_without_revision
-          LaunchType     = "FARGATE"
-          NetworkConfiguration = { AwsvpcConfiguration = {
-            Subnets        = ["subnet-0a1b2c3d"]
-            AssignPublicIp = "ENABLED"
-          } }
-          Overrides = { ContainerOverrides = [{ Name = "main", Command = ["true"] }] }
-        }
-        End = true
-      }
-    }
-  })
-}
-
-"""
-RUNS = changed(GOOD.replace(RULE, MACHINE), ('"events.amazonaws.com"', '"states.amazonaws.com"'))
 
 MISTAKES = [
     ("pinned-revision", "this.arn_without_revision\n", "this.arn #! pinned-revision\n"),
@@ -71,6 +40,30 @@ def test_a_machine_as_it_should_be_passes(tmp_path):
 def test_a_mistake_in_a_state_is_found_as_in_a_target(rule, before, after, tmp_path):
     report = linted(tmp_path, changed(RUNS, (before, after)))
     assert {one.rule for one in report.findings} == {rule}, report.text()
+
+
+def test_a_schedule_that_starts_a_machine_as_it_should_passes(tmp_path):
+    report = assert_as_marked(tmp_path, SCHEDULED_MACHINE)
+    assert report.unresolved == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rules"),
+    [
+        ('"scheduler.amazonaws.com"', '"events.amazonaws.com"', {"trust-wrong-service"}),
+        ('"states:StartExecution"', '"states:*"', set()),
+        ("Resource = aws_sfn_state_machine.this.arn }]", 'Resource = "*" }]', set()),
+        (
+            "Resource = aws_sfn_state_machine.this.arn }]",
+            "Resource = aws_sqs_queue.x.arn }]",
+            {"start-execution-missing"},
+        ),
+        ("arn      = aws_sfn_state_machine.this.arn", "arn      = aws_lambda_function.x.arn", set()),
+    ],
+)
+def test_the_role_that_starts_a_machine_is_judged(before, after, rules, tmp_path):
+    report = linted(tmp_path, changed(SCHEDULED_MACHINE, (before, after)))
+    assert {one.rule for one in report.findings} == rules, report.text()
 
 
 def test_the_line_of_what_is_pinned_is_told(tmp_path):

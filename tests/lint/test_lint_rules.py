@@ -1,7 +1,7 @@
 """Every rule finds its mistake at the right line, and says nothing of what is right."""
 
 import pytest
-from lint_trees import GOOD, assert_as_marked, changed, good
+from lint_trees import GOOD, SCHEDULED_MACHINE, assert_as_marked, changed, good
 
 from ecs_runbook.lint.registry import RULES
 
@@ -243,6 +243,14 @@ MISTAKES = [
     (
         "no-dead-letter-queue",
         good((QUEUE, ""), (BLOCK, BLOCK.rstrip() + " #! no-dead-letter-queue\n")),
+    ),
+    (
+        "start-execution-missing",
+        changed(
+            SCHEDULED_MACHINE,
+            ('"states:StartExecution"', '"states:StopExecution"'),
+            ('"aws_iam_role" "starter" {', '"aws_iam_role" "starter" { #! start-execution-missing'),
+        ),
     ),
     ("unreadable-file", GOOD + "resource {{ #! unreadable-file"),
 ]

@@ -76,6 +76,14 @@ def test_a_schedule_runs_in_its_zone_between_its_dates_and_a_rule_in_utc(fields,
     assert list(runs.columns) == ["utc", "local", "utc_offset", "note"]
 
 
+def test_a_rate_of_scheduler_begins_at_its_first_day_or_at_once():
+    dated = made(kind="schedule", schedule="rate(2 hours)", start_date="2026-12-01T00:30:00Z")
+    runs = upcoming_runs(dated, after=WINTER, count=2)
+    assert list(runs["utc"].dt.strftime("%m-%d %H:%M")) == ["12-01 00:30", "12-01 02:30"]
+    at_once = upcoming_runs(made(kind="schedule", schedule="rate(2 hours)"), after=WINTER, count=2)
+    assert list(at_once["note"]) == ["and at once, when it is made", ""]
+
+
 def test_a_change_of_the_clocks_is_told_and_the_local_time_stays():
     wanted = made(kind="schedule", schedule="cron(0 9 * * ? *)", timezone="America/New_York")
     runs = upcoming_runs(wanted, after=datetime(2026, 10, 31, tzinfo=UTC), count=2)

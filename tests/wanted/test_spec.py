@@ -287,7 +287,7 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:failures"
 def test_a_schedule_has_what_a_rule_has_not():
     wanted = made(
         kind="schedule",
-        schedule="at(2026-12-24T18:00:00)",
+        schedule="cron(0 18 24 12 ? *)",
         timezone="Europe/Berlin",
         schedule_group="reports",
         create_schedule_group=True,
@@ -363,6 +363,11 @@ def test_what_only_a_state_machine_has_is_refused_with_one_fault(kind, field, va
         ({"kind": "schedule", "schedule_group": "a b"}, "schedule_group", "letters, digits, dots, hyphens"),
         ({"kind": "schedule", "flexible_minutes": 1441}, "flexible_minutes", "0 to 1440 is allowed"),
         ({"kind": "schedule", "start_date": "2026-12-01T00:00:00"}, "start_date", "a time with its zone is allowed"),
+        (
+            {"kind": "schedule", "schedule": "at(2026-12-24T18:00:00)", "end_date": "2027-01-01T00:00:00Z"},
+            "end_date",
+            "what runs once takes no notice of it",
+        ),
         ({"kind": "schedule", "end_date": "tomorrow"}, "end_date", "a time with its zone is allowed"),
         ({"kind": "schedule", "schedule": "at(2026-12-24 18:00)"}, "schedule", "write at(yyyy-mm-ddThh:mm:ss)"),
         ({"kind": "state_machine", "retry_exit_codes": [3, 3]}, "retry_exit_codes", "the same stands twice"),

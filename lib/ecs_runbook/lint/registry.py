@@ -141,6 +141,14 @@ _ALL = (
         "verified",
     ),
     Rule(
+        "start-execution-missing",
+        "error",
+        "the role of a rule or a schedule may not start the state machine that runs the task",
+        "Nothing is started: AccessDenied on states:StartExecution, in the dead-letter queue if there is one.",
+        "AWS docs, EventBridge Scheduler user guide, templated targets",
+        "verified",
+    ),
+    Rule(
         "pass-role-missing",
         "error",
         "the target's role may not pass a role that the task definition names",
@@ -161,7 +169,8 @@ _ALL = (
         "trust-wrong-service",
         "error",
         "a role does not trust the service that has to assume it",
-        "A rule needs events.amazonaws.com, a schedule scheduler.amazonaws.com, a task ecs-tasks.amazonaws.com; "
+        "A rule needs events.amazonaws.com, a schedule scheduler.amazonaws.com, a state machine "
+        "states.amazonaws.com, a task ecs-tasks.amazonaws.com; "
         "without that nothing starts.",
         "AWS docs, ECS developer guide, EventBridge IAM role; EventBridge Scheduler user guide",
         "verified",

@@ -174,6 +174,21 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Starter:
+    """What starts a state machine: its block, the machine's ARN, and the role that it is started as."""
+
+    block: Block
+    machine: Value
+    role: Value
+    role_path: Path
+
+    @property
+    def service(self) -> str:
+        """The service that assumes its role."""
+        return _ASSUMES[self.block.type]
+
+
+@dataclass(frozen=True)
 class Grants:
     """What a role may do: its statements, and why these may not be all."""
 
@@ -231,6 +246,24 @@ class View:
         schedules = (target for block in self.of("aws_scheduler_schedule") for target in _of_schedule(block))
         states = (target for block in self.of("aws_sfn_state_machine") for target in _of_machine(block))
         return [*rules, *schedules, *states]
+
+    @cached_property
+    def starters(self) -> list[Starter]:
+        """Every rule and schedule that starts a state machine that runs a task here."""
+        told = [_starter(block, (), block.values) for block in self.of("aws_cloudwatch_event_target")]
+        for block in self.of("aws_scheduler_schedule"):
+            targets = enumerate(inner(block.values, "target"))
+            told += [_starter(block, ("target", at), one) for at, one in targets if isinstance(one, Mapping)]
+        return [one for one in told if any(self._is_of(target.block, one.machine) for target in self.targets)]
+
+    def _is_of(self, machine: Block, value: Value) -> bool:
+        """Say whether *value* is the ARN of a state machine that stands here."""
+        return (
+            machine.type == "aws_sfn_state_machine"
+            and isinstance(value, Reference)
+            and value.attribute in ("arn", "id")
+            and machine in self.find(value.address)
+        )
 
     def definitions(self, target: Target) -> Sequence[Block]:
         """Return the task definitions that a target may run, as far as they are in sight."""
@@ -459,6 +492,10 @@ def _documents_in(block: Block) -> Iterator[Reference]:
     for values in held:
         for name in names if isinstance(values, Mapping) else ():
             yield from (one for one in as_list(values.get(name)) if isinstance(one, Reference))
+
+
+def _starter(block: Block, path: Path, target: Mapping[str, Value]) -> Starter:
+    return Starter(block, field_of(target, "arn"), field_of(target, "role_arn"), (*path, "role_arn"))
 
 
 def _of_rule(block: Block) -> list[Target]:

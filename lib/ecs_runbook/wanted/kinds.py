@@ -116,7 +116,8 @@ def upcoming_runs(wanted: Spec, *, after: datetime, count: int = 5) -> pd.DataFr
 
     Notes
     -----
-    Of a flexible window, the minute at which it opens is told.
+    Of a flexible window, the minute at which it opens is told. A rate of EventBridge Scheduler without a StartDate runs
+    at once when it is made, and then by its interval (AWS docs, "Rate-based schedules").
 
     Examples
     --------
@@ -139,6 +140,8 @@ def upcoming_runs(wanted: Spec, *, after: datetime, count: int = 5) -> pd.DataFr
         f"clocks change: {offset} from UTC, {before} before" if offset != before else ""
         for before, offset in zip(offsets[:1] + offsets, offsets, strict=False)
     ]
+    if changed and isinstance(parse_scheduler(wanted.schedule), Rate) and not wanted.start_date:
+        changed[0] = "and at once, when it is made"
     told = {
         "utc": utc,
         "local": local,
@@ -149,17 +152,25 @@ def upcoming_runs(wanted: Spec, *, after: datetime, count: int = 5) -> pd.DataFr
 
 
 def moments(wanted: Spec, *, after: datetime) -> Iterator[datetime]:
-    """Yield the moments after *after* at which a spec runs, by its kind, until there are no more."""
+    """
+    Yield the moments after *after* at which a spec runs, by its kind, until there are no more.
+
+    Notes
+    -----
+    Source: AWS docs, EventBridge Scheduler, "Rate-based schedules": a rate's first run is at its StartDate; botocore
+    scheduler CreateSchedule: a one-time schedule takes no notice of StartDate and EndDate (verified).
+    """
     here = parse_scheduler(wanted.schedule)
     begins = datetime.fromisoformat(wanted.start_date) if wanted.start_date else None
     ends = datetime.fromisoformat(wanted.end_date) if wanted.end_date else None
     zone = UTC if wanted.kind == "rule" else zone_named(wanted.timezone)
-    since = max(after, begins - timedelta(minutes=1)) if begins else after
+    if begins is not None and begins > after and isinstance(here, Rate):
+        yield begins
+    since = max(after, begins - timedelta(seconds=1)) if begins else after
     for moment in here.after(since, zone=zone, start=begins):
         if ends is not None and moment > ends:
             return
-        if begins is None or moment >= begins:
-            yield moment
+        yield moment
 
 
 def runs_a_month(wanted: Spec, *, after: datetime, at_most: int = 50_000) -> int:

@@ -144,8 +144,11 @@ def _once(spec: Spec) -> Iterator[Fault]:
         yield Fault("schedule", repr(spec.schedule), mend)
 
 
-@_rule("start_date", "end_date")
+@_rule("schedule", "start_date", "end_date")
 def _dates(spec: Spec) -> Iterator[Fault]:
+    if spec.schedule.startswith("at("):
+        mend = "what runs once takes no notice of it (botocore scheduler CreateSchedule): leave it empty"
+        yield from _asked_in_vain(spec, ("start_date", "end_date"), mend)
     if spec.start_date and spec.end_date and spec.start_date >= spec.end_date:
         yield Fault("end_date", repr(spec.end_date), f"it is not after start_date, {spec.start_date}")
 

@@ -20,8 +20,8 @@ from ecs_runbook.lint.policies import (
 )
 from ecs_runbook.lint.registry import Severity
 from ecs_runbook.lint.rules.targets import without_revision
-from ecs_runbook.lint.values import doubt, field_of, joined, marked, parts, shown, unmarked
-from ecs_runbook.lint.view import Grants, Target, View
+from ecs_runbook.lint.values import doubt, field_of, has_marks, joined, marked, parts, shown, unmarked, wildcard
+from ecs_runbook.lint.view import Grants, Starter, Target, View
 
 TASKS = "ecs-tasks.amazonaws.com"
 _Key = tuple[Place, str, tuple[str | int, ...]]
@@ -43,15 +43,61 @@ def roles(view: View) -> Iterator[Said]:
             yield from _tag_resource(view, target, grants)
             for statement in grants.statements:
                 yield from _too_wide(view, statement)
+    yield from _of_starters(view)
     yield from _of_definitions(view)
     yield from _others(view, judged)
 
 
-def _no_role(target: Target) -> Said:
+def _of_starters(view: View) -> Iterator[Said]:
+    """Judge the roles of the rules and schedules that start a state machine."""
+    for starter in view.starters:
+        found_roles = view.roles(starter.role)
+        if not found_roles:
+            yield _no_role(starter)
+        for role in found_roles:
+            yield from _trust(view, role, starter.service, f"{starter.block.address} needs")
+            yield from _start(view, starter, view.grants(role))
+
+
+def _start(view: View, starter: Starter, grants: Grants) -> Iterator[Said]:
+    machine = marked(view.expand(starter.machine))
+    answers = [
+        _may_start(statement, marked(view.expand(one)), machine)
+        for statement in grants.statements
+        if statement.allows("states:StartExecution") != "no"
+        for one in (statement.resources or [None])
+    ]
+    if "yes" in answers:
+        return
+    module = module_of(grants.role.address)
+    arn = shown(starter.machine, module)
+    if "unknown" in answers or grants.doubts:
+        why = next(iter(grants.doubts), "its resources are known only after apply")
+        yield unresolved(grants.role, (), f"whether it may start {arn}", why)
+        return
+    yield found(
+        "start-execution-missing",
+        grants.role,
+        (),
+        f"none of its policies allows states:StartExecution on {arn}, which {starter.block.address} starts",
+        "Allow states:StartExecution on that state machine.",
+        diff=f'+ Action   = "states:StartExecution"\n+ Resource = {arn}',
+    )
+
+
+def _may_start(statement: Statement, resource: str | None, machine: str | None) -> Match:
+    if statement.allows("states:StartExecution") == "unknown" or resource is None or machine is None:
+        return "unknown"
+    if wildcard(resource, machine):
+        return "yes"
+    return "no" if has_marks(resource) and has_marks(machine) and "*" not in resource else "unknown"
+
+
+def _no_role(target: Target | Starter) -> Said:
     if target.role is None:
         why = "it has no role of its own here"
     else:
-        why = doubt(target.role) or f"{shown(target.role, target.module)} is made elsewhere"
+        why = doubt(target.role) or f"{shown(target.role, module_of(target.block.address))} is made elsewhere"
     return unresolved(target.block, target.role_path, "what its role may do", why)
 
 
