@@ -39,7 +39,7 @@ _TERMINAL = frozenset({"States.Runtime", "States.DataLimitExceeded"})
 _ATTEMPTS, _INTERVAL, _BACKOFF = 3, 1, 2.0  # of a retrier that does not say
 
 
-@dataclass
+@dataclass(eq=False)
 class Execution:
     """
     One execution: what the API tells of it, by the names under which moto looks for it.
