@@ -2,13 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_checks import checked, row
+from made_checks import HOME, checked, row
+from one_row import DEFINITION
 
 from ecs_runbook.errors import WorkspaceError
+from ecs_runbook.inventory.model import Facts, Inventory, Machine
 from ecs_runbook.reports.pseudonyms import KEY_VARIABLE, Pseudonyms, key, names_in
 
 ACCOUNT = "111122223333"
@@ -100,6 +103,15 @@ def test_an_environment_keeps_nothing_but_its_length(hidden):
     )
     assert told["overrides"][0]["environment"] == [{"name": "***", "value": "***"}]
     assert told["overrides"][0]["command"] == [hidden.name("payroll")]
+
+
+def test_the_roles_of_a_task_and_the_topic_of_a_state_machine_are_names_too():
+    topic, iam = f"arn:aws:sns:eu-west-2:{ACCOUNT}:acme-lost", f"arn:aws:iam::{ACCOUNT}:role"
+    known = replace(DEFINITION, task_role=f"{iam}/acme-task", execution_role=f"{iam}/path/acme-execution")
+    of_a_machine = replace(row("payroll"), machine=Machine(acts=(("sns:Publish", topic),)))
+    names = names_in(Inventory([of_a_machine]), [Facts(HOME, latest={"payroll": known})])
+    hidden = Pseudonyms(b"a key of some length", names)
+    assert "acme" not in hidden.text("acme-task and acme-execution are passed; acme-lost is told")
 
 
 def test_pictures_are_left_as_they_are(hidden):

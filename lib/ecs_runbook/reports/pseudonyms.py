@@ -249,17 +249,22 @@ _MAKERS: dict[str, Callable[[Pseudonyms, str], str]] = {
 
 
 def names_in(found: Inventory, facts: Iterable[Facts] = ()) -> Iterator[str]:
-    """Yield the names that AWS told: of rules, schedules, buses, clusters, families, roles, queues, containers."""
+    """Yield the names that AWS told: of rules, schedules, buses, clusters, families, roles, queues, topics…"""
     for row in found.rows:
-        request = row.request
+        request, topics = row.request, [resource for _, resource in row.machine.acts]
         arns = (request.cluster, row.role, row.target.role, row.through, row.dead_letters, request.task_role)
         yield from (row.owner.name, row.group, row.target.id, request.family, *request.overrides, *request.strategy)
-        yield from (part for arn in (*arns, request.execution_role) for part in re.split("[:/]", arn)[5:])
+        yield from (part for arn in (*arns, request.execution_role, *topics) for part in _parts(arn))
         yield from (word for pair in row.tags.items() for word in pair)
     for one in facts:
         for told in (*one.latest.values(), *one.pinned.values()):
             if isinstance(told, Definition):
                 yield from (told.family, *told.containers, *told.images)
+                yield from (part for arn in (told.task_role, told.execution_role) for part in _parts(arn))
+
+
+def _parts(arn: str) -> list[str]:
+    return re.split("[:/]", arn)[5:]
 
 
 def _environment(item: Any) -> Any:
