@@ -271,6 +271,33 @@ def test_a_firing_without_an_execution_is_missed(paper):
     _, own, said, _ = what(paper)
     assert len(own.missed) == 1
     assert wrong(said) == {"runs-missed"}
+    assert said["runs-missed"].because == (
+        "the only firing that was due had neither execution nor call nor task nor dead letter: at 2026-11-24 17:00 UTC"
+    )
+    assert said["runs-missed"].mend == (
+        "Look whether scheduler.amazonaws.com may assume its role, and whether that may start nightly: where it may "
+        "not, only a dead letter tells, and it has no dead-letter queue."
+    )
+
+
+def test_two_schedules_of_one_machine_are_told_apart_by_what_the_input_names_and_never_guessed(paper):
+    other = SCHEDULE.replace("nightly", "weekly")
+    target, daily = {"Arn": MACHINE, "RoleArn": f"{ROLE}-starter"}, "cron(0 17 * * ? *)"
+    paper.schedule("weekly", target, Arn=other, ScheduleExpression=daily)
+    placed(paper, (0, 1), (1, 2))
+
+    def stand(*executions):
+        paper.executions = PaperStepFunctions(*executions)
+        happened, _ = looked(paper, since=SINCE, until=UNTIL, regions=[REGION])
+        return {name: (own.ran, len(own.missed), len(own.doubtful)) for (_, name), own in happened.histories.items()}
+
+    of_the_other = {"run": f"{other} 2026-11-24T17:00:00Z"}
+    first = execution(History(given=GIVEN).ran(0, 1))
+    second = execution(History(given=of_the_other).ran(1, 2), "two", began=1)
+    assert stand(first, second) == {"nightly": (1, 0, 0), "weekly": (1, 0, 0)}
+    assert stand(first) == {"nightly": (1, 0, 0), "weekly": (0, 1, 0)}
+    # one execution of which nobody knows, and two that were due
+    assert stand(execution(History().ran(0, 1))) == {"nightly": (0, 0, 1), "weekly": (0, 0, 1)}
 
 
 def test_what_is_tried_still_is_neither_refused_nor_failed(paper):

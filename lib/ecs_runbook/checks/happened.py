@@ -157,7 +157,7 @@ def missed(row: Row, seen: Seen) -> Iterator[Finding]:
     if own.missed or own.unplaced:
         # a change of the row, or a record that cannot be read, may be all that there is to it
         gap = seen.gap(row.place, CHANGES, UNREADABLE)
-        because = _missing(own, seen)
+        because = _missing(own, seen, row)
         if gap is not None:
             yield skip(check, row, Gap(gap.operation, f"{because}, but {gap.because}", gap.denied, row.place))
         else:
@@ -170,7 +170,7 @@ def missed(row: Row, seen: Seen) -> Iterator[Finding]:
         yield ok(check, row, _all_came(own, seen))
 
 
-def _missing(own: History, seen: Seen) -> str:
+def _missing(own: History, seen: Seen, row: Row) -> str:
     parts = []
     if own.missed:
         parts.append(f"at {seen.times(one.due for one in own.missed)}")
@@ -178,14 +178,16 @@ def _missing(own: History, seen: Seen) -> str:
         parts.append(f"{own.unplaced} at times that are not known, since no run of it was seen")
     count = len(own.missed) + own.unplaced
     of = f"{count} of {own.due} firings" if own.due > 1 else "the only firing that was due"
-    return f"{of} had neither call nor task nor dead letter: {'; '.join(parts)}"
+    seen_of_it = "execution nor call" if row.machine.tells else "call"
+    return f"{of} had neither {seen_of_it} nor task nor dead letter: {'; '.join(parts)}"
 
 
 def _why_missed(row: Row) -> str:
     service = "scheduler.amazonaws.com" if row.kind == "schedule" else "events.amazonaws.com"
     role = f"the role {row.role.rpartition('/')[2]}" if row.role and not row.through else "its role"
     queue = "" if row.dead_letters else ", and it has no dead-letter queue"
-    return f"Look whether {service} may assume {role}: where it may not, only a dead letter tells{queue}."
+    start = f", and whether that may start {row.through.rpartition(':')[2]}" if row.through else ""
+    return f"Look whether {service} may assume {role}{start}: where it may not, only a dead letter tells{queue}."
 
 
 def _all_came(own: History, seen: Seen) -> str:
