@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,15 +62,26 @@ class Tree:
 
     def __init__(self, folder: Path, relative_to: Path | None = None) -> None:
         self.folder = folder.resolve()
-        self.named_from = (relative_to or folder).resolve()
+        self.named_from = relative_to.resolve() if relative_to else None
         self._read: dict[Path, RawFile] = {}
 
-    def read(self, texts: Mapping[Path, str] | None = None) -> Reading:
-        """Read it, with *texts* in place of what is in those files; what was read before is not read again."""
+    def read(
+        self, texts: Mapping[Path, str] | None = None, *, since: Reading | None = None, changed: Collection[str] = ()
+    ) -> Reading:
+        """
+        Read it, with *texts* in place of what is in those files.
+
+        A file is parsed once, and a root module that takes none of the *changed* files stays as it was *since*.
+        """
         reader = _Reader(self.folder, {}, None, self.named_from)
         reader.kept = self._read
         for path, text in (texts or {}).items():
             reader.texts[path] = read_text(text, reader.name(path))
+        for one in since.roots if since else ():
+            root = one.module.source.path
+            values = {name for name, (path, _) in since.files.items() if path.parent == root} if since else set()
+            if not (set(one.configuration.files) | values) & set(changed):
+                reader.before[root] = one
         configurations = reader.everything()
         files = {raw.file: (path, raw) for path, raw in (reader.kept | reader.texts).items()}
         return Reading(reader.read, configurations, files)
@@ -151,6 +162,7 @@ class _Reader:
         self.kept: dict[Path, RawFile] = {}
         self.texts: dict[Path, RawFile] = {}
         self.read: list[Read] = []
+        self.before: dict[Path, Read] = {}
 
     def everything(self) -> list[Configuration]:
         wrong: list[tuple[Path, str]] = []
@@ -286,6 +298,9 @@ class _Reader:
         return called
 
     def _configuration(self, path: Path, asked: str = "") -> Configuration:
+        if path in self.before:
+            self.read.append(self.before[path])
+            return self.before[path].configuration
         self.root = path
         folder = self._folder(path)
         root = Root(path, self.base, self)

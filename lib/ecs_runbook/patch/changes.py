@@ -65,9 +65,10 @@ def unpinning(spot: Spot, texts: Texts) -> Iterator[Way]:
             yield Way(tuple(changes), (one,))
 
 
-def _pinned(value: Value) -> bool:
+def pinned(value: Value) -> bool:
+    """Return whether a value, or each of a list, ends in a revision."""
     if isinstance(value, list):
-        return bool(value) and all(map(_pinned, value))
+        return bool(value) and all(map(pinned, value))
     if isinstance(value, Reference):
         return value.attribute in ("arn", "*.arn") and type_of(value.address) == "aws_ecs_task_definition"
     return without_revision(value) is not None
@@ -77,7 +78,7 @@ def _cut(spot: Spot, texts: Texts) -> list[Change] | None:
     """Return the changes that cut the revision off just here; None if it does not come from here."""
     node = spot.node
     span = texts.span(spot)
-    if span is None or not _pinned(spot.value):
+    if span is None or not pinned(spot.value):
         return None
     source = texts.texts[spot.file][slice(*span)]
     if isinstance(node, syntax.Literal):
@@ -101,7 +102,7 @@ def _cut(spot: Spot, texts: Texts) -> list[Change] | None:
 def _each(spots: Sequence[Spot], texts: Texts) -> list[Change] | None:
     made: list[Change] = []
     for one in spots:
-        if _pinned(one.value):
+        if pinned(one.value):
             changes = _cut(one, texts)
             if changes is None:
                 return None
@@ -129,7 +130,7 @@ def _cut_template(
         found = _NUMBER.search(source)
         return [Change(spot.file, span[0] + found.start(), span[1] - 1, "")] if found else None
     part = spot.at(last)
-    if _pinned(part.value):
+    if pinned(part.value):
         return _cut(part, texts)
     hole = _hole(part, span, texts)
     if hole is None or source[hole[0] - span[0] - 1] != ":" or hole[1] != span[1] - 1:
@@ -176,20 +177,20 @@ def _opened(spot: Spot, texts: Texts) -> list[Change] | None:
     if span is None:
         return None
     source = texts.texts[spot.file][slice(*span)]
-    is_pinned = _pinned(spot.value)
+    is_pinned = pinned(spot.value)
     if isinstance(node, (syntax.Literal, syntax.Template)) and source.endswith('"'):
         end = span[1] - 1
         if found := _NUMBER.search(source):
             return [Change(spot.file, span[0] + found.start(1), end, "*")]
         if isinstance(node, syntax.Template) and source.endswith(':*"') and len(node.parts) > 1:
             part = spot.at(node.parts[-2])
-            return _cut(part, texts) if _pinned(part.value) else None
+            return _cut(part, texts) if pinned(part.value) else None
         if not is_pinned:
             return [Change(spot.file, end, end, ":*")]
         if not isinstance(node, syntax.Template):
             return None
         part = spot.at(node.parts[-1])
-        if _pinned(part.value):
+        if pinned(part.value):
             cut = _cut(part, texts) or _wrapped(part, texts, "replace(", f', "{_ENDS_IN_REVISION}", "")')
             return [*cut, Change(spot.file, end, end, ":*")] if cut else None
         hole = _hole(part, span, texts)
@@ -204,9 +205,9 @@ def _opened(spot: Spot, texts: Texts) -> list[Change] | None:
     return _wrapped(spot, texts, "replace(", f', "{_ENDS_IN_REVISION}", ":*")')
 
 
-def opening_list(spot: Spot, texts: Texts, *, pinned: bool) -> Iterator[Way]:
+def opening_list(spot: Spot, texts: Texts, *, of_revisions: bool) -> Iterator[Way]:
     """Yield the way to do it to all of a list that is written elsewhere."""
-    made = f'replace(arn, "{_ENDS_IN_REVISION}", ":*")' if pinned else '"${arn}:*"'
+    made = f'replace(arn, "{_ENDS_IN_REVISION}", ":*")' if of_revisions else '"${arn}:*"'
     changes = _wrapped(spot, texts, "[for arn in ", f" : {made}]")
     if changes and not isinstance(spot.node, syntax.List):
         yield Way(tuple(changes), (spot,))

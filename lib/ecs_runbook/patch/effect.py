@@ -7,7 +7,7 @@ from typing import Any
 
 from ecs_runbook.lint import syntax
 from ecs_runbook.lint.model import Block, Json, Text, Unknown, Value
-from ecs_runbook.lint.modules import Module
+from ecs_runbook.lint.modules import Bound, Module
 from ecs_runbook.lint.reading import Reading
 from ecs_runbook.lint.syntax import Body, RawBlock, Written
 from ecs_runbook.lint.values import doubt, json_of
@@ -83,9 +83,11 @@ def not_seen_through(spot: Spot, reading: Reading) -> str:
         seen.add(key)
         for module in modules:
             for name, written, why in _takers(named, module):
+                if id(written) in own:
+                    continue
                 if why:
                     return f"{why} ({written.file}:{written.line}), and it takes the same value"
-                if name is not None and id(written) not in own:
+                if name is not None:
                     waiting.append(name)
     return ""
 
@@ -140,20 +142,23 @@ def _in_block(raw: RawBlock, module: Module, takes: Any) -> Iterator[tuple[Writt
     over = raw.body.attributes.get("for_each")
     by_each = over is not None and takes(over.value)
 
-    def taking(body: Body, inside: bool) -> Iterator[Written]:
+    def taking(body: Body, bound: Bound, inside: bool) -> Iterator[tuple[Written, Bound]]:
         for written in body.attributes.values():
-            if takes(written.value) or ((by_each or inside) and _says_value(written.value)):
-                yield written
+            if written is not over and (takes(written.value) or ((by_each or inside) and _says_value(written.value))):
+                yield written, bound
         for block in body.blocks:
             iterates = block.body.attributes.get("for_each") if block.type == "dynamic" else None
-            yield from taking(block.body, inside or (iterates is not None and takes(iterates.value)))
+            if iterates is None:
+                yield from taking(block.body, bound, inside)
+                continue
+            by = inside or takes(iterates.value) or (by_each and _says_value(iterates.value))
+            for inner, content in module.dynamic(block, bound):
+                yield from taking(content, bound if isinstance(inner, Unknown) else inner, by)
 
-    for written in taking(raw.body, False):
-        for bound in [bound for _, bound in module.each(raw)]:
-            value = module.told(written.value, bound)
-            if written is not over and doubt(value):
+    for _, bound in module.each(raw):
+        for written, inner in taking(raw.body, bound, False):
+            if doubt(module.told(written.value, inner)):
                 yield written, f"what {'.'.join(raw.labels)} is given is not known"
-                break
 
 
 def _takes_name(kind: str, name: str) -> Any:

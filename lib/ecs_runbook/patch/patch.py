@@ -14,9 +14,10 @@ from ecs_runbook.errors import TerraformError, WorkspaceError
 from ecs_runbook.lint.model import Place
 from ecs_runbook.lint.reading import Reading, Tree
 from ecs_runbook.patch.changes import Change, Way
+from ecs_runbook.patch.comments import in_line_again
 from ecs_runbook.patch.effect import changed, not_seen_through
 from ecs_runbook.patch.origin import Texts
-from ecs_runbook.patch.wishes import MENDS, Sight, Wish, refused, wished
+from ecs_runbook.patch.wishes import MENDS, Found, Sight, Wish, not_here, refused, wished
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -42,7 +43,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class NotPlaced:
-    """A mend that no edit was found for: what, of which resource, where, and why."""
+    """A mend that no edit was found for: what, of which resource, where, and why; of an unread file, no mend."""
 
     mend: str
     address: str
@@ -50,8 +51,10 @@ class NotPlaced:
     because: str
 
     def __str__(self) -> str:
-        where = f"{self.place}: " if str(self.place) else ""
-        return f"{where}{self.mend} of {self.address}: {self.because}"
+        where = f"{self.place}: " if self.place.line else ""
+        return (
+            f"{where}{self.mend} of {self.address}: {self.because}" if self.mend else f"{self.address}: {self.because}"
+        )
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ class _Patching:
         self.mended: list[Mended] = []
         self.not_placed: list[NotPlaced] = []
         self.done: set[tuple[object, ...]] = set()
+        self.found = Found()
 
     def patch(self) -> Patch:
         reading = self.tree.read()
@@ -193,17 +197,22 @@ class _Patching:
                 self.originals[name] = path.read_bytes()
                 self.texts[name] = self.originals[name].decode("utf-8-sig")
         for broken in {one for told in reading.configurations for one in told.broken}:
-            self.not_placed.append(NotPlaced("what is in it", broken.place.file, broken.place, broken.because))
+            self.not_placed.append(NotPlaced("", broken.place.file, broken.place, broken.because))
         for mend in MENDS:
             if mend in self.mends:
                 reading = self._mend_all(reading, mend)
-        for name, because in Sight(reading, self.only).unknown:
+        if "pinned-revision" in self.mends:
+            self.not_placed += [NotPlaced("pinned-revision", *one) for one in not_here(reading)]
+        for name, because in self._sight(reading).unknown:
             self.not_placed.append(NotPlaced(", ".join(m for m in MENDS if m in self.mends), name, Place(), because))
         return Patch(self.folder, self._written(), tuple(self.mended), tuple(self.not_placed))
 
     def _mend_all(self, reading: Reading, mend: str) -> Reading:
         while True:
             wishes = [one for one in self._wishes(reading, mend) if one.key not in self.done]
+            for one in (one for one in wishes if one.because):
+                self._give_up(one, one.because)
+            wishes = [one for one in wishes if not one.because]
             if not wishes:
                 return reading
             taken = self._together(reading, wishes) if len(wishes) > 1 else None
@@ -211,12 +220,15 @@ class _Patching:
 
     def _wishes(self, reading: Reading, mend: str) -> list[Wish]:
         texts = Texts(self.texts, {name: raw for name, (_, raw) in reading.files.items()})
-        return wished(Sight(reading, self.only), mend, texts)
+        return wished(self._sight(reading), mend, texts)
+
+    def _sight(self, reading: Reading) -> Sight:
+        return Sight(reading, self.only, self.found)
 
     def _together(self, reading: Reading, wishes: Sequence[Wish]) -> Reading | None:
         """Take the first way of each wish, all at once; None if that is not just what is wished."""
         first = [(one, next(iter(one.ways()), None)) for one in wishes]
-        ways = [(one, way) for one, way in first if way is not None and not one.because]
+        ways = [(one, way) for one, way in first if way is not None]
         if len(ways) < 2:
             return None
         after = self._tried(reading, [way for _, way in ways])
@@ -227,17 +239,22 @@ class _Patching:
         return after
 
     def _one(self, reading: Reading, wish: Wish) -> Reading:
-        why = wish.because
-        for way in () if why else wish.ways():
+        why = ""
+        for way in wish.ways():
             after = self._tried(reading, [way], wish)
             if not isinstance(after, str):
                 self._keep(wish, [way])
                 return after
             why = why or after
-        self.done.add(wish.key)
-        because = why or "how it is written is not understood well enough to change it"
-        self.not_placed.append(NotPlaced(wish.mend, wish.address, wish.place, because))
+        self._give_up(wish, why or "how it is written is not understood well enough to change it")
         return reading
+
+    def _give_up(self, wish: Wish, because: str) -> None:
+        self.done.add(wish.key)
+        told = NotPlaced(wish.mend, wish.address, wish.place, because)
+        # one of several instances stands for all that are written in one place
+        if (told.mend, told.place, because) not in {(one.mend, one.place, one.because) for one in self.not_placed}:
+            self.not_placed.append(told)
 
     def _keep(self, wish: Wish, ways: Sequence[Way]) -> None:
         self.done.add(wish.key)
@@ -254,22 +271,33 @@ class _Patching:
             for spot in way.spots:
                 if why := not_seen_through(spot, reading):
                     return why
-        texts = _edited(self.texts, changes)
-        if texts is None:
+        edited = _edited(self.texts, changes)
+        if edited is None:
             return "two edits would overlap"
+        in_line = {name: in_line_again(self.texts[name], text) for name, text in edited.items()}
+        for texts in (in_line, edited) if in_line != edited else (edited,):
+            after = self._read_as(reading, texts, changes, wish)
+            if not isinstance(after, str):
+                self.texts = dict(texts)
+                return after
+        return after
+
+    def _read_as(
+        self, reading: Reading, texts: Mapping[str, str], changes: Sequence[Change], wish: Wish | None
+    ) -> Reading | str:
+        """Return what is read in these texts, or what differs that should not."""
         new = {reading.files[name][0]: text for name, text in texts.items() if text != self._read_text(name)}
-        after = self.tree.read(new)
+        after = self.tree.read(new, since=reading, changed={change.file for change in changes})
         differences, why = changed(reading, after)
         if why:
             return why
-        sight = Sight(reading, self.only)
+        sight = self._sight(reading)
         for at, block, path, _, then in differences:
             if not sight.may_change(self.mends, at, block, path, then):
                 return f"it would change {'.'.join(map(str, path))} of {block.address} too"
         wishes = {one.key for one in self._wishes(after, wish.mend)} if wish is not None else set()
         if wish is not None and wish.key in wishes:
             return "no edit that is known here mends it"
-        self.texts = texts
         return after
 
     def _read_text(self, name: str) -> str:
@@ -278,6 +306,8 @@ class _Patching:
     def _no_place(self, file: str, reading: Reading) -> str:
         """Return why a file is not to be edited; empty if it may be."""
         path = reading.files[file][0]
+        if path.is_symlink():
+            return f"it is written in {file}, which is a link: mend the file that it leads to"
         if not path.resolve().is_relative_to(self.folder):
             return f"it is written in {file}, which lies outside of {self.folder.name}"
         if ".terraform" in path.relative_to(self.folder).parts:
@@ -326,8 +356,25 @@ def _bare(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _diff(file: str, before: bytes, after: bytes) -> str:
-    told = difflib.unified_diff(_lines(before), _lines(after), f"a/{file}", f"b/{file}")
+    old, new = _lines(before), _lines(after)
+    told = [f"--- a/{file}\n", f"+++ b/{file}\n"]
+    # difflib's own unified diff takes lines that occur often, such as a closing brace, for changed ones
+    for group in difflib.SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(3):
+        first, last = group[0], group[-1]
+        told.append(f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n")
+        for kind, start, end, here, there in group:
+            if kind == "equal":
+                told += [f" {line}" for line in old[start:end]]
+            else:
+                told += [f"-{line}" for line in old[start:end]] + [f"+{line}" for line in new[here:there]]
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in told)
+
+
+def _range(start: int, end: int) -> str:
+    length = end - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"
 
 
 def _bytes(path: Path) -> bytes | None:

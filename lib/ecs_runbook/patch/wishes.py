@@ -10,15 +10,16 @@ from functools import partial
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import plain
 from ecs_runbook.lint.check import judge
-from ecs_runbook.lint.model import Block, Place, Reference, Unknown, Value
-from ecs_runbook.lint.policies import Statement, covers
+from ecs_runbook.lint.model import Block, Configuration, Place, Reference, Unknown, Value
+from ecs_runbook.lint.policies import Covers, Statement, covers
 from ecs_runbook.lint.reading import Read, Reading
 from ecs_runbook.lint.rules.targets import is_ignored, without_revision
+from ecs_runbook.lint.syntax import Call
 from ecs_runbook.lint.values import as_list, marked, parts
 from ecs_runbook.lint.view import Target, View
 from ecs_runbook.patch import changes
 from ecs_runbook.patch.changes import Way
-from ecs_runbook.patch.origin import Texts, argument, body_at, element
+from ecs_runbook.patch.origin import Texts, argument, body_at
 
 MENDS = ("pinned-revision", "policy", "launch-type")
 """What is mended, in the order in which it is done: un-pinning may bare a family in a policy."""
@@ -84,6 +85,20 @@ def refused(mends: Collection[str]) -> frozenset[str]:
     return meant
 
 
+class Found:
+    """What lint finds in a configuration that no comment silences: rule and place; each is judged once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Configuration, frozenset[tuple[str, Place]]]] = {}
+
+    def __call__(self, configuration: Configuration) -> frozenset[tuple[str, Place]]:
+        """Return what is found."""
+        if id(configuration) not in self._known:
+            told = frozenset((one.rule, one.place) for one in judge([configuration]).open)
+            self._known[id(configuration)] = (configuration, told)
+        return self._known[id(configuration)][1]
+
+
 class Sight:
     """
     A reading as mending looks at it: its targets, and which of them are meant.
@@ -94,11 +109,14 @@ class Sight:
         What the files say.
     only
         As :func:`~ecs_runbook.patch.patch.patch` takes it.
+    found_in
+        What lint finds in a configuration, see :class:`Found`.
     """
 
-    def __init__(self, reading: Reading, only: Collection[str] | None) -> None:
+    def __init__(self, reading: Reading, only: Collection[str] | None, found_in: Found) -> None:
         self.reading = reading
         self.views = [View(one.configuration) for one in reading.roots]
+        self.found = [found_in(one.configuration) for one in reading.roots]
         self.only = only
         self.unknown: list[tuple[str, str]] = []
         everything = [(at, target) for at, view in enumerate(self.views) for target in view.targets]
@@ -112,7 +130,7 @@ class Sight:
             if not found:
                 found = [(at, target) for how, at, target in said if how == "it may be"]
                 if len({target.block.place for _, target in found}) > 1:
-                    places = ", ".join(sorted({str(target.block.place) for _, target in found}))
+                    places = ", ".join(map(str, sorted({target.block.place for _, target in found})))
                     self.unknown.append((asked, f"which of these it is cannot be told from the files: {places}"))
                     continue
             if not found:
@@ -198,14 +216,9 @@ def _name_of(view: View, target: Target) -> Sequence[str | Reference | Unknown]:
     return (*parts(prefix), Unknown("AWS ends it")) if prefix is not None else ()
 
 
-def missing(reading: Reading, only: Collection[str] | None) -> list[tuple[str, str]]:
-    """Return the names that no target has, and why."""
-    return Sight(reading, only).unknown
-
-
 def wished(sight: Sight, mend: str, texts: Texts) -> list[Wish]:
     """Return what there is to mend of one kind."""
-    found = [{(one.rule, one.place) for one in judge([read.configuration]).open} for read in sight.reading.roots]
+    found = sight.found
     if mend == "policy":
         return list(_policies(sight, found, texts))
     made: list[Wish] = []
@@ -216,6 +229,36 @@ def wished(sight: Sight, mend: str, texts: Texts) -> list[Wish]:
         else:
             made += _launching(at, read, sight.views[at], target, found[at], texts)
     return made
+
+
+_ABOUT_SCHEDULES = re.compile(r"event|sched|cron", re.IGNORECASE)
+
+
+def not_here(reading: Reading) -> Iterator[tuple[str, Place, str]]:
+    """Yield the modules that are not here, speak of schedules, and are given a revision: address, where, and why."""
+    for read in reading.roots:
+        for module in read.module.everyone():
+            for call in module.source.calls.values():
+                source = call.body.attributes.get("source")
+                words = f"{call.labels[0]} {getattr(source.value, 'value', '') if source else ''}"
+                why = module.instances_of(call)[1]
+                if not isinstance(why, Unknown) or not _ABOUT_SCHEDULES.search(words):
+                    continue
+                for name, written in call.body.attributes.items():
+                    if any(map(changes.pinned, _leaves(module.told(written.value, {})))):
+                        address = f"{module.address}.module.{call.labels[0]}".lstrip(".")
+                        yield address, Place(written.file, written.line), f"{why.because}; {name} gives it a revision"
+
+
+def _leaves(value: Value) -> Iterator[Value]:
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _leaves(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield value
 
 
 def _unpinning(
@@ -249,11 +292,12 @@ def _policies(sight: Sight, found: Sequence[Collection[tuple[str, Place]]], text
         place = statement.block.at(*path)
         if not any((rule, place) in found[at] for rule in _POLICY_RULES):
             continue
-        kinds = [covers(marked(view.expand(one)), None) for one in statement.resources]
+        families = [None, *(view.family(target) for root, target in sight.targets if root == at)]
+        kinds = [_kind(marked(view.expand(one)), families) for one in statement.resources]
         for index, kind in enumerate(kinds):
             if kind not in _NARROW:
                 continue
-            because = "it is a policy of AWS's own" if statement.own else ""
+            because = "it is a policy of AWS's own" if statement.own else _out_of_reach(read, statement, path, texts)
             yield Wish(
                 "policy",
                 ("policy", at, statement.block.address, path, index),
@@ -264,19 +308,32 @@ def _policies(sight: Sight, found: Sequence[Collection[tuple[str, Place]]], text
             )
 
 
+def _out_of_reach(read: Read, statement: Statement, path: Path, texts: Texts) -> str:
+    """Return which function makes a policy, if it is none that is looked into; empty if it is within reach."""
+    if argument(read, statement.block, (*path, 0), texts) or argument(read, statement.block, path, texts):
+        return ""
+    whole = argument(read, statement.block, statement.path[:1], texts)
+    last = changes.chain(whole[0])[-1].node if whole else None
+    return f"it is made by {last.name}(), which is not followed" if isinstance(last, Call) else _UNFOUND
+
+
+def _kind(resource: str | None, families: Sequence[str | None]) -> Covers:
+    said = [covers(resource, family) for family in dict.fromkeys(families)]
+    return next((one for one in said if one in _NARROW), said[0])
+
+
 def _opening(
     read: Read, statement: Statement, path: Path, index: int, kinds: Sequence[str], texts: Texts
 ) -> Iterator[Way]:
     found = argument(read, statement.block, path, texts)
-    if found is None:
-        return
-    spot = found[0]
-    is_list = isinstance(spot.value, list)
-    one = element(spot, index) if is_list else spot
-    if one is not None:
-        yield from changes.opening(one, texts)
+    whole = found[0] if found else None
+    is_list = whole is None or isinstance(whole.value, list)
     if is_list:
-        yield from changes.opening_list(spot, texts, pinned=kinds[index] == "one")
+        found = argument(read, statement.block, (*path, index), texts)
+    if found is not None:
+        yield from changes.opening(found[0], texts)
+    if is_list and whole is not None:
+        yield from changes.opening_list(whole, texts, of_revisions=kinds[index] == "one")
 
 
 def _launching(
