@@ -857,3 +857,32 @@ class TestWhatIsToldOfIt:
         world.advance("1h")
         world.events.disable_rule(Name=name)
         assert len(machine.definitions()) == 6
+
+
+def test_what_the_local_aws_itself_fails_at_ends_the_execution_once(world, made):
+    tell = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sns:publish",
+        "Parameters": {"TopicArn": arn("topic", "sns"), "Message": "x", "MessageAttributes": "no object"},
+        "TimeoutSeconds": 60,
+        "End": True,
+    }
+    machine = made({"Tell": tell}, "Tell")
+    execution = machine.start()
+    world.advance("1h")
+    told = machine.told(execution)
+    assert (told["status"], told["error"], seconds(told)) == ("FAILED", "States.Runtime", 0)
+    assert told["cause"].startswith("The local AWS failed: ")
+    assert machine.kinds(execution)[-1] == "ExecutionFailed"
+
+
+def test_seconds_that_are_none_fail_the_state_before_it_calls(world, made):
+    machine = made({}, TimeoutSecondsPath="$.most")
+    execution = machine.start({"most": "an hour"})
+    world.advance("2h")
+    told = machine.told(execution)
+    assert (told["error"], told["cause"]) == (
+        "States.Runtime",
+        "State 'Run': TimeoutSeconds is 'an hour', and no number of seconds.",
+    )
+    assert machine.definitions() == []

@@ -288,6 +288,7 @@ class Walk:
             self._failed(visit, failed)
         except Exception as error:  # noqa: BLE001  an execution never stands still without a word
             _LOG.exception("%s failed in state %s", self.execution.execution_arn, visit.name)
+            self._let_go(visit)
             self._end(StateFailed("States.Runtime", f"The local AWS failed: {type(error).__name__}: {error}"))
 
     def _leave(self, visit: Visit, output: Any, following: str = "") -> None:
@@ -500,7 +501,13 @@ class Walk:
 
     # -------- what goes wrong
 
+    def _let_go(self, visit: Visit) -> None:
+        """Leave nothing of an attempt that could still happen."""
+        if visit.attempt is not None and visit.attempt.end():
+            self._tasks.forget(visit.attempt)
+
     def _failed(self, visit: Visit, failed: StateFailed) -> None:
+        self._let_go(visit)
         for number, retrier in enumerate(visit.state.get("Retry") or []):
             if stands_for(retrier.get("ErrorEquals") or [], failed.error):
                 done = visit.retries.get(number, 0)
