@@ -135,7 +135,7 @@ resource "aws_iam_role_policy" "heartbeat" {
   count = local.beats && var.task_role_arn == "" ? 1 : 0
 
   name = "heartbeat"
-  role = element(split("/", module.task.task_role_arn), -1)
+  role = reverse(split("/", module.task.task_role_arn))[0]
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -1,6 +1,8 @@
 # What starts the task needs these statements: EventBridge, EventBridge Scheduler, or a state machine.
 
 locals {
+  cluster_name = reverse(split("/", var.cluster))[0]
+
   run_task_statements = concat(
     [
       {
@@ -24,7 +26,7 @@ locals {
         Sid       = "TagTheTask"
         Effect    = "Allow"
         Action    = "ecs:TagResource"
-        Resource  = "${replace(local.cluster_arn, ":cluster/", ":task/")}/*"
+        Resource  = "${trimsuffix(local.cluster_arn, ":cluster/${local.cluster_name}")}:task/${local.cluster_name}/*"
         Condition = { StringEquals = { "ecs:CreateAction" = "RunTask" } }
       },
     ] : [],

@@ -115,11 +115,12 @@ def test_a_definition_in_a_heredoc_is_read_too(tmp_path):
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
+        {"propagate_tags": True},
         {"kind": "schedule", "double_runs": "token", "dead_letter_queue": "new"},
         {"kind": "state_machine"},
         {
             "kind": "state_machine",
+            "propagate_tags": True,
             "double_runs": "token",
             "notify": "new",
             "retry_exit_codes": [3],

@@ -20,7 +20,7 @@ from ecs_runbook.lint.policies import (
 )
 from ecs_runbook.lint.registry import Severity
 from ecs_runbook.lint.rules.targets import without_revision
-from ecs_runbook.lint.values import doubt, field_of, has_marks, joined, marked, parts, shown, unmarked, wildcard
+from ecs_runbook.lint.values import Part, doubt, field_of, has_marks, joined, marked, parts, shown, unmarked, wildcard
 from ecs_runbook.lint.view import Grants, Starter, Target, View
 
 TASKS = "ecs-tasks.amazonaws.com"
@@ -392,8 +392,15 @@ def _wrong_arn(statement: Statement, severity: Severity, who: str) -> Said:
 def _on_tasks(view: View, statement: Statement) -> Match:
     if statement.allows("ecs:TagResource") == "unknown" or statement.not_resources:
         return "unknown"
-    said = {on_tasks(marked(view.expand(one))) for one in statement.resources}
+    said = {_on_a_task(view.expand(one)) for one in statement.resources}
     return "yes" if "yes" in said else "unknown" if "unknown" in said else "no"
+
+
+def _on_a_task(pieces: Sequence[Part]) -> Match:
+    """Judge one resource; what is written of a task in it counts, whatever stands before and after."""
+    if any(isinstance(piece, str) and ":task/" in piece for piece in pieces):
+        return "yes"
+    return on_tasks(marked(pieces))
 
 
 def _tagging_is_off(view: View) -> bool:
