@@ -347,10 +347,26 @@ def test_a_task_that_hangs_is_a_run_that_was_given_up(aws, server, yard):
     label = yard.of_a_machine("hanging", environment=hangs, given=NAMED, timeout=600, **HOURLY)
     table = seen(aws, label, once(aws, server, label))
     ((status, error),) = table[["status", "error"]].values.tolist()
-    assert (status, error.partition(":")[0]) == ("RUNNING", "States.Timeout")
+    assert (status, error) == ("RUNNING", "States.Timeout")
     assert statuses(table, label) == GOOD | {"runs-succeeded": "NG"}
     (note,) = table.attrs["notes"].values()
     assert note == "the state machine gave it up (States.Timeout), and ECS says that it is RUNNING still"
+
+
+def test_of_a_task_that_was_given_up_and_stopped_ecs_tells_why(aws, server, yard):
+    label = yard.of_a_machine(
+        "stopped", environment=[("LOCAL_AWS_OUTCOME", "hang")], given=NAMED, timeout=600, **HOURLY
+    )
+    begun = once(aws, server, label)
+    ecs = aws.client("ecs")
+    (task,) = ecs.list_tasks(family="stopped")["taskArns"]
+    ecs.stop_task(task=task, reason="it took too long")
+    process.clock(server, advance=120)
+    table = seen(aws, label, begun)
+    assert table[["status", "exit_code", "error"]].values.tolist() == [
+        ["STOPPED", 137, "States.Timeout: UserInitiated: it took too long"]
+    ]
+    assert statuses(table, label)["runs-succeeded"] == "NG"
 
 
 def test_an_execution_whose_input_names_no_schedule_is_known_by_the_role_that_started_it(aws, server, yard):

@@ -146,7 +146,9 @@ def completed(found: Sequence[Execution], machine: Machine, *, ecs: ECSClient, a
     def fuller(one: Try) -> Try:
         if (task := told.get(one.task)) is not None:
             code = task.exit_code if one.exit_code is None else one.exit_code
-            return replace(one, described=task.raw, exit_code=code)
+            # of one that was given up ECS tells who stopped it, and why
+            cause = one.cause or (task.error if one.error else "")
+            return replace(one, described=task.raw, exit_code=code, cause=cause)
         if one.definition in known and _disagree(one):
             return replace(one, exit_code=exit_code(one.described, known[one.definition]))
         return one
