@@ -4,7 +4,7 @@ Amazon ECS or Fargate tasks", "Choice workflow state") and a recorded history of
 """
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, document, refused, trusting
@@ -886,3 +886,35 @@ def test_seconds_that_are_none_fail_the_state_before_it_calls(world, made):
         "State 'Run': TimeoutSeconds is 'an hour', and no number of seconds.",
     )
     assert machine.definitions() == []
+
+
+@pytest.mark.parametrize(("gap", "tasks"), [(0, 2), (1, 1)])
+def test_who_asks_first_whether_a_task_runs_is_not_safe_from_who_asks_at_the_same_moment(world, made, gap, tasks):
+    """Asking and running are two calls: between them another execution may ask too."""
+    looks = allow("ecs:ListTasks", "*")
+    machine = made({}, environment={"LOCAL_AWS_SECONDS": "60"}, allowed=[looks])
+    run = json.loads(machine.sfn.describe_state_machine(stateMachineArn=machine.arn)["definition"])["States"]["Run"]
+    look = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:ecs:listTasks",
+        "Parameters": {"Cluster": arn("cluster/default"), "Family": machine.family},
+        "Next": "Which",
+    }
+    running = {"Variable": "$.TaskArns[0]", "IsPresent": True, "Next": "Skipped"}
+    states = {
+        "Look": look,
+        "Which": {"Type": "Choice", "Choices": [running], "Default": "Run"},
+        "Skipped": {"Type": "Succeed"},
+        "Run": run,
+    }
+    definition = json.dumps({"StartAt": "Look", "States": states})
+    machine.sfn.update_state_machine(stateMachineArn=machine.arn, definition=definition)
+    starting = world.role(allow("states:StartExecution", machine.arn), trust=trusting("scheduler.amazonaws.com"))
+    name, scheduler = world.name("schedule"), world.client("scheduler")
+    process.settings(world.server, deliver_twice={name: 1}, second_delivery_seconds=gap)
+    at = (datetime.fromisoformat(world.now) + timedelta(minutes=5)).strftime("at(%Y-%m-%dT%H:%M:00)")
+    target = {"Arn": machine.arn, "RoleArn": starting}
+    scheduler.create_schedule(Name=name, ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
+    world.advance("10m")
+    assert len(machine.sfn.list_executions(stateMachineArn=machine.arn)["executions"]) == 2
+    assert len(machine.definitions()) == tasks
