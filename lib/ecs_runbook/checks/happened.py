@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,7 +28,7 @@ from ecs_runbook.evidence.runs import (
     Run,
     hidden,
 )
-from ecs_runbook.firing.histories import SUCCEEDED
+from ecs_runbook.firing.histories import SUCCEEDED, Execution
 from ecs_runbook.inventory.firings import Attempt, Firing, History
 from ecs_runbook.inventory.model import RUN_VARIABLE, Gap, Inventory, Place, Row
 from ecs_runbook.inventory.runs import CHANGES, REVISIONS, TRAIL, UNREADABLE, Happened, seconds
@@ -261,12 +261,19 @@ def _explained(row: Row, firings: Sequence[Firing], loose: Sequence[Attempt]) ->
     attempts = [*(attempt for firing in firings for attempt in firing.attempts), *loose]
     calls = [(attempt.call, row.subject) for attempt in attempts if attempt.call is not None]
     letters = [(letter, row.subject) for firing in firings for letter in firing.letters]
-    failures = merge([], calls, letters, known=lambda _subject, _role: _known(row))
+    untold = [one for one in attempts if one.call is None]
+    failures = merge([], calls, letters, lambda _subject, _role: _known(row), of_executions=_last_tries(untold, row))
     told = [one.best for one in failures]
     if not told:  # an older one that says what a newer one of another row says
         bad = [run for attempt in attempts for run in attempt.runs if not run.ran]
         told = [explain(_sighting(run), **_known(row)) for run in bad[-1:]]
     return _each_once(told)
+
+
+def _last_tries(attempts: Iterable[Attempt], row: Row) -> list[tuple[Execution, str]]:
+    """Return the executions among *attempts*, each with its last try alone, which decides."""
+    found = [one.execution for one in attempts if one.execution is not None]
+    return [(replace(one, tries=one.tries[-1:]), row.subject) for one in found]
 
 
 def _each_once(told: Iterable[Explanation]) -> list[Explanation]:
@@ -314,9 +321,11 @@ def duplicate(row: Row, seen: Seen) -> Iterator[Finding]:
             yield skip(check, row, f"{because}, but {gap}")
         elif row.request.token and not own.not_due:
             words = f"{because}; the task can tell by {RUN_VARIABLE} that both are one run"
-            yield ng(check, row, words, severity="note")
+            mend = f"See that the task ends at once where it has done the run that {RUN_VARIABLE} names."
+            yield ng(check, row, words, mend, severity="note")
         else:
-            yield ng(check, row, because)
+            skipping = "Let the state machine look first whether the task runs, and skip the firing then."
+            yield ng(check, row, because, skipping if row.through and not row.machine.skips else "")
     elif own.due:
         second = sum(attempt.skipped for attempt in own.attempts) - len(own.skipped)
         rest = f"; {_count(second, 'second delivery', 'second deliveries')} ran no task, since one ran already"
@@ -438,15 +447,11 @@ def succeeded(row: Row, seen: Seen) -> Iterator[Finding]:
 
 def _why_bad(row: Row, attempts: Sequence[Attempt], bad: Sequence[Run]) -> list[Explanation]:
     """Return why runs ended badly, the newest of each cause; of executions only what their last try says."""
-    own = {run.task for run in bad}
-    tasks = [
-        (task, row.subject)
-        for attempt in attempts
-        for task in attempt.tasks
-        if attempt.certain and (attempt.execution is None or task.arn in own)
-    ]
-    told = [one.best for one in merge(tasks, [], [], known=lambda _subject, _role: _known(row))]
-    if not told:  # ECS has forgotten the task, or it was stopped from outside: Step Functions says why
+    tasks = [(task, row.subject) for one in attempts if one.certain and one.execution is None for task in one.tasks]
+    executions = _last_tries([one for one in attempts if one.certain and any(map(_bad, one.last))], row)
+    failures = merge(tasks, [], [], lambda _subject, _role: _known(row), of_executions=executions)
+    told = [one.best for one in failures]
+    if not told:
         told = [explain(_sighting(run), **_known(row)) for run in bad[-1:] if run.error]
     return _each_once(told)
 

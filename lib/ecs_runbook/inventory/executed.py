@@ -13,7 +13,6 @@ from datetime import timedelta
 from ecs_runbook.evidence.runs import ABORTED_RUN, ACCEPTED, FROM_MACHINE, TIMED_OUT_RUN, Run, of_execution
 from ecs_runbook.firing.histories import SUCCEEDED, Execution, Try
 from ecs_runbook.firing.names import DRILL_PREFIX, short
-from ecs_runbook.firing.tasks import Task, read_task
 from ecs_runbook.inventory.firings import Attempt
 from ecs_runbook.inventory.model import Row
 from ecs_runbook.inventory.whose import Whose, of_rows
@@ -52,12 +51,11 @@ def attempt(execution: Execution, label: str, *, certain: bool, calls: Iterable[
     calls
         What CloudTrail and ECS tell of calls that can be its own; each of them that is, is taken up.
     """
+    execution = _worded(execution)
     known, told = list(calls), of_execution(execution, label)
     found = Attempt(execution.started, [], certain=certain, execution=replace(execution, raw={}))
     if not execution.tries:
         found.runs = told
-    elif execution.cause and told[-1].error == execution.error:
-        told[-1].error = f"{execution.error}: {execution.cause}"  # a timeout has no words of its own
     for one, own in zip(execution.tries, told if execution.tries else (), strict=True):
         call = _call_of(one, known)
         if call is not None:
@@ -69,9 +67,15 @@ def attempt(execution: Execution, label: str, *, certain: bool, calls: Iterable[
             run.run, run.attempt, run.schedule = execution.name, one.number, label
             _fill(run, one, own)
         found.runs += runs
-        if one.error and (task := _ended_badly(one)) and task.arn not in {known.arn for known in found.tasks}:
-            found.tasks.append(task)
     return found
+
+
+def _worded(execution: Execution) -> Execution:
+    """Return the execution with the words that it ended with on its last try: a timeout has none of its own."""
+    last = execution.tries[-1] if execution.tries else None
+    if last is None or last.cause or not execution.cause or last.error != execution.error:
+        return execution
+    return replace(execution, tries=(*execution.tries[:-1], replace(last, cause=execution.cause)))
 
 
 def _call_of(one: Try, calls: Sequence[Attempt]) -> Attempt | None:
@@ -107,8 +111,3 @@ def _code(one: Try) -> int | None:
     """Return the exit code: as ECS described it, or as the task told it with its token, ``ExitCode.3``."""
     told = _TOLD_CODE.fullmatch(one.error)
     return int(told[1]) if one.exit_code is None and told else one.exit_code
-
-
-def _ended_badly(one: Try) -> Task | None:
-    task = read_task(one.described) if one.described else None
-    return task if task is not None and task.status == "STOPPED" else None
