@@ -178,6 +178,8 @@ def test_attempts_of_one_run_are_joined_and_numbered_and_one_after_a_deploy_stan
     assert threads(figure) == [[0.0, 0.0, 1.0]]
     assert [text for text in words(figure)[0] if text in ("1", "2", "3")] == ["1", "2", "3"]
     assert figure.axes[0].get_title(loc="left") == "2 runs in 4 attempts: all took the latest revision"
+    assert "ran the latest (4 attempts, 2 ended badly)" in words(figure)[0]
+    assert dots(figure)["#FFFFFF"] == ([10, 11], [0.0, 0.0])
 
 
 def test_a_firing_that_was_skipped_has_a_lane_of_its_own_and_is_not_called_refused():

@@ -119,7 +119,7 @@ class Dot:
     """
     One attempt in the picture: what it took, and what was the latest then; None if not known, or if nothing ran.
 
-    ``run`` is what its attempts share; ``""`` if it has no others.
+    ``run`` is what its attempts share; ``""`` if it has no others. ``bad`` says that it ran and ended badly.
     """
 
     time: datetime
@@ -129,6 +129,7 @@ class Dot:
     words: str
     run: str = ""
     attempt: int = 1
+    bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ def _dot(row: dict[Any, Any]) -> Dot:
         words[kind],
         run if isinstance(run, str) else "",
         1 if attempt is None or pd.isna(attempt) else int(attempt),
+        bad=kind in (LATEST, STALE, UNKNOWN) and bool(row["error"] or (not pd.isna(code := row["exit_code"]) and code)),
     )
 
 
@@ -288,11 +290,15 @@ def _draw_dots(axes: Axes, dots: Sequence[Dot], lanes: Lanes) -> None:
 
 
 def _join_attempts(axes: Axes, dots: Sequence[Dot], lanes: Lanes) -> None:
-    """Draw a thread through the attempts of each run, and write their numbers beside them."""
+    """Draw a thread through the attempts of each run, and write their numbers into them; what ended badly is hollow."""
     for run in dict.fromkeys(dot.run for dot in dots if dot.run):
         own = sorted((dot for dot in dots if dot.run == run), key=lambda dot: dot.attempt)
         places = [(date2num(dot.time), lanes.height(dot.executed, dot.kind)) for dot in own]
         axes.plot(*zip(*places, strict=True), color=INK, linewidth=1.1, alpha=0.6, zorder=2)
+        hollow = [place for dot, place in zip(own, places, strict=True) if dot.bad]
+        if hollow:
+            times, heights = zip(*hollow, strict=True)
+            axes.scatter(times, heights, s=34, marker="o", color="white", zorder=4)
         for dot, place in zip(own, places, strict=True):
             axes.annotate(
                 str(dot.attempt),
@@ -301,7 +307,7 @@ def _join_attempts(axes: Axes, dots: Sequence[Dot], lanes: Lanes) -> None:
                 va="center",
                 fontsize=6.5,
                 fontweight="bold",
-                color="white",
+                color=LOOKS[dot.kind][1] if dot.bad else "white",
                 zorder=5,
             )
 
@@ -327,7 +333,8 @@ def _words(own: Sequence[Dot]) -> str:
     if len(own) == 1:
         return words
     noun = "firings" if own[0].kind == SKIPPED else "attempts" if any(dot.run for dot in own) else "runs"
-    return f"{words} ({len(own)} {noun})"
+    bad = sum(dot.bad for dot in own if dot.run)
+    return f"{words} ({len(own)} {noun}{f', {bad} ended badly' if bad else ''})"
 
 
 def _dress(axes: Axes, lanes: Lanes, zone: tzinfo, span: tuple[datetime, datetime]) -> None:
