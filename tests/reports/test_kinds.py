@@ -31,7 +31,18 @@ def test_what_a_rule_cannot_have_is_said():
     told = shown(kind="schedule", schedule="at(2026-12-24T18:00:00)", timezone="Asia/Tokyo")
     assert row(told, "written")[0] == "not at all: a rule runs nothing once"
     assert row(told, "the next run") == ["—", "2026-12-24 09:00 UTC", "2026-12-24 09:00 UTC"]
-    assert "would not run at the same times: a rule runs nothing once." in told.text
+    assert "A rule cannot have these times: a rule runs nothing once." in told.text
+
+
+def test_what_stays_in_utc_is_said():
+    told = shown(schedule="cron(0 17 ? * 2#1 *)", timezone="Asia/Tokyo")
+    assert "As a schedule it would stay in UTC too, and run when the rule does: 17:00 UTC is on the day" in told.text
+
+
+def test_of_want_of_capacity_nothing_is_promised_that_is_not_known():
+    lost, _, again = row(shown(kind="state_machine", schedule="rate(1 day)", start_retries=7), "ECS has no capacity")
+    assert "is not verified" in lost
+    assert again == "tried again 7 times by the machine"
 
 
 def test_where_clocks_change_both_are_shown():

@@ -36,7 +36,13 @@ def made(**fields):
 def test_the_same_times_are_written_for_a_rule_and_for_a_schedule(kind, schedule, zone, rule, other):
     both = times(made(kind=kind, schedule=schedule, timezone=zone), at=WINTER)
     assert (both.rule, (both.schedule.expression, both.schedule.zone)) == (rule, other)
-    assert bool(both.why) == (not rule or (kind == "rule" and zone != other[1]))
+    assert bool(both.why) == (not rule)
+
+
+def test_a_rule_that_no_zone_can_say_stays_in_utc_as_a_schedule():
+    both = times(made(schedule="cron(0 17 ? * 2#1 *)", timezone="Asia/Tokyo"), at=WINTER)
+    assert (both.rule, both.schedule.expression, both.schedule.zone) == (*["cron(0 17 ? * 2#1 *)"] * 2, "UTC")
+    assert "17:00 UTC is on the day after in Asia/Tokyo" in both.why
 
 
 def test_both_run_at_once_until_the_clocks_change():

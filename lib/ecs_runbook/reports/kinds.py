@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ecs_runbook.reports.tables import Shown, framed
-from ecs_runbook.wanted.kinds import runs_a_month, runs_beside, times, upcoming_runs
+from ecs_runbook.wanted.kinds import Times, runs_a_month, runs_beside, times, upcoming_runs
 
 if TYPE_CHECKING:
     from ecs_runbook.wanted.spec import Spec
@@ -50,7 +50,7 @@ def side_by_side(wanted: Spec, *, after: datetime) -> Shown:
     facts = _table(heads, [tuple(html.escape(cell) for cell in row) for row in rows])
     both = times(wanted, at=after)
     runs = runs_beside(wanted, after=after)
-    said = _said(wanted, both.why)
+    said = _said(wanted, both)
     under = ""
     if len(runs):
         heads = ["as a rule, UTC", "as a schedule, UTC", f"{both.schedule.zone}, as meant", ""]
@@ -68,10 +68,12 @@ def _moment(moment: Any) -> str:
     return "—" if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _said(wanted: Spec, why: str) -> str:
-    if not why:
-        return f"The next runs of both, and where clocks change in {wanted.timezone}, the first after each change:"
-    return f"As a rule and as a schedule it would not run at the same times: {why}."
+def _said(wanted: Spec, both: Times) -> str:
+    if not both.rule:
+        return f"A rule cannot have these times: {both.why}."
+    if both.why:
+        return f"As a schedule it would stay in UTC too, and run when the rule does: {both.why}."
+    return f"The next runs of both, and where clocks change in {wanted.timezone}, the first after each change:"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -94,7 +96,10 @@ def _rows(wanted: Spec, after: datetime) -> Iterator[_Row]:
     )
     yield "a first and a last day, or once", "no", dates, dates
     tried = f"tried again {wanted.retry_attempts} times within {_length(wanted.retry_age_seconds)}"
-    yield "no start: throttled, no capacity", tried, tried, f"{tried}; the machine {wanted.start_retries} times more"
+    lost = "may be lost: whether an answer with failures[] is tried again is not verified"
+    again = f"tried again {wanted.start_retries} times by the machine"
+    yield "ECS throttles the start", tried, tried, again
+    yield "ECS has no capacity", lost, lost, again
     yield "it ended with an error", "nobody looks", "nobody looks", _after_an_error(wanted)
     yield "it hangs", "it runs on", "it runs on", _hanging(wanted)
     yield (

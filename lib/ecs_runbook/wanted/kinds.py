@@ -36,7 +36,7 @@ class Times:
     schedule
         The expression for EventBridge Scheduler, and the zone that it is read in.
     why
-        Why the two are not the same; ``""`` if they are, as long as the clocks do not change.
+        Why a rule cannot have these times, or why the schedule stays in UTC; ``""`` if neither is so.
     """
 
     rule: str
@@ -66,14 +66,14 @@ def times(wanted: Spec, *, at: datetime) -> Times:
     >>> times(schedule, at=winter).rule, times(schedule, at=winter).why
     ('', 'a rule runs nothing once')
     """
+    here = parse_scheduler(wanted.schedule)
+    if isinstance(here, Rate):
+        return Times(wanted.schedule, Turned(wanted.schedule))
+    if isinstance(here, At):
+        return Times("", Turned(wanted.schedule, wanted.timezone), "a rule runs nothing once")
     if wanted.kind == "rule":
         other = turned(wanted.schedule, wanted.timezone, at=at)
         return Times(wanted.schedule, other, other.kept)
-    here = parse_scheduler(wanted.schedule)
-    if isinstance(here, At):
-        return Times("", Turned(wanted.schedule, wanted.timezone), "a rule runs nothing once")
-    if isinstance(here, Rate):
-        return Times(wanted.schedule, Turned(wanted.schedule), "")
     back = turned_back(wanted.schedule, wanted.timezone, at=at)
     there = Turned(
         wanted.schedule, wanted.timezone, at.astimezone(zone_named(wanted.timezone)).utcoffset() or timedelta(0)
