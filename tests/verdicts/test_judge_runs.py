@@ -190,6 +190,19 @@ def test_a_run_that_was_given_up_is_not_good_whatever_is_known_of_its_task():
     assert statuses(attempts(given_up | {"status": "RUNNING"}))["runs-succeeded"] == "NG"
 
 
+def test_an_execution_that_anybody_may_have_started_comes_with_what_would_tell_it_apart():
+    doubtful = {
+        "schedule": "ambiguous: default/nightly or somebody else who starts nightly",
+        "source": "Step Functions",
+    }
+    check = the("runs-attributed", table(doubtful))
+    assert check.status == "SKIP"
+    assert check.because.endswith(" default/nightly or somebody else who starts nightly")
+    assert check.next == (
+        "Let the schedule's input name it, by <aws.scheduler.schedule-arn>; or ask again in a few minutes."
+    )
+
+
 def test_a_task_that_told_by_its_token_that_it_went_well_is_believed():
     frame = attempts(BAD, {"status": "SUCCEEDED", "exit_code": None})
     assert statuses(frame) == OK

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ecs_runbook.evidence.attribution import AMBIGUOUS
-from ecs_runbook.evidence.runs import ACCEPTED, FROM_TRAIL, STALE, UNKNOWN
+from ecs_runbook.evidence.runs import ACCEPTED, FROM_MACHINE, FROM_TRAIL, STALE, UNKNOWN
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
 from ecs_runbook.firing.histories import SUCCEEDED
 from ecs_runbook.firing.watch import SKIPPED
@@ -39,7 +39,7 @@ def judge_runs(runs: pd.DataFrame, subject: str = "") -> list[Check]:
         Always these five, in this order:
 
         - ``runs-seen``: SKIP if the table is empty, with why it may be. Firings that a state machine skipped are named.
-        - ``runs-attributed``: SKIP if a run may be another rule's.
+        - ``runs-attributed``: SKIP if a run may be another rule's or schedule's.
         - ``runs-latest``: NG if a run took an older revision than the latest at its moment, SKIP if that is not known
           for one, or if nothing ran. Every attempt counts.
         - ``runs-succeeded``: NG if the last attempt of a run ended with another exit code than 0 or never ran; SKIP
@@ -82,8 +82,12 @@ def _seen(rows: Rows, attrs: dict[Any, Any]) -> Answer:
 def _attributed(rows: Rows, _attrs: dict[Any, Any]) -> Answer:
     doubtful = [row for row in rows if row["schedule"].startswith(AMBIGUOUS)]
     if doubtful:
-        because = f"{_count(doubtful, 'run')} cannot be told from another rule's: {_each(doubtful, _schedule)}"
-        return "SKIP", because, "Give the rules roles of their own, or names that differ in the first 24 characters."
+        because = f"{_count(doubtful, 'run')} cannot be told from another's: {_each(doubtful, _schedule)}"
+        if all(row["source"] == FROM_MACHINE for row in doubtful):
+            mend = "Let the schedule's input name it, by <aws.scheduler.schedule-arn>; or ask again in a few minutes."
+            return "SKIP", because, mend
+        mend = "Give them roles of their own, or names that differ early: rules in 24 characters, schedules in 19."
+        return "SKIP", because, mend
     return ("OK", "every run is this schedule's own", "") if rows else _NOTHING
 
 
