@@ -9,6 +9,7 @@ from paper_runs import PaperRuns, looked, record
 from told_executions import ARN, MACHINE, SCHEDULE, History, PaperStepFunctions, a_task, at, listed
 
 from ecs_runbook.checks.happened import judge_happened
+from ecs_runbook.inventory import runs as runs_module
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.inventory.model import Inventory
@@ -356,6 +357,25 @@ def test_without_its_executions_nothing_is_said_of_its_runs_but_the_revision(pap
         "runs-succeeded": needs,
     }
     assert {one.check for one in said.values() if one.status == "OK"} == {"runs-latest"}
+
+
+def test_of_very_many_executions_the_newest_are_read_and_what_was_due_before_is_not_judged(paper, monkeypatch):
+    monkeypatch.setattr(runs_module, "MOST_EXECUTIONS", 2)
+    days = [(name, -1440 * ago) for ago, name in ((3, "old"), (2, "older"), (1, "yesterday"), (0, "one"))]
+    told = []
+    for number, (name, began) in enumerate(days, start=1):
+        given = {"run": f"{SCHEDULE} {at(began):%Y-%m-%dT%H:%M:%SZ}"}
+        placed(paper, (began, number))
+        history = History(given=given).ran(began, number, code=3 if name == "old" else 0)
+        told.append(execution(history, name, began=began, ended=began + 6))
+    _, own, said, calls = what(paper, *told, since=at(-1440 * 4))
+    assert (own.ran, own.missed, own.judged_from) == (2, [], at(-1440))
+    assert calls["states:GetExecutionHistory"] == 2
+    assert wrong(said) == set()
+    assert said["runs-missed"].because == (
+        "all 2 firings that were due left their trace; of its executions only the newest are read, those from"
+        " 2026-11-23 17:00 UTC on"
+    )
 
 
 def test_a_machine_that_only_runs_its_task_once_is_not_asked_for_its_executions(paper):

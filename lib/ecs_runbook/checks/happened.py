@@ -207,6 +207,8 @@ def _all_came(own: History, seen: Seen) -> str:
         words.append(f"{len(trying)} more, tried still: due at {seen.times(one.due for one in trying)}")
     if young := [one for one in own.waiting if not one.under_way]:
         words.append(f"CloudTrail may not have told yet of {seen.times(one.due for one in young)}")
+    if own.judged_from:
+        words.append(f"of its executions only the newest are read, those from {seen.times([own.judged_from])} on")
     if own.unjudged:
         words.append(f"{own.unjudged} more are not judged, since it is not known whether it was on then")
     return "; ".join(words)

@@ -53,7 +53,7 @@ def attempt(execution: Execution, label: str, *, certain: bool, calls: Iterable[
     """
     execution = _worded(execution)
     known, told = list(calls), of_execution(execution, label)
-    found = Attempt(execution.started, [], certain=certain, execution=replace(execution, raw={}))
+    found = Attempt(execution.started, [], certain=certain, execution=execution)
     if not execution.tries:
         found.runs = told
     for one, own in zip(execution.tries, told if execution.tries else (), strict=True):

@@ -226,6 +226,8 @@ class History:
         All that may be the row's, or another's.
     drills
         How many drills of it were seen.
+    judged_from
+        From when on firings are judged, if that is later than the range: there were too many before.
     """
 
     ran: int = 0
@@ -243,6 +245,7 @@ class History:
     attempts: list[Attempt] = field(default_factory=list)
     others: list[Attempt] = field(default_factory=list)
     drills: int = 0
+    judged_from: datetime | None = None
 
     @property
     def due(self) -> int:

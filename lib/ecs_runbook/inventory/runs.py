@@ -21,7 +21,6 @@ from ecs_runbook.evidence import attribution, trail
 from ecs_runbook.evidence import ecs as remembered
 from ecs_runbook.evidence import revisions as steps_of
 from ecs_runbook.evidence.dead_letters import Letter
-from ecs_runbook.evidence.executions import executions
 from ecs_runbook.evidence.owners import Rivals
 from ecs_runbook.evidence.revisions import Steps
 from ecs_runbook.evidence.runs import (
@@ -36,9 +35,10 @@ from ecs_runbook.evidence.runs import (
     why_stale,
 )
 from ecs_runbook.evidence.trail import LATE
+from ecs_runbook.firing import histories
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import Call, records
-from ecs_runbook.firing.histories import Execution
+from ecs_runbook.firing.histories import Execution, read_execution
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule
 from ecs_runbook.firing.schedules import Schedule
@@ -64,6 +64,8 @@ TRAIL, CHANGES, UNREADABLE, REVISIONS = "RunTask", "changes of rules and schedul
 _NO_CLUSTER = frozenset({"ClusterNotFoundException"})
 _TOGETHER = timedelta(seconds=2)
 _MOST_UNLISTED = 3
+MOST_EXECUTIONS = 1000
+"""No more executions of a state machine are read, the newest: each takes a call; what was due before is not judged."""
 _RECENT = timedelta(hours=1)
 _PASSED = re.compile(r"to perform: iam:PassRole on resource: (arn:[\w-]+:iam::\d*:role/[\w+=,.@/-]+)")
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+")
@@ -151,7 +153,7 @@ def runs(
     something is missing, or too much, that such a change would explain.
 
     Of a state machine that may run its task again, or not at all, the executions are listed, and each one's history is
-    read: nothing else tells which tasks are one run.
+    read, of :data:`MOST_EXECUTIONS` at most: nothing else tells which tasks are one run.
 
     Needs ``cloudtrail:LookupEvents``, ``ecs:ListTasks``, ``ecs:DescribeTasks`` and ``ecs:DescribeTaskDefinition``;
     ``states:ListExecutions`` and ``states:GetExecutionHistory`` of such a machine; ``ecs:ListTaskDefinitions`` where a
@@ -231,6 +233,7 @@ class _Looking:
         self.running_in: dict[str, str] = {}
         self.own: list[tuple[Attempt, Whose]] = []
         self.executions: dict[str, list[Execution]] = {}
+        self.judged_from: dict[str, datetime] = {}
         self._seen: set[str] = set()
         self._said: set[tuple[str, str]] = set()
 
@@ -279,16 +282,38 @@ class _Looking:
     def ask_machines(self) -> None:
         """Learn what the executions of state machines did of which nobody else tells what was one run."""
         machines = sorted({row.through for row in self.rows if row.machine.tells})
+        if not machines:
+            return
+        sfn, ask = self.aws.client("stepfunctions"), self.ask
 
-        def executions_of(machine: str) -> list[Execution]:
-            sfn = self.aws.client("stepfunctions")
-            return executions(machine, since=self.window.since, until=self.window.until, sfn=sfn, ask=self.ask)
+        def listed(machine: str) -> list[Mapping[str, Any]]:
+            every = histories.listed(machine, since=self.window.since, sfn=sfn, ask=ask)
+            return sorted((one for one in every if histories.began(one) <= self.window.until), key=histories.began)
 
-        for machine, told in self.gate.each("states:GetExecutionHistory", executions_of, machines):
+        def read(one: tuple[str, Mapping[str, Any]]) -> Execution:
+            _, told = one
+            execution = read_execution(told, list(histories.events_of(str(told["executionArn"]), sfn=sfn, ask=ask)))
+            return replace(execution, raw={})  # what was asked fills the memory
+
+        wanted: list[tuple[str, Mapping[str, Any]]] = []
+        found: dict[str, list[Execution]] = {}
+        for machine, told in self.gate.each("states:ListExecutions", listed, machines):
             if isinstance(told, AwsError):
                 self.gaps.append(gap_of(told, place=self.place, subject=machine))
-            else:
-                self.executions[machine] = told
+                continue
+            found[machine] = []
+            wanted += [(machine, one) for one in told[-MOST_EXECUTIONS:]]
+            if len(told) > MOST_EXECUTIONS:
+                self.judged_from[machine] = histories.began(told[-MOST_EXECUTIONS])
+        for (machine, _), execution in self.gate.each("states:GetExecutionHistory", read, wanted):
+            if isinstance(execution, Execution):
+                found[machine].append(execution)
+            elif self._known_of(machine):
+                self.gaps.append(gap_of(execution, place=self.place, subject=machine))
+        self.executions = {machine: own for machine, own in found.items() if self._known_of(machine)}
+
+    def _known_of(self, machine: str) -> bool:
+        return all(gap.subject != machine for gap in self.gaps)
 
     def _keep(self, call: Call) -> None:
         """Keep of *call* what the table needs, if it is one of ours: the records of a busy account fill the memory."""
@@ -504,7 +529,8 @@ class _Looking:
         open_still: dict[int, tuple[Row, Matched, Sequence[Span]]] = {}
         for row in self.rows:
             changes = changed.of_row(row, by_owner[changed.owner_of(row)])
-            spans = changed.spans(row, changes, self.window.since, self.window.until)
+            since = self.judged_from.get(row.through, self.window.since)
+            spans = changed.spans(row, changes, since, self.window.until)
             matched = match(row, certain[id(row)], spans, self.window)
             if id(row) in together:
                 open_still[id(row)] = (row, matched, spans)
@@ -514,6 +540,7 @@ class _Looking:
         found |= {row.subject: history(matched, spans, self.window) for row, matched, spans in open_still.values()}
         for row in self.rows:
             found[row.subject].drills = drills[id(row)]
+            found[row.subject].judged_from = self.judged_from.get(row.through)
         return found
 
     def _settle(
