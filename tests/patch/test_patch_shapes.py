@@ -269,6 +269,45 @@ MODULES = {
 }
 
 
+BUS = """
+locals {
+  all = flatten([for rule, targets in var.targets : [for one in targets : merge(one, { "rule" = rule })]])
+}
+
+resource "aws_cloudwatch_event_target" "all" {
+  for_each = { for one in local.all : one.name => one if var.make }
+  rule     = each.value.rule
+  arn      = try(each.value.cluster, null)
+  dynamic "ecs_target" {
+    for_each = lookup(each.value, "task", null) != null ? [each.value.task] : []
+    content {
+      task_definition_arn = ecs_target.value.arn
+      launch_type         = lookup(ecs_target.value, "launch", null)
+    }
+  }
+}
+
+variable "make" {
+  default = true
+}
+
+variable "targets" {
+  type = any
+}
+"""
+GIVEN = """  targets = {
+    hourly = [
+      { name = "a", cluster = "c", task = { launch = "FARGATE", arn = aws_ecs_task_definition.t.arn } },
+      { name = "b", cluster = "c", task = { launch = "FARGATE", arn = aws_ecs_task_definition.t.family } }, # fine
+    ]
+  }
+"""
+MODULES["what a module gathers from maps of lists of objects"] = (
+    {"main.tf": DEFINITION + call(GIVEN, "./bus"), "bus/main.tf": BUS},
+    {"main.tf": ("t.arn }", "t.arn_without_revision }")},
+)
+
+
 @pytest.mark.parametrize("shape", MODULES)
 def test_it_is_changed_where_it_is_written(shape, tmp_path):
     files, edits = MODULES[shape]
@@ -322,6 +361,34 @@ def test_what_cannot_be_placed_is_told_with_the_reason(shape, tmp_path):
     told = patch(folder / "here" if (folder / "here").exists() else folder)
     assert len(told.not_placed) == 1
     assert because in str(told.not_placed[0])
+
+
+def test_what_init_has_downloaded_is_not_edited(tmp_path):
+    listed = '{"Modules": [{"Key": "job", "Source": "example/job/aws", "Dir": ".terraform/modules/job"}]}'
+    tree = {
+        "main.tf": call("", "example/job/aws"),
+        ".terraform/modules/modules.json": listed,
+        ".terraform/modules/job/main.tf": target_of('"nightly:7"'),
+    }
+    (told,) = patch(written(tmp_path, tree)).not_placed
+    assert told.because == "it is written in .terraform/modules/job/main.tf, which `terraform init` has downloaded"
+
+
+def test_a_link_is_not_edited(tmp_path):
+    folder = written(tmp_path, {"shared.txt": target_of(ARN)})
+    (folder / "main.tf").symlink_to(folder / "shared.txt")
+    (told,) = patch(folder).not_placed
+    assert told.because == "it is written in main.tf, which is a link: mend the file that it leads to"
+
+
+def test_what_lint_finds_only_afterwards_is_told(tmp_path):
+    tree = changed(target_of(ARN), (RESOURCE, f"        Resource  = {ARN}\n"))
+    alone = patch(written(tmp_path, tree), ["pinned-revision"])
+    assert [(one.rule, one.severity) for one in alone.then] == [("policy-pinned-revision", "error")]
+    assert "Then lint finds:\n  main.tf:63: error: policy-pinned-revision: it allows ecs:RunTask on one rev" in str(
+        alone
+    )
+    assert not patch(tmp_path).then
 
 
 def test_what_a_comment_silences_is_left_alone(tmp_path):

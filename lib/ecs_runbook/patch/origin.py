@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -316,7 +315,10 @@ def element(spot: Spot, key: Value) -> Spot | None:
 
 
 def _of_call(spot: Spot, node: syntax.Call, key: Value) -> Spot | None:
-    if node.name in ("jsonencode", "tolist", "toset", "tomap", "flatten") and len(node.arguments) == 1:
+    if node.name == "flatten" and isinstance(key, int):
+        flat = _flat(spot.at(node.arguments[0]))
+        return flat[key] if flat is not None and key < len(flat) else None
+    if node.name in ("jsonencode", "tolist", "toset", "tomap") and len(node.arguments) == 1:
         return element(spot.at(node.arguments[0]), key)
     if node.name == "merge" and not node.spread:
         for one in reversed(node.arguments):
@@ -338,6 +340,12 @@ def _of_call(spot: Spot, node: syntax.Call, key: Value) -> Spot | None:
 
 
 def _of_for(spot: Spot, node: syntax.For, key: Value) -> Spot | None:
+    turns = _turns(spot, node)
+    return next((made for at, made in turns if at == key), None) if turns and not node.grouped else None
+
+
+def _turns(spot: Spot, node: syntax.For) -> list[tuple[Value, Spot]] | None:
+    """Return what a for-expression makes, with the key of each; None if that is not known."""
     over = told(node.over, spot.module, spot.bound)
     if isinstance(over, list):
         pairs: list[tuple[Any, Any]] = list(enumerate(over))
@@ -345,24 +353,32 @@ def _of_for(spot: Spot, node: syntax.For, key: Value) -> Spot | None:
         pairs = [(one, over[one]) for one in sorted(over)]
     else:
         return None
-    at = 0
-    for one, value in pairs:
-        bound = {**spot.bound, node.value: value, **({node.key: one} if node.key else {})}
-        if node.condition is not None:
-            wanted = told(node.condition, spot.module, bound)
-            if not isinstance(wanted, bool):
-                return None
-            if not wanted:
-                continue
-        made = at if node.made_key is None else told(node.made_key, spot.module, bound)
-        if made == key and not node.grouped:
-            ways = {**spot.ways, node.value: _later(spot.at(node.over), one)}
-            return replace(spot, node=node.made, bound=bound, ways=ways)
-        at += 1
-    return None
+    made: list[tuple[Value, Spot]] = []
+    for at, value in pairs:
+        bound = {**spot.bound, node.value: value, **({node.key: at} if node.key else {})}
+        wanted = True if node.condition is None else told(node.condition, spot.module, bound)
+        if not isinstance(wanted, bool):
+            return None
+        if wanted:
+            key = len(made) if node.made_key is None else told(node.made_key, spot.module, bound)
+            ways = {**spot.ways, node.value: _later(spot.at(node.over), at)}
+            made.append((key, replace(spot, node=node.made, bound=bound, ways=ways)))
+    return made
 
 
-_FILLER = re.compile(r"[$%]\{")
+def _flat(spot: Spot, depth: int = 0) -> list[Spot] | None:
+    """Return the elements of a list, of lists in it too, each where it is written; None if one is not known."""
+    value = spot.value
+    if not isinstance(value, list) or depth > _DEEPEST:
+        return None if isinstance(value, Unknown) or depth > _DEEPEST else [spot]
+    told_all: list[Spot] = []
+    for at in range(len(value)):
+        one = element(spot, at)
+        inside = _flat(one, depth + 1) if one is not None else None
+        if inside is None:
+            return None
+        told_all += inside
+    return told_all
 
 
 def in_text(spot: Spot, path: Path, texts: Texts) -> Spot | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecs_runbook.errors import TerraformError, WorkspaceError
+from ecs_runbook.lint.findings import Finding, in_order
 from ecs_runbook.lint.model import Place
 from ecs_runbook.lint.reading import Reading, Tree
 from ecs_runbook.patch.changes import Change, Way
@@ -81,12 +82,15 @@ class Patch:
         What the edits mend.
     not_placed
         What they do not, and why.
+    then
+        What lint would find afterwards, and does not find now, or less grave: what else is to be done.
     """
 
     folder: Path
     texts: Mapping[str, tuple[bytes, bytes]] = field(repr=False)
     mended: Sequence[Mended] = ()
     not_placed: Sequence[NotPlaced] = ()
+    then: Sequence[Finding] = ()
 
     @property
     def edits(self) -> list[Edit]:
@@ -120,6 +124,9 @@ class Patch:
         lines = [self.diff.rstrip("\n")] if self.diff else ["Nothing to change."]
         if self.not_placed:
             lines += ["", "Not placed:", *(f"  {one}" for one in self.not_placed)]
+        if self.then:
+            told = (f"  {one.place}: {one.severity}: {one.rule}: {one.because}. {one.mend}" for one in self.then)
+            lines += ["", "Then lint finds:", *told]
         return "\n".join(lines)
 
 
@@ -189,7 +196,7 @@ class _Patching:
         self.found = Found()
 
     def patch(self) -> Patch:
-        reading = self.tree.read()
+        first = reading = self.tree.read()
         if not any(one.files or one.broken for one in reading.configurations):
             raise TerraformError(f"{self.folder} holds no Terraform.", hint="Name a folder with .tf or .tf.json files.")
         for name, (path, raw) in reading.files.items():
@@ -205,7 +212,10 @@ class _Patching:
             self.not_placed += [NotPlaced("pinned-revision", *one) for one in not_here(reading)]
         for name, because in self._sight(reading).unknown:
             self.not_placed.append(NotPlaced(", ".join(m for m in MENDS if m in self.mends), name, Place(), because))
-        return Patch(self.folder, self._written(), tuple(self.mended), tuple(self.not_placed))
+        # by address: an added line moves all places below it
+        known = {(one.rule, one.address, one.severity) for one in self.found.grave(first)}
+        then = [one for one in self.found.grave(reading) if (one.rule, one.address, one.severity) not in known]
+        return Patch(self.folder, self._written(), tuple(self.mended), tuple(self.not_placed), in_order(then))
 
     def _mend_all(self, reading: Reading, mend: str) -> Reading:
         while True:

@@ -10,6 +10,7 @@ from functools import partial
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import plain
 from ecs_runbook.lint.check import judge
+from ecs_runbook.lint.findings import Finding
 from ecs_runbook.lint.model import Block, Configuration, Place, Reference, Unknown, Value
 from ecs_runbook.lint.policies import Covers, Statement, covers
 from ecs_runbook.lint.reading import Read, Reading
@@ -86,16 +87,22 @@ def refused(mends: Collection[str]) -> frozenset[str]:
 
 
 class Found:
-    """What lint finds in a configuration that no comment silences: rule and place; each is judged once."""
+    """What lint finds in a configuration that no comment silences; each is judged once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Configuration, frozenset[tuple[str, Place]]]] = {}
+        self._known: dict[int, tuple[Configuration, Sequence[Finding]]] = {}
 
     def __call__(self, configuration: Configuration) -> frozenset[tuple[str, Place]]:
-        """Return what is found."""
+        """Return rule and place of what is found."""
+        return frozenset((one.rule, one.place) for one in self._of(configuration))
+
+    def grave(self, reading: Reading) -> list[Finding]:
+        """Return what is no mere note, of all root modules."""
+        return [one for read in reading.roots for one in self._of(read.configuration) if one.severity != "note"]
+
+    def _of(self, configuration: Configuration) -> Sequence[Finding]:
         if id(configuration) not in self._known:
-            told = frozenset((one.rule, one.place) for one in judge([configuration]).open)
-            self._known[id(configuration)] = (configuration, told)
+            self._known[id(configuration)] = (configuration, judge([configuration]).open)
         return self._known[id(configuration)][1]
 
 
