@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 SLACK = timedelta(minutes=10)
+_MADE_WITHIN = timedelta(seconds=5)
 LEFTOVER_COLUMNS = ["drill_schedule", "schedule", "until", "dead"]
 _DESCRIBED = re.compile(r"A drill of (\S+) by the ECS runbook, over at (\S+)")
 
@@ -167,10 +168,10 @@ def due_at(now: datetime, settle_seconds: float) -> datetime:
     --------
     >>> due_at(datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC), 30).isoformat()
     '2026-11-24T12:01:00+00:00'
-    >>> due_at(datetime(2026, 11, 24, 12, 0, 50, tzinfo=UTC), 30).isoformat()
+    >>> due_at(datetime(2026, 11, 24, 12, 0, 58, tzinfo=UTC), 0).isoformat()  # making it takes a moment
     '2026-11-24T12:02:00+00:00'
     """
-    heeded = now.astimezone(UTC) + timedelta(seconds=settle_seconds)
+    heeded = now.astimezone(UTC) + timedelta(seconds=settle_seconds) + _MADE_WITHIN
     return heeded.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
