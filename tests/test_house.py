@@ -27,6 +27,7 @@ FLOW = [
     "diagnosis",
     "verdicts",
     "checks",
+    "adopt",
     "rollback",
     "rehearsal",
     "reports",

@@ -15,6 +15,7 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
     diagnosis   why something did not run, and the mend
     verdicts    OK, NG or SKIP, each with because
     checks      what 60_check judges of each
+    adopt       what is there already, taken into Terraform as it is
     rollback    back from a bad revision
     rehearsal   each classic mistake, made on purpose
     reports     the picture, the receipt, the page
@@ -30,6 +31,8 @@ from typing import Any
 
 _HOMES = {
     "Terraform": "terraform.run",
+    "adopt_in_terraform": "adopt.adopt",
+    "adoption_receipt": "adopt.adopt",
     "asked": "checks.asked",
     "attempts": "reports.attempts",
     "begin": "reports.run",
@@ -44,6 +47,7 @@ _HOMES = {
     "details": "reports.details",
     "difference": "rollback.content",
     "earlier_checks": "reports.history",
+    "existing": "adopt.existing",
     "explain": "diagnosis.explain",
     "explain_all": "diagnosis.explain",
     "failures": "diagnosis.failures",
@@ -54,6 +58,7 @@ _HOMES = {
     "gate": "checks.gate",
     "heat_map": "reports.heat_map",
     "installed": "verdicts.installed",
+    "judge_adoption": "adopt.verdict",
     "judge_applied": "verdicts.steps",
     "judge_checked": "checks.outcome",
     "judge_failures": "verdicts.failures",
@@ -75,9 +80,11 @@ _HOMES = {
     "lint_terraform": "lint.check",
     "move_to_scheduler": "moving.move",
     "next_runs": "wanted.schedule",
+    "policies_of": "adopt.mends",
     "prove": "rollback.proof",
     "publication": "reports.publish",
     "read_content": "rollback.content",
+    "read_plan": "adopt.planned",
     "register_again": "firing.revision",
     "rehearse": "rehearsal.rehearse",
     "revisions": "evidence.revisions",
@@ -95,9 +102,12 @@ _HOMES = {
     "target_list": "reports.target_list",
     "the_problem": "reports.problem",
     "timeline": "reports.timeline",
-    "users": "rollback.users",
+    "to_adopt": "adopt.choosing",
     "upcoming_runs": "wanted.kinds",
+    "users": "rollback.users",
     "what_is_left": "evidence.remains",
+    "who_rewrites": "adopt.rewriters",
+    "write_adoption": "adopt.adopt",
     "write_move": "moving.files",
     "write_terraform": "terraform.folders",
 }

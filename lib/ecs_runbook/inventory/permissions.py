@@ -17,6 +17,14 @@ from typing import Any
 
 ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "adopt.existing": (
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "scheduler:GetSchedule",
+            "scheduler:GetScheduleGroup",
+            "scheduler:ListTagsForResource",
+        ),
         "checks.gate": ("ecs:DescribeTaskDefinition",),
         "diagnosis.failures": ("ecs:ListClusters",),
         "diagnosis.policies": (
@@ -230,6 +238,18 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "states:GetExecutionHistory",
             "states:ListExecutions",
         ),
+        "80_adopt": (
+            "cloudtrail:LookupEvents",
+            "events:DescribeRule",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "scheduler:GetSchedule",
+            "scheduler:GetScheduleGroup",
+            "scheduler:ListTagsForResource",
+        ),
         "85_move_to_scheduler": (
             "cloudtrail:LookupEvents",
             "ecs:DescribeTaskDefinition",
@@ -268,7 +288,8 @@ The actions that each notebook needs, and no more. ``60_check``: all that it can
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
 ``60_check-publish``: to publish, or to keep the history in S3. ``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
-dead-letter queue; what it writes is applied by whoever may. ``20_apply``, ``20_apply-schedule`` and
+dead-letter queue; what it writes is applied by whoever may. ``80_adopt``: to adopt what is named, and the plan of it;
+for *all_found* those of ``60_check`` besides. ``20_apply``, ``20_apply-schedule`` and
 ``20_apply-state_machine``: a first apply of that kind with an existing cluster and without a queue, a topic or a group
 of its own, and the plan after it.
 """

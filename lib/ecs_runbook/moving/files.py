@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
@@ -15,6 +13,7 @@ from ecs_runbook.evidence.runs import hidden
 from ecs_runbook.moving.steps import in_words, steps
 from ecs_runbook.terraform import generate, hcl
 from ecs_runbook.terraform.folders import Files
+from ecs_runbook.terraform.targets import ecs_parameters, json_text, label_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from ecs_runbook.terraform.environment import Aws
 
 SUFFIX = "-on-scheduler"
-_SURE = 2**53
 _README = """\
 # {name}, on EventBridge Scheduler
 
@@ -43,7 +41,7 @@ _IGNORE = f""".terraform/
 *.tfstate.*
 {generate.LOCAL_OVERRIDE}
 """
-_SHY = re.compile(r'^(\s*(?:value|input)\s*= )".*"$', re.MULTILINE)
+_SHY = re.compile(r'^(\s*(?:value|input|input_template)\s*= )".*"$', re.MULTILINE)
 
 
 class MoveFiles(Files):
@@ -105,10 +103,10 @@ def write_move(move: Move, aws: Aws, *, folder: str = "") -> MoveFiles:
     return MoveFiles(place, tuple(sorted(path.relative_to(place).as_posix() for path in written)))
 
 
-def folder_of(name: str, aws: Aws, folder: str = "") -> Path:
-    """Return where the move of the rule *name* lies."""
+def folder_of(name: str, aws: Aws, folder: str = "", suffix: str = SUFFIX) -> Path:
+    """Return where the move of the rule *name* lies, or what else is made of it."""
     below = workspace.build() / ("local" if aws.where == "local" else aws.account)
-    return (workspace.root() / Path(folder).expanduser()).resolve() if folder else below / f"{name}{SUFFIX}"
+    return (workspace.root() / Path(folder).expanduser()).resolve() if folder else below / f"{name}{suffix}"
 
 
 def files(moves: Sequence[Move], *, account: str, region: str, folder: str = ".") -> dict[str, bytes]:
@@ -135,26 +133,14 @@ def root_module(moves: Sequence[Move], *, account: str, region: str) -> str:
     blocks: list[hcl.Block] = [settings, provider]
     arns: dict[str, hcl.Code] = {}
     for move in moves:
-        label = _label(move.found.name, taken)
-        labels = [label] if len(move.jobs) == 1 else [_label(job.name, taken) for job in move.jobs]
+        label = label_of(move.found.name, taken)
+        labels = [label] if len(move.jobs) == 1 else [label_of(job.name, taken) for job in move.jobs]
         blocks += _move(move, label, labels)
         arns |= {
             f"{move.group}/{job.name}": hcl.Code(f"aws_scheduler_schedule.{own}.arn")
             for job, own in zip(move.jobs, labels, strict=True)
         }
     return hcl.document(*blocks, hcl.block("output", "schedule_arns", {"value": arns}))
-
-
-def _label(name: str, taken: set[str]) -> str:
-    """Return a word of Terraform's for *name* that is not taken yet."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    plain = plain if plain[:1].isalpha() else f"_{plain}"
-    label, number = plain, 1
-    while label in taken:
-        number += 1
-        label = f"{plain}_{number}"
-    taken.add(label)
-    return label
 
 
 def _move(move: Move, label: str, labels: Sequence[str]) -> Iterator[hcl.Block]:
@@ -194,8 +180,8 @@ def _schedule(move: Move, job: Job, own: str, label: str) -> hcl.Block:
 def _target(job: Job, own: str) -> Iterator[Mapping[str, Any] | hcl.Block]:
     yield {"arn": job.cluster, "role_arn": job.role or hcl.Code(f"aws_iam_role.{own}.arn")}
     if job.text:
-        yield {"input": _input(job.text)}
-    yield hcl.block("ecs_parameters", *_parameters(job.parameters))
+        yield {"input": json_text(job.text)}
+    yield hcl.block("ecs_parameters", *ecs_parameters(job.parameters))
     if job.retry:
         yield hcl.block(
             "retry_policy",
@@ -206,65 +192,6 @@ def _target(job: Job, own: str) -> Iterator[Mapping[str, Any] | hcl.Block]:
         )
     if job.queue:
         yield hcl.block("dead_letter_config", {"arn": job.queue})
-
-
-_ONE_VALUE = {
-    "TaskDefinitionArn": "task_definition_arn",
-    "TaskCount": "task_count",
-    "LaunchType": "launch_type",
-    "PlatformVersion": "platform_version",
-    "Group": "group",
-    "PropagateTags": "propagate_tags",
-    "EnableECSManagedTags": "enable_ecs_managed_tags",
-    "EnableExecuteCommand": "enable_execute_command",
-    "ReferenceId": "reference_id",
-}
-
-
-def _parameters(told: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | hcl.Block]:
-    yield {argument: told[name] for name, argument in _ONE_VALUE.items() if name in told}
-    if told.get("Tags"):
-        yield {"tags": {tag["Key"]: tag["Value"] for tag in told["Tags"]}}
-    network = (told.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
-    if network:
-        inside = {"subnets": network["Subnets"]}
-        inside |= {"security_groups": network["SecurityGroups"]} if network.get("SecurityGroups") else {}
-        yield hcl.block(
-            "network_configuration", inside | {"assign_public_ip": network.get("AssignPublicIp") == "ENABLED"}
-        )
-    for one in told.get("CapacityProviderStrategy") or ():
-        names = {"capacityProvider": "capacity_provider", "weight": "weight", "base": "base"}
-        yield hcl.block("capacity_provider_strategy", {to: one[name] for name, to in names.items() if name in one})
-    for one in told.get("PlacementConstraints") or ():
-        yield hcl.block("placement_constraints", {name: one[name] for name in ("type", "expression") if one.get(name)})
-    for one in told.get("PlacementStrategy") or ():
-        yield hcl.block("placement_strategy", {name: one[name] for name in ("type", "field") if one.get(name)})
-
-
-def _input(text: str) -> Any:
-    """Return an Input as a call of ``jsonencode`` where that gives the same JSON for certain, else as it is."""
-    try:
-        said = json.loads(text, object_pairs_hook=_once)
-    except ValueError:
-        return text
-    if not unicodedata.is_normalized("NFC", json.dumps(said, ensure_ascii=False)):
-        return text if text.isascii() else json.dumps(said)  # Terraform would normalise what it can read
-    filled_in = "<aws.scheduler." in text  # jsonencode would write \u003c for <
-    return hcl.Call("jsonencode", said) if isinstance(said, dict) and _plain(said) and not filled_in else text
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands there twice")
-    return dict(pairs)
-
-
-def _plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_plain(one) for one in value.values())
-    if isinstance(value, list):
-        return all(_plain(one) for one in value)
-    return value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SURE)
 
 
 def _trust(move: Move, label: str) -> hcl.Block:

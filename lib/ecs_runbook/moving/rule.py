@@ -152,8 +152,7 @@ def scheduled_rule(
     """
     ask = ask or Asking()
     rule = _described(name, events, ask)
-    pages = ask.pages("events:ListTargetsByRule", events.list_targets_by_rule, Rule=name)
-    every = [target for page in pages for target in page.get("Targets", [])]
+    every = every_target(name, events=events, ask=ask)
     targets = tuple(one for one in every if one.get("EcsParameters"))
     others = tuple(one for one in every if not one.get("EcsParameters"))
     if not targets:
@@ -170,15 +169,32 @@ def scheduled_rule(
     return Found(rule, targets, others, tags, roles, queues, last, made, unknown)
 
 
+def told_of_rule(name: str, *, events: EventBridgeClient, ask: Asking, bus: str = "default") -> dict[str, Any]:
+    """Return the rule *name* of *bus* as DescribeRule tells it. Needs ``events:DescribeRule``."""
+    told = ask("events:DescribeRule", events.describe_rule, Name=name, EventBusName=bus)
+    return {key: value for key, value in told.items() if key != "ResponseMetadata"} | {"Name": name}
+
+
+def every_target(name: str, *, events: EventBridgeClient, ask: Asking, bus: str = "default") -> list[Mapping[str, Any]]:
+    """Return all targets of the rule *name* of *bus*, of every kind. Needs ``events:ListTargetsByRule``."""
+    pages = ask.pages("events:ListTargetsByRule", events.list_targets_by_rule, Rule=name, EventBusName=bus)
+    return [target for page in pages for target in page.get("Targets", [])]
+
+
+def tags_of(arn: str, *, events: EventBridgeClient, ask: Asking) -> dict[str, str]:
+    """Return the tags of the rule with this ARN. Needs ``events:ListTagsForResource``."""
+    told = ask("events:ListTagsForResource", events.list_tags_for_resource, ResourceARN=arn)
+    return {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])}
+
+
 def _described(name: str, events: EventBridgeClient, ask: Asking) -> Mapping[str, Any]:
     try:
-        rule = ask("events:DescribeRule", events.describe_rule, Name=name)
+        told = told_of_rule(name, events=events, ask=ask)
     except AwsError as error:
         if error.code != "ResourceNotFoundException":
             raise
         why = f"rule = {name!r}: there is no such rule on the default bus, and no other bus has scheduled ones."
         raise EvidenceError(why, hint=_nearest(name, events, ask)) from error
-    told = {key: value for key, value in rule.items() if key != "ResponseMetadata"} | {"Name": name}
     if not told.get("ScheduleExpression"):
         hint = "EventBridge Scheduler runs things at times, not for events: such a rule stays a rule."
         raise EvidenceError(f"rule = {name!r}: it waits for events and has no schedule.", hint=hint)
@@ -202,11 +218,10 @@ def _nearest(name: str, events: EventBridgeClient, ask: Asking) -> str:
 
 def _tags(rule: Mapping[str, Any], events: EventBridgeClient, ask: Asking, unknown: dict[str, str]) -> dict[str, str]:
     try:
-        told = ask("events:ListTagsForResource", events.list_tags_for_resource, ResourceARN=rule["Arn"])
+        return tags_of(str(rule["Arn"]), events=events, ask=ask)
     except AwsError as error:
         unknown["tags"] = str(error)
         return {}
-    return {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])}
 
 
 def _roles(

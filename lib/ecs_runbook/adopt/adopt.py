@@ -1,0 +1,203 @@
+"""Think out an adoption and write its folder: nothing of AWS is changed."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ecs_runbook.adopt.existing import Existing, InlinePolicy, Policies
+from ecs_runbook.adopt.mends import POLICY, Difference, NotMended, chosen, mended, mended_policies
+from ecs_runbook.adopt.planned import shown
+from ecs_runbook.adopt.writing import Written, root_module
+from ecs_runbook.evidence.runs import hidden
+from ecs_runbook.moving.files import MoveFiles, folder_of
+from ecs_runbook.terraform import generate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ecs_runbook.terraform.environment import Aws
+
+DIFFERENCE_COLUMNS = ["mend", "of", "attribute", "before", "after"]
+SUFFIX = "-adopted"
+_IGNORE = f""".terraform/
+*.tfstate
+*.tfstate.*
+{generate.LOCAL_OVERRIDE}
+"""
+_README = """\
+# {name}, adopted
+
+{things} as AWS had them, taken into Terraform by `import` blocks{mends}.
+
+    terraform init
+    terraform plan
+    terraform apply
+
+Expect the plan to import {count} resources, to change what stands above, and to make or destroy nothing. After the
+apply the `import` blocks have done their work. `main.tf` names the account that it is for.
+
+Needs Terraform or OpenTofu, 1.6 or newer. `{override}`, if it is here, ties the folder to the local AWS:
+leave it behind.
+"""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """
+    What becomes Terraform.
+
+    Attributes
+    ----------
+    things
+        What is adopted, as AWS has it.
+    differences
+        What the files have otherwise, since it was chosen.
+    not_mended
+        What was chosen and finds no place, and why.
+    text
+        ``main.tf``.
+    written
+        Its resources by what they are of, and what no resource of the provider has an argument for.
+    """
+
+    things: tuple[Existing, ...]
+    differences: tuple[Difference, ...]
+    not_mended: tuple[NotMended, ...]
+    text: str = field(repr=False)
+    written: Written = field(repr=False)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a difference, columns :data:`DIFFERENCE_COLUMNS`; no value of an environment is shown."""
+        import pandas as pd
+
+        rows = [(one.mend, one.of, one.attribute, shown(one.before), shown(one.after)) for one in self.differences]
+        return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS, dtype=str)
+
+    @property
+    def name(self) -> str:
+        """How its folder is called: as the only thing, or ``all``."""
+        return self.things[0].name if len(self.things) == 1 else "all"
+
+    def __str__(self) -> str:
+        several = "" if len(self.differences) == 1 else "s"
+        left = f"; {len(self.not_mended)} mends find no place" if self.not_mended else ""
+        return f"{_several(self.things)}, {len(self.differences)} difference{several} chosen{left}"
+
+    def _repr_html_(self) -> str:
+        left = "".join(f"<li>{html.escape(str(one))}</li>" for one in [*self.not_mended, *self.written.lost])
+        told = f"<p>Not mended, or not carried:</p><ul>{left}</ul>" if left else ""
+        return f"<p>{html.escape(str(self))}</p>{self.table.to_html(index=False)}{told}"
+
+
+class AdoptedFiles(MoveFiles):
+    """The folder of an adoption; what is shown of it hides the values of environments."""
+
+
+def _several(things: Sequence[Existing]) -> str:
+    counts = {kind: sum(one.kind == kind for one in things) for kind in ("rule", "schedule")}
+    return " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count)
+
+
+def adopt_in_terraform(
+    things: Sequence[Existing],
+    policies: Policies,
+    *,
+    mend: Sequence[str],
+    account: str,
+    region: str,
+    dead_letter_queue: str = "",
+) -> Adoption:
+    """
+    Think out what adopts *things*: nothing is written, and AWS is not asked.
+
+    Parameters
+    ----------
+    things
+        From :func:`~ecs_runbook.adopt.existing.existing`.
+    policies
+        From :func:`~ecs_runbook.adopt.mends.policies_of`; looked at if ``policy`` is to be mended.
+    mend
+        What shall differ, of :data:`~ecs_runbook.adopt.mends.MENDS`; ids of checks stand for these too. Empty: nothing.
+    account, region
+        Where it may be applied, and nowhere else.
+    dead_letter_queue
+        ARN of a queue for targets that have none, if that is to be mended.
+
+    Raises
+    ------
+    SpecError
+        If a mend is not known, or a queue is missing.
+    """
+    mends = chosen(mend, dead_letter_queue=dead_letter_queue)
+    new: list[Existing] = []
+    differences: list[Difference] = []
+    left: list[NotMended] = []
+    for thing in things:
+        whole, changes, unplaced = mended(thing, mends, queue=dead_letter_queue)
+        new.append(whole)
+        differences += changes
+        left += unplaced
+    changed: list[InlinePolicy] = []
+    if POLICY in mends:
+        changed, changes, unplaced = mended_policies(things, policies)
+        differences += changes
+        left += unplaced
+    text, written = root_module(new, changed, account=account, region=region)
+    return Adoption(tuple(things), tuple(differences), tuple(left), text, written)
+
+
+def write_adoption(adoption: Adoption, aws: Aws, *, folder: str = "") -> AdoptedFiles:
+    """
+    Write the folder of *adoption*, for *aws*: the root module, a README.md, and what git shall ignore.
+
+    Parameters
+    ----------
+    adoption
+        From :func:`adopt_in_terraform`.
+    aws
+        Where it may be applied, and nowhere else.
+    folder
+        Where it goes; ``build/<local or account>/<name>-adopted`` if empty, ``all-adopted`` for several.
+
+    Raises
+    ------
+    WorkspaceError
+        If the folder cannot be written to or holds what this did not write.
+    """
+    place = folder_of(adoption.name, aws, folder, SUFFIX)
+    told = {"main.tf": adoption.text, "README.md": _readme(adoption), ".gitignore": _IGNORE}
+    written = generate.put(place, {name: text.encode() for name, text in told.items()})
+    written += generate.tie(place, generate.local_of(aws, place))
+    return AdoptedFiles(place, tuple(sorted(path.relative_to(place).as_posix() for path in written)))
+
+
+def _readme(adoption: Adoption) -> str:
+    lines = [f"- {one.mend}: {one.of}, {one.attribute}" for one in adoption.differences]
+    mends = ", with these differences and no other:\n\n" + "\n".join(lines) + "\n" if lines else ", and nothing else"
+    return _README.format(
+        name=adoption.name,
+        things=_several(adoption.things),
+        mends=mends.rstrip("."),
+        count=len(adoption.written.addresses),
+        override=generate.LOCAL_OVERRIDE,
+    )
+
+
+def adoption_receipt(adoption: Adoption) -> Mapping[str, Any]:
+    """Return *adoption* in plain values; those of environments are hidden."""
+    told: Mapping[str, Any] = hidden(
+        {
+            "things": [
+                {"kind": one.kind, "group": one.group, "told": dict(one.told), "targets": list(one.targets)}
+                for one in adoption.things
+            ],
+            "not_mended": [str(one) for one in adoption.not_mended],
+            "not_carried": [str(one) for one in adoption.written.lost],
+            "resources": dict(adoption.written.addresses),
+        }
+    )
+    return told

@@ -1,0 +1,84 @@
+"""Judge an adoption before anything is applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecs_runbook.adopt.mends import PINNED
+from ecs_runbook.verdicts.verdict import Check
+
+if TYPE_CHECKING:
+    from ecs_runbook.adopt.adopt import Adoption
+    from ecs_runbook.adopt.planned import Judged
+    from ecs_runbook.adopt.rewriters import Who
+
+
+def judge_adoption(adoption: Adoption, judged: Judged, who: Who) -> list[Check]:
+    """
+    Judge an adoption.
+
+    Parameters
+    ----------
+    adoption, judged
+        From :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` and :func:`~ecs_runbook.adopt.planned.read_plan`.
+    who
+        From :func:`~ecs_runbook.adopt.rewriters.who_rewrites`.
+
+    Returns
+    -------
+    list of Check
+        ``adopt-ready``: NG if the plan does more or less than to import all and change what was chosen.
+        ``adopt-mends``: SKIP if a chosen mend finds no place. ``adopt-whose``: NG if a stack of CloudFormation owns
+        one. ``adopt-rewritten``: NG if another tool writes revisions into a target that is un-pinned.
+    """
+    name = adoption.name
+    return [_ready(adoption, judged, name), _mends(adoption, name), _whose(adoption, name), _rewritten(adoption, who)]
+
+
+def _ready(adoption: Adoption, judged: Judged, name: str) -> Check:
+    if not judged.ready:
+        told = [f"{one} ({one.because})" for one in judged.unchosen]
+        told += [f"{one} is not imported" for one in judged.missing]
+        told += [f"it would {one}" for one in judged.other]
+        told += [f"{one} is not in the plan" for one in judged.absent]
+        told += [f"the provider has no argument for {one}, and its update would drop that" for one in judged.dropped]
+        mend = "Do not apply it. Leave the one out that it names, or mend that by hand first."
+        return Check("adopt-ready", name, "NG", "; ".join(told), mend)
+    count = len(adoption.differences)
+    because = f"the plan imports all {len(judged.imported)} resources, and changes "
+    because += f"the {count} chosen attribute{'' if count == 1 else 's'} and nothing else" if count else "nothing"
+    said = [f"it writes down {one.attribute} of {one.address}: {one.because}" for one in judged.same]
+    said += [f"the provider has no argument for {one}; nothing touches it now" for one in adoption.written.lost]
+    return Check("adopt-ready", name, "OK", "; ".join([because, *said]), "20_apply applies this very plan.")
+
+
+def _mends(adoption: Adoption, name: str) -> Check:
+    if adoption.not_mended:
+        because = "; ".join(str(one) for one in adoption.not_mended)
+        return Check("adopt-mends", name, "SKIP", because, "Mend these by hand, or choose fewer mends.")
+    count = len(adoption.differences)
+    because = (
+        f"{count} differences were chosen, each has its place" if count else "no difference was asked for, or needed"
+    )
+    return Check("adopt-mends", name, "OK", because)
+
+
+def _whose(adoption: Adoption, name: str) -> Check:
+    owned = [f"{one.label} belongs to the stack {one.stack}" for one in adoption.things if one.stack]
+    if owned:
+        mend = "Let the stack go of it first (DeletionPolicy: Retain), or mend it in the stack."
+        return Check("adopt-whose", name, "NG", "; ".join(owned), mend)
+    return Check("adopt-whose", name, "OK", "no tag names a stack of CloudFormation that owns one")
+
+
+def _rewritten(adoption: Adoption, who: Who) -> Check:
+    if who.unknown:
+        mend = "Ask as somebody who may call cloudtrail:LookupEvents, or look at your deploys yourself."
+        return Check("adopt-rewritten", adoption.name, "SKIP", str(who), mend)
+    if not who.rewriters:
+        return Check("adopt-rewritten", adoption.name, "OK", str(who))
+    unpinned = {one.of for one in adoption.differences if one.mend == PINNED}
+    undone = any(one.of in unpinned for one in who.rewriters)
+    because = str(who) + (": un-pinning in Terraform alone will be undone at its next deploy" if undone else "")
+    mend = "Take the step out of that tool that writes the target: a target without a revision needs none."
+    return Check("adopt-rewritten", adoption.name, "NG" if undone else "SKIP", because, mend)

@@ -1,0 +1,190 @@
+"""
+Twenty things made by hand are adopted: the plan imports them and changes what was chosen, nothing else; then it is so.
+
+What is expected of each is read from AWS itself, before and after the apply, and not from what the plan says.
+"""
+
+import copy
+import json
+import subprocess
+
+import pytest
+from things_to_adopt import LATEST, NEW_QUEUE, PINNED, TWENTY, arn, furnish, make
+
+from ecs_runbook.adopt.adopt import adopt_in_terraform, write_adoption
+from ecs_runbook.adopt.existing import existing
+from ecs_runbook.adopt.mends import MENDS, policies_of
+from ecs_runbook.adopt.planned import read_plan
+from ecs_runbook.adopt.rewriters import Who
+from ecs_runbook.adopt.verdict import judge_adoption
+from ecs_runbook.inventory.fleet import fleet
+from ecs_runbook.inventory.listing import take_inventory
+from ecs_runbook.local_aws import process
+from ecs_runbook.terraform import binary
+from ecs_runbook.terraform.run import Terraform
+
+NOW, NIGHT = "2027-02-05T10:17:00Z", "2027-02-06T05:00:00Z"
+
+
+def read(aws):
+    return existing(take_inventory(fleet(aws)), **aws.clients("events", "scheduler"))
+
+
+def told(things):
+    """What AWS keeps of each, without when it was written last, and what it takes where nothing is said."""
+    kept = {}
+    for thing in copy.deepcopy(things):
+        own = {key: value for key, value in thing.told.items() if key not in ("LastModificationDate", "Target")}
+        for target in thing.targets:
+            if "EcsParameters" in target:
+                for name, value in {
+                    "TaskCount": 1,
+                    "EnableECSManagedTags": False,
+                    "EnableExecuteCommand": False,
+                }.items():
+                    target["EcsParameters"].setdefault(name, value)
+                for provider in target["EcsParameters"].get("CapacityProviderStrategy", []):
+                    provider.setdefault("base", 0)
+                network = target["EcsParameters"].get("NetworkConfiguration", {}).get("awsvpcConfiguration", {})
+                network |= {name: sorted(network.get(name, [])) for name in ("Subnets", "SecurityGroups")}
+            target.setdefault("RetryPolicy", {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185})
+        kept[thing.label] = (own, {one.get("Id", ""): one for one in thing.targets}, thing.tags)
+    return kept
+
+
+@pytest.fixture(scope="module")
+def before(aws, server):
+    process.clock(server, freeze=True)
+    process.clock(server, to=NOW)
+    furnish(aws)
+    for one in TWENTY:
+        make(aws, one)
+    return read(aws)
+
+
+@pytest.fixture(scope="module")
+def adopted(aws, before, home):
+    """Adopt all, at first without a difference; then with all, which is applied."""
+    policies = policies_of(before, MENDS, iam=aws.client("iam"))
+    place = {"account": aws.account, "region": aws.region}
+    seen = {}
+    for name, mend, queue in (("as it is", [], ""), ("mended", MENDS, NEW_QUEUE)):
+        adoption = adopt_in_terraform(before, policies, mend=mend, dead_letter_queue=queue, **place)
+        files = write_adoption(adoption, aws, folder=str(home / name.replace(" ", "-")))
+        terraform = Terraform(files.folder, aws=aws)
+        plan = terraform.plan()
+        judged = read_plan(adoption, terraform.plan_in_json(plan))
+        seen[name] = {"adoption": adoption, "judged": judged, "folder": files.folder}
+    terraform.apply(plan)
+    return seen | {"plan after": terraform.plan(), "after": read(aws)}
+
+
+def test_without_a_mend_the_plan_imports_everything_and_changes_nothing_of_aws(adopted):
+    judged = adopted["as it is"]["judged"]
+    assert judged.ready
+    assert (judged.missing, judged.other, judged.absent, judged.dropped, judged.unchosen) == ((), (), (), (), [])
+    rules = [one for one in TWENTY if one["kind"] == "rule"]
+    targets = sum(len(one["targets"]) for one in rules)
+    assert len(judged.imported) == len(rules) + targets + 8 + 1  # eight schedules, and the group of two of them
+    assert {(one.attribute, one.before, one.after) for one in judged.changes} == {("ecs_target[0].task_count", 0, 1)}
+
+
+def test_with_mends_the_plan_changes_just_what_was_chosen(adopted):
+    judged = adopted["mended"]["judged"]
+    assert judged.ready
+    assert [str(one) for one in judged.changes if not one.chosen and not one.same] == []
+    by_mend = {mend: [one for one in judged.changes if one.chosen == mend] for mend in MENDS}
+    pinned = [t for one in TWENTY for t in one.get("targets", [one.get("told", {}).get("Target")])]
+    assert len(by_mend["pinned-revision"]) == json.dumps(pinned).count(':1"') + json.dumps(pinned).count(':1\\"')
+    assert [one.address for one in by_mend["launch-type"]] == ["aws_cloudwatch_event_target.a07_public"]
+    assert sorted(one.address for one in by_mend["policy"]) == [
+        "aws_iam_role_policy.rules_run",
+        "aws_iam_role_policy.schedules_run",
+    ]
+
+
+def test_what_finds_no_place_is_said_with_its_reason(adopted):
+    left = {(one.mend, one.of): one.because for one in adopted["mended"]["adoption"].not_mended}
+    assert set(left) == {
+        ("launch-type", "a08-strategy#job"),
+        ("launch-type", "a12-placed#job"),
+        ("launch-type", "b07-universal"),
+    }
+    assert left["launch-type", "a08-strategy#job"] == "its capacity providers decide how it is launched"
+
+
+def test_the_verdict_of_each_plan(aws, adopted):
+    for name, mends in (("as it is", "OK"), ("mended", "SKIP")):
+        checks = judge_adoption(adopted[name]["adoption"], adopted[name]["judged"], Who((), aws.now()))
+        assert [(one.id, one.status) for one in checks] == [
+            ("adopt-ready", "OK"),
+            ("adopt-mends", mends),
+            ("adopt-whose", "OK"),
+            ("adopt-rewritten", "OK"),
+        ]
+
+
+@pytest.mark.parametrize("name", ["as it is", "mended"])
+def test_what_is_written_is_as_terraform_would_format_it(adopted, name):
+    command = [*binary.find().command, "fmt", "-check", "-diff"]
+    done = subprocess.run(command, cwd=adopted[name]["folder"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_after_the_apply_nothing_is_left_to_do(adopted):
+    assert adopted["plan after"].empty
+
+
+def test_after_the_apply_aws_has_everything_as_before_but_for_the_mends(before, adopted):
+    was, now = told(before), told(adopted["after"])
+    for own, targets, _ in was.values():
+        del own
+        for target in targets.values():
+            ecs = target.get("EcsParameters")
+            if ecs is None and not target["Arn"].endswith(":runTask"):
+                continue
+            target.setdefault("DeadLetterConfig", {"Arn": NEW_QUEUE})
+            if ecs is None:
+                target["Input"] = target["Input"].replace(PINNED, LATEST)
+                continue
+            ecs["TaskDefinitionArn"] = ecs["TaskDefinitionArn"].removesuffix(":1")
+    was["a07-public"][1]["job"]["EcsParameters"]["LaunchType"] = "FARGATE"
+    assert now == was
+
+
+def test_after_the_apply_the_policies_let_every_revision_run_and_say_the_rest_as_before(aws, adopted):
+    iam = aws.client("iam")
+    resources = {}
+    for role in ("rules", "schedules"):
+        document = iam.get_role_policy(RoleName=role, PolicyName="run")["PolicyDocument"]
+        first, second = document["Statement"]
+        resources[role] = first["Resource"]
+        assert second == {
+            "Effect": "Allow",
+            "Action": ["iam:PassRole", "ecs:TagResource", "sqs:SendMessage"],
+            "Resource": "*",
+        }
+    job, bridge = arn("ecs", "task-definition/job:*"), arn("ecs", "task-definition/bridge:*")
+    assert resources == {"rules": [job, bridge], "schedules": job}
+
+
+def test_what_is_adopted_and_mended_runs_the_latest_revision_that_night(aws, server, adopted):
+    ecs = aws.client("ecs")
+    old = ecs.describe_task_definition(taskDefinition="job")["taskDefinition"]
+    kept = ("containerDefinitions", "networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn")
+    ecs.register_task_definition(family="job", taskRoleArn=old["taskRoleArn"], **{key: old[key] for key in kept})
+    process.clock(server, to=NIGHT)
+    ran = {}
+    pages = aws.client("cloudtrail").get_paginator("lookup_events")
+    attribute = [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}]
+    for event in (one for page in pages.paginate(LookupAttributes=attribute) for one in page["Events"]):
+        record = json.loads(event["CloudTrailEvent"])
+        for task in (record.get("responseElements") or {}).get("tasks", []):
+            revision = task["taskDefinitionArn"].rpartition("/")[2]
+            ran.setdefault(record["requestParameters"].get("startedBy", "RunTask itself"), set()).add(revision)
+    assert ran["events-rule/a01-plain"] == {"job:2"}
+    assert ran["events-rule/a07-public"] == {"job:2"}
+    assert ran["events-rule/a10-five"] == {"job:2"}
+    assert ran["chronos-schedule/b01-plain"] == {"job:2"}
+    assert ran["RunTask itself"] == {"job:2"}  # b07
+    assert set().union(*ran.values()) == {"job:2"}

@@ -1,0 +1,181 @@
+"""The notebook itself, from the rule to the apply; who rewrites a target; and the least policy that is enough."""
+
+import json
+from pathlib import Path
+
+import papermill
+import pytest
+from things_to_adopt import LATEST, TWENTY, arn, furnish, make
+
+from ecs_runbook import workspace
+from ecs_runbook.adopt.adopt import adopt_in_terraform, write_adoption
+from ecs_runbook.adopt.choosing import to_adopt
+from ecs_runbook.adopt.existing import existing
+from ecs_runbook.adopt.mends import policies_of
+from ecs_runbook.adopt.rewriters import who_rewrites
+from ecs_runbook.errors import AwsError, EvidenceError, SpecError, WorkspaceError
+from ecs_runbook.inventory.fleet import fleet
+from ecs_runbook.local_aws import process
+
+ROOT = Path(__file__).resolve().parents[2]
+BY_NAME = {one["name"]: one for one in TWENTY}
+
+
+@pytest.fixture(scope="module")
+def made(aws, server):
+    process.clock(server, freeze=True)
+    furnish(aws)
+    for name in ("a01-plain", "a04-spaced-input", "a10-five", "b01-plain", "b03-window"):
+        make(aws, BY_NAME[name])
+
+
+@pytest.fixture(scope="module")
+def deployed(aws, server, made):
+    """A pipeline that registers a revision and writes it into the rule's target, three times."""
+    events, ecs = aws.client("events"), aws.client("ecs")
+    old = ecs.describe_task_definition(taskDefinition="job")["taskDefinition"]
+    kept = ("containerDefinitions", "networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn")
+    for _ in range(3):
+        new = ecs.register_task_definition(family="job", **{key: old[key] for key in kept})["taskDefinition"]
+        (target,) = BY_NAME["a04-spaced-input"]["targets"]
+        parameters = target["EcsParameters"] | {"TaskDefinitionArn": new["taskDefinitionArn"]}
+        events.put_targets(Rule="a04-spaced-input", Targets=[target | {"EcsParameters": parameters}])
+        process.clock(server, advance="20m")  # CloudTrail tells after minutes
+
+
+def notebook(aws, home, which, **given):
+    path = workspace.notebooks() / f"{which}.ipynb"
+    papermill.execute_notebook(
+        path, home / "out.ipynb", parameters={"endpoint": aws.endpoint, **given}, progress_bar=False
+    )
+
+
+def verdict(home):
+    return json.loads((home / "runs" / "latest" / "verdict.json").read_text())
+
+
+def test_adopted_as_it_is_and_applied_by_the_next_notebook(aws, made, home):
+    before = aws.client("events").list_targets_by_rule(Rule="a10-five")["Targets"]
+    notebook(aws, home, "80_adopt", rules=["a10-five"])
+    told = verdict(home)
+    assert [(one["id"], one["status"]) for one in told["checks"]] == [
+        ("adopt-ready", "OK"),
+        ("adopt-mends", "OK"),
+        ("adopt-whose", "OK"),
+        ("adopt-rewritten", "OK"),
+    ]
+    assert told["checks"][0]["because"] == "the plan imports all 5 resources, and changes nothing"
+    notebook(aws, home, "20_apply", name="a10-five-adopted")
+    assert verdict(home)["status"] == "OK"
+    assert aws.client("events").list_targets_by_rule(Rule="a10-five")["Targets"] == before
+
+
+def test_two_are_un_pinned_together_and_the_apply_makes_just_that_difference(aws, made, home):
+    given = {"rules": ["a01-plain"], "schedules": ["batch/b03-window"], "mend": ["pinned-revision", "policy"]}
+    notebook(aws, home, "80_adopt", **given)
+    assert verdict(home)["status"] == "OK"
+    notebook(aws, home, "20_apply", name="all-adopted")
+    assert verdict(home)["status"] == "OK"
+    (target,) = aws.client("events").list_targets_by_rule(Rule="a01-plain")["Targets"]
+    told = aws.client("scheduler").get_schedule(Name="b03-window", GroupName="batch")
+    assert target["EcsParameters"]["TaskDefinitionArn"] == LATEST
+    assert told["Target"]["EcsParameters"]["TaskDefinitionArn"] == LATEST
+    assert told["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+
+
+def test_a_pipeline_that_writes_the_target_at_every_deploy_is_named_and_the_verdict_is_not_good(aws, deployed, home):
+    with pytest.raises(papermill.PapermillExecutionError):
+        notebook(aws, home, "80_adopt", rules=["a04-spaced-input"], mend=["pinned-revision"])
+    (bad,) = [one for one in verdict(home)["checks"] if one["status"] != "OK"]
+    assert (bad["id"], bad["status"]) == ("adopt-rewritten", "NG")
+    assert "a04-spaced-input#job: arn:aws:iam::123456789012:root (Boto3/" in bad["because"]
+    assert "wrote job:2, job:3, job:4" in bad["because"]
+    assert "un-pinning in Terraform alone will be undone at its next deploy" in bad["because"]
+
+
+def test_all_that_a_check_finds_is_chosen_and_nothing_else(aws, made):
+    choice = to_adopt(fleet(aws), now=aws.now(), all_found=True)
+    assert "b01-plain" in {row.owner.name for row in choice.inventory.rows}
+    assert "pinned-revision" in choice.found["b01-plain"]
+    assert {row.subject for row in choice.inventory.rows} <= set(choice.found)
+
+
+@pytest.mark.parametrize("given", [{}, {"rules": ["a01-plain"], "all_found": True}])
+def test_nothing_named_or_both_is_refused(aws, made, given):
+    with pytest.raises(SpecError, match=r"all_found = .*name rules or schedules, or write True"):
+        to_adopt(fleet(aws), now=aws.now(), **given)
+
+
+def test_a_rule_that_is_not_there_is_told_with_its_neighbour(aws, made):
+    with pytest.raises(EvidenceError) as refused:
+        to_adopt(fleet(aws), now=aws.now(), rules=["a01-plane"])
+    assert "rule = 'a01-plane': there is no such rule" in str(refused.value)
+    assert "a01-plain" in str(refused.value)
+
+
+def test_more_than_cloudtrail_keeps_is_refused(aws, made):
+    with pytest.raises(SpecError, match=r"trail_days = 120: write more than 0 and at most 89"):
+        who_rewrites([], now=aws.now(), days=120, cloudtrail=aws.client("cloudtrail"))
+
+
+class TestWithTheLeastPolicy:
+    """Under exactly ``docs/policies/80_adopt.json`` all is read and planned; without an action it is named."""
+
+    POLICY = json.loads((ROOT / "docs" / "policies" / "80_adopt.json").read_text())
+
+    @pytest.fixture
+    def acting(self, aws, server, made):  # noqa: ARG002 - there must be something to read
+        iam = aws.client("iam")
+        trust = {"Effect": "Allow", "Principal": {"AWS": arn("iam", "root")}, "Action": "sts:AssumeRole"}
+        whole = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=whole)["Role"]["Arn"]
+
+        def as_role(given):
+            iam.put_role_policy(RoleName="reader", PolicyName="all", PolicyDocument=json.dumps(given))
+            process.settings(server, enforce_iam=True)
+            return aws.elsewhere(role=role)
+
+        yield as_role
+        process.settings(server, enforce_iam=False)
+        iam.delete_role_policy(RoleName="reader", PolicyName="all")
+        iam.delete_role(RoleName="reader")
+
+    def read(self, aws):
+        choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"], schedules=["batch/b03-window"])
+        things = existing(choice.inventory, **aws.clients("events", "scheduler"))
+        policies = policies_of(things, ["policy"], iam=aws.client("iam"))
+        who = who_rewrites(things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace)
+        return choice, things, policies, who
+
+    def test_all_is_read(self, acting):
+        choice, things, policies, who = self.read(acting(self.POLICY))
+        assert (list(choice.inventory.gaps), len(things), dict(policies.unknown), who.unknown) == ([], 2, {}, "")
+        assert {one.name for one in policies.inline} == {"run"}
+
+    @pytest.mark.parametrize("action", [one for each in POLICY["Statement"] for one in each["Action"]])
+    def test_without_one_it_is_named(self, acting, action):
+        statements = [
+            one | {"Action": [each for each in one["Action"] if each != action]} for one in self.POLICY["Statement"]
+        ]
+        fewer = self.POLICY | {"Statement": [one for one in statements if one["Action"]]}
+        try:
+            choice, _, policies, who = self.read(acting(fewer))
+            said = f"{list(choice.inventory.gaps)} {policies.unknown} {who.unknown}"
+        except AwsError as refused:
+            said = str(refused)
+        assert action in said
+
+
+def test_the_folder_is_written_whole_or_not_at_all(aws, made, home):
+    choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"])
+    things = existing(choice.inventory, **aws.clients("events", "scheduler"))
+    adoption = adopt_in_terraform(
+        things, policies_of(things, [], iam=None), mend=[], account=aws.account, region=aws.region
+    )
+    folder = home / "whole"
+    files = write_adoption(adoption, aws, folder=str(folder))
+    assert set(files.written) == {".gitignore", "README.md", "local_aws_override.tf", "main.tf"}
+    (folder / "main.tf").write_text("# mine\n")
+    with pytest.raises(WorkspaceError, match=r"main\.tf, which was changed by hand"):
+        write_adoption(adoption, aws, folder=str(folder))
+    assert (folder / "main.tf").read_text() == "# mine\n"
