@@ -965,3 +965,28 @@ def test_the_table_is_short_and_has_what_differs_from_the_default():
 def test_what_may_hold_a_secret_is_known_by_name_or_by_value():
     assert rules.is_secret("x", "AKIAIOSFODNN7EXAMPLE")
     assert not rules.is_secret("GREETING", "hello")
+
+
+# ---------------------------------------------------------------- the notebook's `more`
+
+
+def test_more_gives_what_has_no_parameter_of_its_own():
+    assert spec({"launch_type": None, "task_count": 2}, **PLAIN) == made(launch_type=None, task_count=2)
+
+
+def test_what_stands_in_more_and_has_a_parameter_is_one_fault_beside_the_others():
+    with pytest.raises(SpecError) as refused:
+        spec({"name": "weekly", "environment": {"A": "hush"}, "task_count": 11}, **PLAIN, environment={"B": "b"})
+    twice = "it stands in more and has a parameter of its own: leave it out of more, and set the parameter"
+    assert refused.value.faults == (
+        Fault("name", "'weekly'", twice),
+        Fault("environment", "(not shown)", twice),
+        Fault("task_count", "11", "1 to 10 is allowed"),
+    )
+
+
+def test_a_number_for_a_name_in_more_is_no_such_field():
+    with pytest.raises(SpecError) as refused:
+        spec({7: "x"}, **PLAIN)
+    (fault,) = refused.value.faults
+    assert (fault.field, fault.mend[:24]) == ("7", "there is no such field; ")

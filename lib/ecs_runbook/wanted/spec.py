@@ -419,12 +419,15 @@ class Spec(_Strict):
         return shortened(value, 300) if isinstance(value, list) else str(value)
 
 
-def spec(**fields: Any) -> Spec:
+def spec(more: Mapping[str, Any] | None = None, /, **fields: Any) -> Spec:
     """
     Say what should run.
 
     Parameters
     ----------
+    more
+        Further fields, as a notebook's parameter of this name has them. What is given here and there is a fault:
+        one of the two would be passed over without a word.
     **fields
         The attributes of :class:`Spec`; ``name``, ``image``, ``schedule`` are needed, and ``subnets``
         but for ``EXTERNAL``.
@@ -455,11 +458,17 @@ def spec(**fields: Any) -> Spec:
       - shedule = 'rate(1 minutes)': there is no such field; did you mean schedule?
       - subnets = []: it is needed, since the task has a network interface of its own: 1 to 16 subnet ids
     """
+    further = {str(field): value for field, value in (more or {}).items()}
+    faults = [Fault(field, _shown(field, further[field]), _TWICE) for field in further if field in fields]
+    fields = {**further, **fields}
     try:
-        return Spec(**fields)
+        made = Spec(**fields)
+        errors = []
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False)
-    faults = [fault for error in errors for fault in _faults(error)]
+    if not faults and not errors:
+        return made
+    faults += [fault for error in errors for fault in _faults(error)]
     if broken := [error["loc"] for error in errors if error["loc"]]:
         faults += _faults_of_the_rest(fields, broken)
     raise SpecError("What should run is not well said:", faults=faults)
@@ -511,6 +520,7 @@ _ELSEWHERE = {
     "profile": "it is said when connecting: connect(profile=…)",
     "network_mode": "it is always awsvpc, or bridge with EXTERNAL",
 }
+_TWICE = "it stands in more and has a parameter of its own: leave it out of more, and set the parameter"
 _ALIASES = {
     "schedule_expression": "schedule",
     "cron": "schedule",
