@@ -312,6 +312,6 @@ locals {
     "The scheduled run of ${var.name} failed, and is not tried again.", "",
     "Error: {}", "Execution: {}", "",
     "What it means, what each attempt ran, and the mend:", local.explain, "",
-    "AWS says:", "{}",
+    "The cause:", "{}",
   ])
 }

@@ -1,5 +1,6 @@
 """NG with causes, OK with the runs seen, SKIP where nothing could be judged."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -43,6 +44,15 @@ def found(*several, runs=None, silent=(), missed=()):
 
 def judged(failures):
     return [(check.id, check.status) for check in judge_failures(failures)]
+
+
+def test_the_run_of_attempts_that_were_mended_is_no_other_run():
+    seen = Runs(ended_well=1)
+    mended = replace(a_failure(), mended=True)
+    cause, runs, _ = judge_failures(found(mended, runs=seen))
+    assert (cause.status, runs.status, runs.because) == ("OK", "OK", f"1 run: {seen}")
+    runs = judge_failures(found(mended, a_failure(NEW), runs=seen))[2]
+    assert (runs.status, runs.because) == ("OK", f"1 other run: {seen}")
 
 
 def test_each_cause_is_ng_on_its_own_with_its_remedy():
