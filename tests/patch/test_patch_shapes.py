@@ -381,6 +381,23 @@ def test_a_link_is_not_edited(tmp_path):
     assert told.because == "it is written in main.tf, which is a link: mend the file that it leads to"
 
 
+def test_a_dead_letter_queue_is_asked_for_in_vain(tmp_path):
+    folder = written(tmp_path, schedule('"nightly"'))
+    (told,) = patch(folder, ["no-dead-letter-queue"]).not_placed
+    assert str(told) == (
+        "main.tf:1: dead-letter-queue of aws_scheduler_schedule.s: it needs a queue and a policy of its own, and where "
+        "these belong is not told by the files"
+    )
+
+
+def test_one_that_is_changed_elsewhere_does_not_keep_the_others_from_their_own_way(tmp_path):
+    jobs = "".join(schedule('"t:1"').replace('"s"', f'"s{at}"') for at in range(5))
+    odd = schedule("local.shared", before='locals {\n  shared = "t:2"\n}\n\noutput "o" {\n  value = local.shared\n}\n')
+    cut = '= replace(local.shared, "/:[0-9]+$/", "")\n      launch'
+    expected = jobs.replace('"t:1"', '"t"') + changed(odd, ("= local.shared\n      launch", cut))
+    assert after_patch(tmp_path, jobs + odd) == expected
+
+
 def test_what_lint_finds_only_afterwards_is_told(tmp_path):
     tree = changed(target_of(ARN), (RESOURCE, f"        Resource  = {ARN}\n"))
     alone = patch(written(tmp_path, tree), ["pinned-revision"])

@@ -64,6 +64,7 @@ class Tree:
         self.folder = folder.resolve()
         self.named_from = relative_to.resolve() if relative_to else None
         self._read: dict[Path, RawFile] = {}
+        self._changed: dict[Path, tuple[str, RawFile]] = {}
 
     def read(
         self, texts: Mapping[Path, str] | None = None, *, since: Reading | None = None, changed: Collection[str] = ()
@@ -76,7 +77,10 @@ class Tree:
         reader = _Reader(self.folder, {}, None, self.named_from)
         reader.kept = self._read
         for path, text in (texts or {}).items():
-            reader.texts[path] = read_text(text, reader.name(path))
+            known = self._changed.get(path)
+            if known is None or known[0] != text:
+                known = self._changed[path] = (text, read_text(text, reader.name(path)))
+            reader.texts[path] = known[1]
         for one in since.roots if since else ():
             root = one.module.source.path
             values = {name for name, (path, _) in since.files.items() if path.parent == root} if since else set()

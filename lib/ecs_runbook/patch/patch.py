@@ -18,7 +18,7 @@ from ecs_runbook.patch.changes import Change, Way
 from ecs_runbook.patch.comments import in_line_again
 from ecs_runbook.patch.effect import changed, not_seen_through
 from ecs_runbook.patch.origin import Texts
-from ecs_runbook.patch.wishes import MENDS, Found, Sight, Wish, not_here, refused, wished
+from ecs_runbook.patch.wishes import MENDS, QUEUE, Found, Sight, Wish, not_here, refused, wished
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -141,7 +141,7 @@ def patch(folder: str | Path, mends: Collection[str] = MENDS, *, only: Collectio
     mends
         What to mend, of :data:`MENDS`: ``pinned-revision`` takes the revision from a target; ``policy`` lets the
         role's policy match every revision; ``launch-type`` has a task with a public IP launched on Fargate. The ids of
-        lint's rules stand for these too.
+        lint's rules stand for these too. A ``dead-letter-queue`` may be asked for, and is told as not placed.
     only
         Names of rules and schedules, their ARNs, or addresses of their targets; all that are found if left out.
 
@@ -194,6 +194,7 @@ class _Patching:
         self.not_placed: list[NotPlaced] = []
         self.done: set[tuple[object, ...]] = set()
         self.found = Found()
+        self.sight: Sight | None = None
 
     def patch(self) -> Patch:
         first = reading = self.tree.read()
@@ -205,7 +206,7 @@ class _Patching:
                 self.texts[name] = self.originals[name].decode("utf-8-sig")
         for broken in {one for told in reading.configurations for one in told.broken}:
             self.not_placed.append(NotPlaced("", broken.place.file, broken.place, broken.because))
-        for mend in MENDS:
+        for mend in (*MENDS, QUEUE):
             if mend in self.mends:
                 reading = self._mend_all(reading, mend)
         if "pinned-revision" in self.mends:
@@ -225,28 +226,33 @@ class _Patching:
             wishes = [one for one in wishes if not one.because]
             if not wishes:
                 return reading
-            taken = self._together(reading, wishes) if len(wishes) > 1 else None
-            reading = taken or self._one(reading, wishes[0])
+            reading = self._settle(reading, wishes)
 
     def _wishes(self, reading: Reading, mend: str) -> list[Wish]:
         texts = Texts(self.texts, {name: raw for name, (_, raw) in reading.files.items()})
         return wished(self._sight(reading), mend, texts)
 
     def _sight(self, reading: Reading) -> Sight:
-        return Sight(reading, self.only, self.found)
+        if self.sight is None or self.sight.reading is not reading:
+            self.sight = Sight(reading, self.only, self.found)
+        return self.sight
 
-    def _together(self, reading: Reading, wishes: Sequence[Wish]) -> Reading | None:
-        """Take the first way of each wish, all at once; None if that is not just what is wished."""
-        first = [(one, next(iter(one.ways()), None)) for one in wishes]
+    def _settle(self, reading: Reading, wishes: Sequence[Wish]) -> Reading:
+        """Take the first way of all wishes at once; where that is not just what is wished, halve them and go on."""
+        if len(wishes) == 1:
+            return self._one(reading, wishes[0])
+        first = [(one, next(one.ways(), None)) for one in wishes]
         ways = [(one, way) for one, way in first if way is not None]
-        if len(ways) < 2:
-            return None
-        after = self._tried(reading, [way for _, way in ways])
-        if isinstance(after, str):
-            return None
-        for one, way in ways:
-            self._keep(one, [way])
-        return after
+        after = self._tried(reading, [way for _, way in ways]) if ways else ""
+        if not isinstance(after, str):
+            for one, way in ways:
+                self._keep(one, [way])
+            return after
+        half = len(wishes) // 2
+        later = {one.key for one in wishes[half:]}
+        reading = self._settle(reading, wishes[:half])
+        left = [one for one in self._wishes(reading, wishes[0].mend) if one.key in later]
+        return self._settle(reading, left) if left else reading
 
     def _one(self, reading: Reading, wish: Wish) -> Reading:
         why = ""

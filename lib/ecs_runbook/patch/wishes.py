@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from typing import TypeVar
 
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import plain
@@ -25,7 +26,11 @@ from ecs_runbook.patch.origin import Texts, argument, body_at
 MENDS = ("pinned-revision", "policy", "launch-type")
 """What is mended, in the order in which it is done: un-pinning may bare a family in a policy."""
 
+QUEUE = "dead-letter-queue"
+"""What may be asked for as well, and is never placed."""
+
 _ALSO = {
+    "no-dead-letter-queue": QUEUE,
     "policy-bare-family": "policy",
     "policy-pinned-revision": "policy",
     "launch-type-public-ip": "launch-type",
@@ -35,6 +40,8 @@ _POLICY_RULES = ("policy-bare-family", "policy-pinned-revision")
 _NARROW = ("bare", "one", "never")
 
 Path = tuple[str | int, ...]
+_Key = TypeVar("_Key")
+_One = TypeVar("_One")
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def refused(mends: Collection[str]) -> frozenset[str]:
     ['pinned-revision', 'policy']
     """
     meant = frozenset(_ALSO.get(one, one) for one in mends)
-    if wrong := sorted(meant - set(MENDS)):
+    if wrong := sorted(meant - {*MENDS, QUEUE}):
         raise TerraformError(
             f"mends = {', '.join(wrong)}: there is no such mend of files.", hint=f"There are {', '.join(MENDS)}."
         )
@@ -123,7 +130,7 @@ class Sight:
     def __init__(self, reading: Reading, only: Collection[str] | None, found_in: Found) -> None:
         self.reading = reading
         self.views = [View(one.configuration) for one in reading.roots]
-        self.found = [found_in(one.configuration) for one in reading.roots]
+        self._found_in = found_in
         self.only = only
         self.unknown: list[tuple[str, str]] = []
         everything = [(at, target) for at, view in enumerate(self.views) for target in view.targets]
@@ -161,6 +168,19 @@ class Sight:
             return "it is"
         return "it may be" if any(isinstance(piece, str) and re.search(r"\w", piece) for piece in pieces) else ""
 
+    @cached_property
+    def found(self) -> list[frozenset[tuple[str, Place]]]:
+        """What lint finds in each root module."""
+        return [self._found_in(one.configuration) for one in self.reading.roots]
+
+    @cached_property
+    def _targets_at(self) -> Mapping[tuple[int, str, Place], Sequence[Target]]:
+        return _grouped(((at, one.block.address, one.block.place), one) for at, one in self.targets)
+
+    @cached_property
+    def _paths_of_statements(self) -> Mapping[tuple[int, str], Sequence[Path]]:
+        return _grouped(((at, one.block.address), one.path) for at, one in self.statements())
+
     def statements(self) -> Iterator[tuple[int, Statement]]:
         """Yield the statements that let somebody run tasks: of the roles of the targets that are meant, or all."""
         seen: set[tuple[int, object]] = set()
@@ -181,19 +201,20 @@ class Sight:
     def may_change(self, mends: Collection[str], at: int, block: Block, path: Path, then: Value) -> bool:
         """Return whether a value that becomes *then* is what was wished."""
         if block.mode == "managed" and block.type in ("aws_cloudwatch_event_target", "aws_scheduler_schedule"):
-            return any(
-                _target_may(target, mends, path, then)
-                for root, target in self.targets
-                if root == at and target.block.address == block.address and target.block.place == block.place
-            )
+            own = self._targets_at.get((at, block.address, block.place), ())
+            return any(_target_may(target, mends, path, then) for target in own)
         if "policy" not in mends:
             return False
         told = marked(self.views[at].expand(then))
-        return covers(told, None) in ("every", "bare") and any(
-            one.block.address == block.address and path[: len(one.path)] == one.path
-            for root, one in self.statements()
-            if root == at
-        )
+        paths = self._paths_of_statements.get((at, block.address), ())
+        return covers(told, None) in ("every", "bare") and any(path[: len(one)] == one for one in paths)
+
+
+def _grouped(pairs: Iterable[tuple[_Key, _One]]) -> Mapping[_Key, Sequence[_One]]:
+    made: dict[_Key, list[_One]] = {}
+    for key, one in pairs:
+        made.setdefault(key, []).append(one)
+    return made
 
 
 def _target_may(target: Target, mends: Collection[str], path: Path, then: Value) -> bool:
@@ -226,6 +247,13 @@ def _name_of(view: View, target: Target) -> Sequence[str | Reference | Unknown]:
 def wished(sight: Sight, mend: str, texts: Texts) -> list[Wish]:
     """Return what there is to mend of one kind."""
     found = sight.found
+    if mend == QUEUE:
+        because = "it needs a queue and a policy of its own, and where these belong is not told by the files"
+        return [
+            Wish(QUEUE, (QUEUE, at, target.block.address), target.block.address, target.block.place, because)
+            for at, target in sight.targets
+            if ("no-dead-letter-queue", target.block.place) in found[at]
+        ]
     if mend == "policy":
         return list(_policies(sight, found, texts))
     made: list[Wish] = []
