@@ -76,6 +76,7 @@ _HOMES = {
     "judge_schedule": "verdicts.steps",
     "judge_twice": "verdicts.steps",
     "judged": "verdicts.verdict",
+    "kept_in": "adopt.kept",
     "last_revisions": "rollback.family",
     "lint_terraform": "lint.check",
     "move_to_scheduler": "moving.move",

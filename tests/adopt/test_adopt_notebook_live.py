@@ -5,7 +5,7 @@ from pathlib import Path
 
 import papermill
 import pytest
-from things_to_adopt import LATEST, TWENTY, arn, furnish, make
+from things_to_adopt import TWENTY, arn, furnish, make
 
 from ecs_runbook import workspace
 from ecs_runbook.adopt.adopt import adopt_in_terraform, write_adoption
@@ -70,17 +70,31 @@ def test_adopted_as_it_is_and_applied_by_the_next_notebook(aws, made, home):
     assert aws.client("events").list_targets_by_rule(Rule="a10-five")["Targets"] == before
 
 
-def test_two_are_un_pinned_together_and_the_apply_makes_just_that_difference(aws, made, home):
-    given = {"rules": ["a01-plain"], "schedules": ["batch/b03-window"], "mend": ["pinned-revision", "policy"]}
-    notebook(aws, home, "80_adopt", **given)
-    assert verdict(home)["status"] == "OK"
-    notebook(aws, home, "20_apply", name="all-adopted")
-    assert verdict(home)["status"] == "OK"
-    (target,) = aws.client("events").list_targets_by_rule(Rule="a01-plain")["Targets"]
-    told = aws.client("scheduler").get_schedule(Name="b03-window", GroupName="batch")
-    assert target["EcsParameters"]["TaskDefinitionArn"] == LATEST
-    assert told["Target"]["EcsParameters"]["TaskDefinitionArn"] == LATEST
-    assert told["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+def test_what_a_repository_makes_is_mended_there_and_the_other_is_imported(aws, made, home, tmp_path):
+    tree = """\
+resource "aws_scheduler_schedule" "b01" {
+  name                = "b01-plain"
+  schedule_expression = "cron(0 3 * * ? *)"
+  flexible_time_window { mode = "OFF" }
+  target {
+    arn      = "arn:aws:ecs:us-east-1:123456789012:cluster/default"
+    role_arn = "arn:aws:iam::123456789012:role/schedules"
+    ecs_parameters {
+      task_definition_arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/job:1" # by hand
+      launch_type         = "FARGATE"
+    }
+  }
+}
+"""
+    (tmp_path / "main.tf").write_text(tree)
+    given = {"repository": str(tmp_path), "apply_patch": True, "mend": ["pinned-revision"]}
+    notebook(aws, home, "80_adopt", rules=["a10-five"], schedules=["b01-plain"], folder="some", **given)
+    told = {one["id"]: (one["status"], one["because"]) for one in verdict(home)["checks"]}
+    assert told["adopt-patched"] == ("OK", "b01-plain: 1 edit in 1 of your files, written")
+    assert told["adopt-ready"][0] == "OK"
+    assert "all 5 resources" in told["adopt-ready"][1]
+    assert (tmp_path / "main.tf").read_text() == tree.replace("job:1", "job")
+    assert "b01" not in (home / "some" / "main.tf").read_text()
 
 
 def test_a_pipeline_that_writes_the_target_at_every_deploy_is_named_and_the_verdict_is_not_good(aws, deployed, home):

@@ -79,8 +79,8 @@ class Adoption:
 
     @property
     def name(self) -> str:
-        """How its folder is called: as the only thing, or ``all``."""
-        return self.things[0].name if len(self.things) == 1 else "all"
+        """How its folder is called: as the only thing, else ``all``, or ``none``."""
+        return self.things[0].name if len(self.things) == 1 else "all" if self.things else "none"
 
     def __str__(self) -> str:
         several = "" if len(self.differences) == 1 else "s"
@@ -99,7 +99,10 @@ class AdoptedFiles(MoveFiles):
 
 def _several(things: Sequence[Existing]) -> str:
     counts = {kind: sum(one.kind == kind for one in things) for kind in ("rule", "schedule")}
-    return " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count)
+    return (
+        " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count)
+        or "nothing"
+    )
 
 
 def adopt_in_terraform(
@@ -161,7 +164,8 @@ def write_adoption(adoption: Adoption, aws: Aws, *, folder: str = "") -> Adopted
     aws
         Where it may be applied, and nowhere else.
     folder
-        Where it goes; ``build/<local or account>/<name>-adopted`` if empty, ``all-adopted`` for several.
+        Where it goes; ``build/<local or account>/<name>-adopted`` if empty; the name of several is ``all``, of none
+        ``none``.
 
     Raises
     ------

@@ -59,6 +59,11 @@ class Existing:
         return self.name if self.group == "default" else f"{self.group}/{self.name}"
 
     @property
+    def places(self) -> list[str]:
+        """What its targets are called: ``<label>#<id>`` of a rule, the label of a schedule."""
+        return [f"{self.label}#{one['Id']}" if self.kind == "rule" else self.label for one in self.targets]
+
+    @property
     def roles(self) -> list[str]:
         """ARNs of the roles of its targets that run an ECS task."""
         return list(dict.fromkeys(str(one["RoleArn"]) for one in self.targets if one.get("RoleArn") and of_target(one)))

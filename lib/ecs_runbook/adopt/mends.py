@@ -120,8 +120,7 @@ def mended(
     targets: list[Mapping[str, Any]] = []
     changes: list[Difference] = []
     left: list[NotMended] = []
-    for target in thing.targets:
-        of = f"{thing.label}#{target['Id']}" if thing.kind == "rule" else thing.label
+    for of, target in zip(thing.places, thing.targets, strict=True):
         if of_target(target) is None:
             if PINNED in mends and ":states:" in json.dumps(target, default=str):
                 left.append(NotMended(PINNED, of, "a state machine stands between: un-pin what its definition names"))

@@ -164,9 +164,7 @@ def _found(
 ) -> list[Rewriter]:
     kinds = {one.kind for one in things}
     seen: dict[tuple[str, str], list[Writing]] = defaultdict(list)
-    wanted = {
-        f"{one.label}#{target['Id']}" if one.kind == "rule" else one.label for one in things for target in one.targets
-    }
+    wanted = {of for one in things for of in one.places}
     for name, kind in (("PutTargets", "rule"), ("UpdateSchedule", "schedule")):
         for page in (
             records(name, since=since, cloudtrail=cloudtrail, limiter=limiter, ask=ask) if kind in kinds else ()

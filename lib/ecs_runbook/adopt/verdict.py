@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ecs_runbook.adopt.kept import Kept
 from ecs_runbook.adopt.mends import PINNED
 from ecs_runbook.verdicts.verdict import Check
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from ecs_runbook.adopt.rewriters import Who
 
 
-def judge_adoption(adoption: Adoption, judged: Judged, who: Who) -> list[Check]:
+def judge_adoption(adoption: Adoption, judged: Judged, who: Who, kept: Kept | None = None) -> list[Check]:
     """
     Judge an adoption.
 
@@ -23,6 +25,8 @@ def judge_adoption(adoption: Adoption, judged: Judged, who: Who) -> list[Check]:
         From :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` and :func:`~ecs_runbook.adopt.planned.read_plan`.
     who
         From :func:`~ecs_runbook.adopt.rewriters.who_rewrites`.
+    kept
+        From :func:`~ecs_runbook.adopt.kept.kept_in`.
 
     Returns
     -------
@@ -30,12 +34,29 @@ def judge_adoption(adoption: Adoption, judged: Judged, who: Who) -> list[Check]:
         ``adopt-ready``: NG if the plan does more or less than to import all and change what was chosen.
         ``adopt-mends``: SKIP if a chosen mend finds no place. ``adopt-whose``: NG if a stack of CloudFormation owns
         one. ``adopt-rewritten``: NG if another tool writes revisions into a target that is un-pinned.
+        ``adopt-patched``, where files make some of it: SKIP if an edit is not written, or a mend finds no place there.
     """
+    kept = kept or Kept()
     name = adoption.name
-    return [_ready(adoption, judged, name), _mends(adoption, name), _whose(adoption, name), _rewritten(adoption, who)]
+    checks = [_ready(adoption, judged, name), _mends(adoption, name), _whose(adoption, name)]
+    return [*checks, _rewritten(adoption, who, kept), *_patched(kept)]
+
+
+def _patched(kept: Kept) -> Iterator[Check]:
+    if kept.patch is None:
+        return
+    name = ", ".join(one.label for one in kept.here)
+    because = "; ".join([str(kept), *kept.left])
+    if kept.left or (kept.diff and not kept.wrote):
+        mend = "Read the diff, then run this again with apply_patch = True; what finds no place, mend by hand."
+        yield Check("adopt-patched", name, "SKIP", because, mend)
+    else:
+        yield Check("adopt-patched", name, "OK", because, "Plan and apply them where they are applied.")
 
 
 def _ready(adoption: Adoption, judged: Judged, name: str) -> Check:
+    if not adoption.things:
+        return Check("adopt-ready", name, "OK", "nothing is left to import: your own files make all of it")
     if not judged.ready:
         told = [f"{one} ({one.because})" for one in judged.unchosen]
         told += [f"{one} is not imported" for one in judged.missing]
@@ -71,13 +92,15 @@ def _whose(adoption: Adoption, name: str) -> Check:
     return Check("adopt-whose", name, "OK", "no tag names a stack of CloudFormation that owns one")
 
 
-def _rewritten(adoption: Adoption, who: Who) -> Check:
+def _rewritten(adoption: Adoption, who: Who, kept: Kept) -> Check:
     if who.unknown:
         mend = "Ask as somebody who may call cloudtrail:LookupEvents, or look at your deploys yourself."
         return Check("adopt-rewritten", adoption.name, "SKIP", str(who), mend)
     if not who.rewriters:
         return Check("adopt-rewritten", adoption.name, "OK", str(who))
     unpinned = {one.of for one in adoption.differences if one.mend == PINNED}
+    if any(one.mend == PINNED for one in (kept.patch.mended if kept.patch else ())):
+        unpinned |= {of for thing in kept.here for of in thing.places}
     undone = any(one.of in unpinned for one in who.rewriters)
     because = str(who) + (": un-pinning in Terraform alone will be undone at its next deploy" if undone else "")
     mend = "Take the step out of that tool that writes the target: a target without a revision needs none."

@@ -1,0 +1,137 @@
+"""What somebody's own Terraform files make already: it is mended there, by the smallest edits, and not imported."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecs_runbook import workspace
+from ecs_runbook.adopt.existing import Existing
+from ecs_runbook.adopt.mends import QUEUE, chosen
+from ecs_runbook.errors import Fault, SpecError, TerraformError
+from ecs_runbook.lint.reading import Tree
+from ecs_runbook.patch.patch import Patch, patch
+from ecs_runbook.patch.wishes import MENDS, Found, Sight
+
+_SHY = re.compile(r'^(.\s*(?:"?value"?|input|input_template)\s*[=:] )".*"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    What the files of a repository make of what is to be adopted.
+
+    Attributes
+    ----------
+    here
+        What they make.
+    others
+        What they do not: it is imported.
+    patch
+        What mends the former; None without a repository, or if nothing of it is there.
+    wrote
+        Whether the edits were written.
+    left
+        Mends that were chosen and find no place in the files, and why.
+    """
+
+    here: tuple[Existing, ...] = ()
+    others: tuple[Existing, ...] = ()
+    patch: Patch | None = None
+    wrote: bool = False
+    left: tuple[str, ...] = ()
+
+    @property
+    def diff(self) -> str:
+        """The edits as a unified diff; empty if there are none. No value that stands beside them is shown."""
+        return _SHY.sub(r'\1"…"', self.patch.diff) if self.patch is not None else ""
+
+    def __str__(self) -> str:
+        if self.patch is None:
+            return "Nothing of it is made by files that you named."
+        names = ", ".join(one.label for one in self.here)
+        count = len(self.patch.edits)
+        done = "written" if self.wrote else "not written: apply_patch = True writes them"
+        edits = f"{count} edit{'' if count == 1 else 's'} in {len(self.patch.texts)} of your files, {done}"
+        return f"{names}: {edits if count else 'nothing to change in your files'}"
+
+    def _repr_html_(self) -> str:
+        left = "".join(f"<li>{html.escape(one)}</li>" for one in self.left)
+        told = f"<p>Not placed:</p><ul>{left}</ul>" if left else ""
+        return f"<p>{html.escape(str(self))}</p><pre>{html.escape(self.diff)}</pre>{told}"
+
+
+def kept_in(
+    repository: str,
+    things: Sequence[Existing],
+    *,
+    mend: Sequence[str] = (),
+    dead_letter_queue: str = "",
+    apply_patch: bool = False,
+) -> Kept:
+    """
+    Find which of *things* somebody's Terraform files make, and the edits that mend these there.
+
+    Parameters
+    ----------
+    repository
+        A folder with Terraform in it, at any depth; ``""`` for none.
+    things
+        From :func:`~ecs_runbook.adopt.existing.existing`.
+    mend, dead_letter_queue
+        As :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` takes them.
+    apply_patch
+        Write the edits.
+
+    Raises
+    ------
+    SpecError
+        If there is no such folder or no Terraform in it, if *apply_patch* has no *repository*, or if it cannot be told
+        from the files which resource makes one of *things*: then it is neither imported nor mended.
+    WorkspaceError
+        If a file cannot be written, or has changed since it was read.
+    """
+    mends = chosen(mend, dead_letter_queue=dead_letter_queue)
+    if not repository:
+        if apply_patch:
+            raise _refused("apply_patch", "True", "name the repository whose files shall be written")
+        return Kept((), tuple(things))
+    path = (workspace.root() / Path(repository).expanduser()).resolve()
+    if not path.is_dir():
+        raise _refused("repository", repr(repository), "name a folder with Terraform files")
+    here = _made(path, things, repository)
+    others = tuple(one for one in things if one not in here)
+    if not here:
+        return Kept((), others)
+    arns = [str(one.told["Arn"]) for one in here]
+    try:
+        found = patch(path, [one for one in mends if one in MENDS], only=arns)
+    except TerraformError as error:
+        raise _refused("repository", repr(repository), str(error)) from error
+    left = [str(one) for one in found.not_placed]
+    if QUEUE in mends:
+        left.append(f"{QUEUE} of {', '.join(one.label for one in here)}: give it the queue in your files by hand")
+    if apply_patch:
+        found.apply()
+    return Kept(tuple(here), others, found, apply_patch and bool(found.texts), tuple(left))
+
+
+def _made(path: Path, things: Sequence[Existing], repository: str) -> list[Existing]:
+    reading, found = Tree(path).read(), Found()
+    if not any(one.files or one.broken for one in reading.configurations):
+        raise _refused("repository", repr(repository), "name a folder with .tf or .tf.json files")
+    here = []
+    for thing in things:
+        sight = Sight(reading, [str(thing.told["Arn"])], found)
+        if sight.targets:
+            here.append(thing)
+        elif unsure := [why for _, why in sight.unknown if "cannot be told" in why]:
+            raise _refused("repository", repr(repository), f"leave {thing.label} out: {unsure[0]}")
+    return here
+
+
+def _refused(name: str, value: str, mend: str) -> SpecError:
+    return SpecError("Your own files cannot be looked at like this:", faults=[Fault(name, value, mend)])

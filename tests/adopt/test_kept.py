@@ -1,0 +1,161 @@
+"""What somebody's own files make already is mended there and not imported."""
+
+from datetime import UTC, datetime
+
+import pytest
+from things_to_adopt import NEW_QUEUE, PINNED, arn, target
+
+from ecs_runbook.adopt.adopt import adopt_in_terraform
+from ecs_runbook.adopt.existing import Existing, Policies
+from ecs_runbook.adopt.kept import kept_in
+from ecs_runbook.adopt.planned import read_plan
+from ecs_runbook.adopt.rewriters import Rewriter, Who, writings
+from ecs_runbook.adopt.verdict import judge_adoption
+from ecs_runbook.errors import SpecError
+
+SINCE = datetime(2026, 11, 1, tzinfo=UTC)
+TREE = """\
+# the night's report
+resource "aws_cloudwatch_event_rule" "r" {
+  name = "nightly" # do not rename
+  schedule_expression="cron(0 2 * * ? *)"
+}
+
+resource "aws_cloudwatch_event_target" "t" {
+  rule     = aws_cloudwatch_event_rule.r.name
+  arn      = "arn:aws:ecs:us-east-1:123456789012:cluster/default"
+  role_arn = "arn:aws:iam::123456789012:role/rules"
+  input    = "{\\"containerOverrides\\":[{\\"environment\\":[{\\"name\\":\\"TOKEN\\",\\"value\\":\\"shy\\"}]}]}"
+  ecs_target {
+    launch_type = "FARGATE"
+    task_definition_arn   =   aws_ecs_task_definition.job.arn   // newest
+  }
+}
+
+resource "aws_ecs_task_definition" "job" {
+  family                = "job"
+  container_definitions = "[]"
+}
+"""
+MENDED = TREE.replace("aws_ecs_task_definition.job.arn ", "aws_ecs_task_definition.job.arn_without_revision ")
+
+
+def rule(name):
+    told = {"Name": name, "Arn": arn("events", f"rule/{name}"), "ScheduleExpression": "rate(1 day)", "State": "ENABLED"}
+    return Existing("rule", "default", told, (target(),))
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "main.tf").write_text(TREE)
+    return tmp_path
+
+
+def verdicts(kept, who=()):
+    adoption = adopt_in_terraform(kept.others, Policies(), mend=[], account="123456789012", region="us-east-1")
+    checks = judge_adoption(adoption, read_plan(adoption, {}), Who(tuple(who), SINCE), kept)
+    return {one.id: (one.status, one.because) for one in checks}
+
+
+def test_without_a_repository_all_is_imported():
+    things = (rule("nightly"), rule("hourly"))
+    kept = kept_in("", things, mend=["pinned-revision"])
+    assert (kept.here, kept.others, kept.diff) == ((), things, "")
+
+
+def test_what_the_files_make_is_mended_there_and_the_rest_is_imported(repository):
+    nightly, hourly = rule("nightly"), rule("hourly")
+    kept = kept_in(str(repository), (nightly, hourly), mend=["pinned-revision"])
+    assert (kept.here, kept.others) == ((nightly,), (hourly,))
+    changed = [line for line in kept.diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert changed == [
+        "-    task_definition_arn   =   aws_ecs_task_definition.job.arn   // newest",
+        "+    task_definition_arn   =   aws_ecs_task_definition.job.arn_without_revision   // newest",
+    ]
+    assert (repository / "main.tf").read_text() == TREE
+
+
+def test_it_is_written_on_request_alone_and_then_there_is_nothing_left_to_do(repository):
+    things = (rule("nightly"),)
+    shown = kept_in(str(repository), things, mend=["pinned-revision"])
+    assert verdicts(shown)["adopt-patched"] == (
+        "SKIP",
+        "nightly: 1 edit in 1 of your files, not written: apply_patch = True writes them",
+    )
+    written = kept_in(str(repository), things, mend=["pinned-revision"], apply_patch=True)
+    assert verdicts(written)["adopt-patched"] == ("OK", "nightly: 1 edit in 1 of your files, written")
+    assert (repository / "main.tf").read_text() == MENDED
+    again = kept_in(str(repository), things, mend=["pinned-revision"], apply_patch=True)
+    assert (again.diff, again.wrote) == ("", False)
+    told = verdicts(again)
+    assert told["adopt-patched"] == ("OK", "nightly: nothing to change in your files")
+    assert told["adopt-ready"] == ("OK", "nothing is left to import: your own files make all of it")
+
+
+def test_values_beside_an_edit_are_not_shown(repository):
+    kept = kept_in(str(repository), (rule("nightly"),), mend=["pinned-revision"])
+    assert "shy" in kept.patch.diff
+    assert "shy" not in kept.diff + kept._repr_html_()
+
+
+def test_a_mend_that_files_are_not_given_is_said(repository):
+    things = (rule("nightly"),)
+    kept = kept_in(str(repository), things, mend=["dead-letter-queue"], dead_letter_queue=NEW_QUEUE)
+    status, because = verdicts(kept)["adopt-patched"]
+    assert status == "SKIP"
+    assert "dead-letter-queue of nightly: give it the queue in your files by hand" in because
+
+
+def test_a_pipeline_that_would_undo_an_edit_of_the_files_is_named(repository):
+    things = (rule("nightly"),)
+    record = {
+        "eventName": "PutTargets",
+        "userAgent": "aws-cli/2.31",
+        "userIdentity": {"arn": arn("iam", "user/ci")},
+    }
+    several = [
+        writing
+        for number in (7, 8)
+        for writing in writings(
+            record
+            | {
+                "eventTime": f"2026-11-2{number - 4}T17:00:12Z",
+                "requestParameters": {
+                    "rule": "nightly",
+                    "targets": [{"id": "job", "ecsParameters": {"taskDefinitionArn": f"{PINNED[:-1]}{number}"}}],
+                },
+            }
+        )
+    ]
+    kept = kept_in(str(repository), things, mend=["pinned-revision"])
+    status, because = verdicts(kept, [Rewriter("nightly#job", arn("iam", "user/ci"), tuple(several))])[
+        "adopt-rewritten"
+    ]
+    assert status == "NG"
+    assert "user/ci (aws-cli/2.31) wrote job:7, job:8, last on 2026-11-24 17:00 UTC" in because
+    assert "will be undone" in because
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("nowhere", "name a folder with Terraform files"), (".", r"name a folder with \.tf or \.tf\.json files")],
+)
+def test_a_folder_without_terraform_is_refused(tmp_path, folder, words):
+    with pytest.raises(SpecError, match=rf"repository = .*: {words}"):
+        kept_in(str(tmp_path / folder), (rule("nightly"),))
+
+
+def test_writing_without_a_repository_is_refused():
+    with pytest.raises(SpecError, match="apply_patch = True: name the repository whose files shall be written"):
+        kept_in("", (rule("nightly"),), apply_patch=True)
+
+
+def test_a_name_that_two_resources_may_have_is_neither_mended_nor_imported(tmp_path):
+    head = 'variable "stage" {}\n'
+    one = TREE.replace('"nightly"', '"night${var.stage}"')
+    two = one.replace('"r"', '"r2"').replace('"t"', '"t2"').replace(".r.", ".r2.").split('resource "aws_ecs_task')[0]
+    (tmp_path / "main.tf").write_text(head + one + two)
+    with pytest.raises(
+        SpecError, match=r"leave nightly out: which of these it is cannot be told from the files: main\.tf"
+    ):
+        kept_in(str(tmp_path), (rule("nightly"),), mend=["pinned-revision"])
