@@ -48,7 +48,17 @@ def about(check, row, *, now=NOW, zone="UTC", lasts=None):
         (
             a_schedule("rate(12 hours)", starts=datetime(2026, 12, 1, tzinfo=UTC)),
             "UTC",
-            "every 12 hours from 2026-12-01 00:00 UTC",
+            "next 2026-12-01 00:00, 2026-12-01 12:00, 2026-12-02 00:00, 2026-12-02 12:00, 2026-12-03 00:00 UTC",
+        ),
+        (
+            a_schedule(
+                "rate(3 days)",
+                starts=datetime(2026, 12, 1, 9, 30, 20, tzinfo=UTC),
+                ends=datetime(2026, 12, 6, tzinfo=UTC),
+                flexible=10,
+            ),
+            "UTC",
+            "next 2026-12-01 09:30, 2026-12-04 09:30 UTC, each within 10 minutes after",
         ),
         (a_schedule("at(2026-12-24T18:00:00)", BERLIN), BERLIN, "next 2026-12-24 18:00 Europe/Berlin"),
         (
@@ -91,6 +101,10 @@ PAST = datetime(2026, 11, 1, tzinfo=UTC)
         (
             a_schedule("rate(30 days)", starts=PAST, ends=NOW + timedelta(days=2)),
             ("NG", "note", "rate(30 days) has no time to come before its end"),
+        ),
+        (
+            a_schedule("rate(1 day)", starts=NOW + timedelta(days=3), ends=NOW + timedelta(days=2)),
+            ("NG", "note", "rate(1 day) has no time to come before its end"),
         ),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from statistics import median
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -39,8 +39,8 @@ class Timetable:
     kind
         Of its expression; ``unreadable`` with *because*.
     next
-        The next runs, aware, in UTC, at most :data:`SHOWN` of them; empty if there are none, and for a rate whose
-        beginning is not known.
+        The next runs, aware, in UTC, at most :data:`SHOWN` of them; empty if there are none, and for a rate without a
+        start of its own.
     every
         Of a rate: its interval.
     ended
@@ -87,9 +87,12 @@ def _timetable(
 
 def _again_and_again(schedule: Rate, starts: datetime | None, ends: datetime | None, now: datetime) -> Timetable:
     every = timedelta(**{schedule.unit.removesuffix("s") + "s": schedule.value})
-    if starts is None or starts > now:  # of a beginning to come, the first run is not documented
+    if starts is None:  # nobody tells when it began
         return Timetable("rate", every=every)
-    found = tuple(islice(_until(schedule.after(now, start=starts), ends), SHOWN))
+    # Source: AWS docs, EventBridge Scheduler, "Rate-based schedules": StartDate is the first occurrence (verified).
+    first = [starts.replace(second=0, microsecond=0)] if starts > now else []
+    runs = chain(first, schedule.after(max(now, starts), start=starts))
+    found = tuple(islice(_until(runs, ends), SHOWN))
     ended = "" if found else f"{schedule.expression} has no time to come before its end"
     return Timetable("rate", found, every, ended)
 
@@ -194,9 +197,7 @@ def flexible(row: Row, scene: Scene) -> Iterator[Finding]:
 def _told(row: Row, table: Timetable, scene: Scene) -> str:
     within = f", each within {row.flexible} minutes after" if row.flexible else ""
     if not table.next:
-        since = f" from {_in(row.starts, scene.zone)} {scene.zone_name}" if row.starts else ""
-        counted = "" if row.starts else ", counted from when it was made"
-        return f"every {_every(row.owner.expression)}{since}{counted}{within}"
+        return f"every {_every(row.owner.expression)}, counted from when it was made{within}"
     gone = ", and is deleted after its last run" if row.deletes_itself else ""
     return f"next {', '.join(_in(run, scene.zone) for run in table.next)} {scene.zone_name}{within}{gone}"
 
