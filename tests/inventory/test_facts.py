@@ -337,6 +337,25 @@ def test_what_the_roles_must_do_besides_is_known(paper):
     assert calls["iam:SimulatePrincipalPolicy"] == 3
 
 
+@pytest.mark.parametrize("named", ["batch", arn("cluster/batch"), "gone", arn("cluster/gone")])
+def test_a_machine_without_a_revision_to_run_is_asked_about_in_the_cluster_that_it_names(paper, monkeypatch, named):
+    machine, asked = arn("stateMachine:nightly", "states"), {}
+    run = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": True}
+    run["Parameters"] = {"Cluster": named, "TaskDefinition": "nobody"}
+    paper.machines[machine] = json.dumps({"StartAt": "Run", "States": {"Run": run}})
+    paper.rule("through", {"Id": "m", "Arn": machine, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/starter"})
+    answer = paper._simulate_principal_policy
+
+    def noted(place, **parameters):
+        entries = {one["ContextKeyName"]: one["ContextKeyValues"] for one in parameters["ContextEntries"]}
+        asked[parameters["PolicySourceArn"].rpartition("/")[2]] = entries.get("ecs:cluster")
+        return answer(place, **parameters)
+
+    monkeypatch.setattr(paper, "_simulate_principal_policy", noted)
+    here(paper)
+    assert asked == {"machine": [arn(f"cluster/{named.rpartition('/')[2]}")], "starter": None}
+
+
 def test_the_groups_of_schedules_are_known_with_one_call_and_the_default_one_needs_none(paper):
     paper.define()
     paper.schedule("nightly", ecs_target())

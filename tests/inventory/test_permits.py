@@ -61,11 +61,11 @@ ONE = revision()
 PLAIN, TAGGED = PermitKey(ROLE, ONE, BATCH, tags=False), PermitKey(ROLE, ONE, BATCH, tags=True)
 
 
-def asked_of(iam, *keys, passed=(TASK, EXECUTION), deeds=(), simulator=None):
+def asked_of(iam, *keys, passed=(TASK, EXECUTION), deeds=(), simulator=None, **more):
     """Return what the simulator says of *keys*, and of *deeds*."""
     gate = Gate(limited=False)
     given = dict.fromkeys(keys, passed)
-    return (simulator or Simulator()).ask(given, deeds, iam=iam, ask=gate.ask(HERE), gate=gate)
+    return (simulator or Simulator()).ask(given, deeds, iam=iam, ask=gate.ask(HERE), gate=gate, **more)
 
 
 def permit(iam, key, **more):
@@ -208,3 +208,20 @@ def test_a_deed_of_a_role_with_tasks_in_several_clusters_is_asked_once():
     _, done = asked_of(iam, PLAIN, PermitKey(ROLE, ONE, arn("cluster/other"), tags=False), deeds=[LETTER, LETTER])
     assert done == {LETTER: "allowed"}
     assert sum("sqs:SendMessage" in one["ActionNames"] for one in iam.asked) == 1
+
+
+def test_the_deeds_of_a_role_whose_task_has_no_revision_are_asked_in_its_cluster():
+    iam, look = Iam(lambda *_: True), Deed(ROLE, "ecs:ListTasks", "*")
+    assert asked_of(iam, deeds=[look, START], clusters={ROLE: BATCH}) == ({}, {look: "allowed", START: "allowed"})
+    given = {
+        one["PolicySourceArn"]: {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in one["ContextEntries"]}
+        for one in iam.asked
+    }
+    assert given[ROLE]["ecs:cluster"] == [BATCH]
+    assert "ecs:cluster" not in given[STARTER]
+
+
+def test_a_cluster_of_which_there_is_a_request_goes_before_one_of_which_there_is_none():
+    iam = Iam(lambda *_: True)
+    asked_of(iam, PLAIN, deeds=[LETTER], clusters={ROLE: arn("cluster/other")})
+    assert len(iam.asked) == 1

@@ -35,6 +35,7 @@ from ecs_runbook.inventory.model import (
     Role,
     Row,
     Told,
+    cluster_of,
     deeds,
     passed,
     permit_key,
@@ -155,7 +156,14 @@ def _allowed(
         iam = fleet.at(home).client("iam")
         asking = partial(bars.counted, known.place), partial(bars.looked, known.place)
         permits, done = simulator.ask(
-            passed_on, wanted, iam=iam, ask=fleet.ask(home), gate=fleet.gate, counted=asking[0], looked=asking[1]
+            passed_on,
+            wanted,
+            clusters={row.role: cluster_of(row, known) for row in rows if row.through},
+            iam=iam,
+            ask=fleet.ask(home),
+            gate=fleet.gate,
+            counted=asking[0],
+            looked=asking[1],
         )
     bars.end(known.place, f"{len(rows)} target{'s' * (len(rows) != 1)}")
     return permits, done

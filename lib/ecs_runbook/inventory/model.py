@@ -581,6 +581,16 @@ def permit_key(row: Row, facts: Facts) -> PermitKey | None:
     return PermitKey(row.role, revision.arn, arn, row.request.tags or row.request.managed_tags)
 
 
+def cluster_of(row: Row, facts: Facts) -> str:
+    """Return the ARN of the cluster that *row* names, also where there is no such cluster."""
+    told, named = facts.clusters.get(row.request.cluster), row.request.cluster
+    if isinstance(told, Cluster):
+        return told.arn
+    partition = row.role.split(":")[1] if row.role.startswith("arn:") else "aws"
+    place = facts.place
+    return named if named.startswith("arn:") else f"arn:{partition}:ecs:{place.region}:{place.account}:cluster/{named}"
+
+
 def passed(row: Row, revision: Definition) -> list[str]:
     """Return the ARNs of the roles that the task gets: those of *revision*, or what the input gives in their place."""
     roles = (row.request.task_role or revision.task_role, row.request.execution_role or revision.execution_role)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError
@@ -73,6 +74,7 @@ class Simulator:
         passed: Mapping[PermitKey, Sequence[str]],
         deeds: Iterable[Deed],
         *,
+        clusters: Mapping[str, str] = MappingProxyType({}),
         iam: IAMClient,
         ask: Asking,
         gate: Gate,
@@ -88,6 +90,9 @@ class Simulator:
             The ARNs of the roles that each request passes on.
         deeds
             What else roles must be able to do.
+        clusters
+            By role, where it would run a task of which nothing can be asked, as there is no revision: a policy's
+            ``ecs:cluster`` is about its other deeds too.
         counted, looked
             Who counts what is to be asked, and what was.
 
@@ -97,6 +102,7 @@ class Simulator:
         revisions and deeds; one for a role that only has deeds.
         """
         wanted = sorted(set(deeds))
+        within = _clusters(passed, wanted, clusters)
         answers: dict[tuple[str, str], _Answers] = defaultdict(dict)
         lost: dict[tuple[str, str], Absent | Gap] = {}
 
@@ -106,16 +112,15 @@ class Simulator:
             finally:
                 looked()
 
-        for question, said in gate.each(SIMULATE, asked, counted(_questions(passed, wanted))):
+        for question, said in gate.each(SIMULATE, asked, counted(_questions(passed, wanted, within))):
             of = (question.role, question.cluster)
             if not isinstance(said, AwsError):
                 answers[of] |= said
             else:
                 lost[of] = Absent(said.words) if said.code in NO_ROLE else gap_of(said)
-        clusters = _clusters(passed, wanted)
         of_deeds: dict[Deed, Told[Answer]] = {}
         for deed in wanted:
-            of = (deed.role, clusters[deed.role])
+            of = (deed.role, within[deed.role])
             of_deeds[deed] = lost.get(of) or answers[of].get((deed.action, deed.resource), _NOTHING).answer
         permits: dict[PermitKey, Told[Permit]] = {
             key: lost.get((key.role, key.cluster)) or _permit(key, roles, answers[key.role, key.cluster])
@@ -169,17 +174,20 @@ def tasks_of(cluster: str) -> str:
     return f"{':'.join(cluster.split(':')[:5])}:task/{short(cluster)}/*"
 
 
-def _clusters(passed: Mapping[PermitKey, Sequence[str]], deeds: Iterable[Deed]) -> dict[str, str]:
+def _clusters(
+    passed: Mapping[PermitKey, Sequence[str]], deeds: Iterable[Deed], clusters: Mapping[str, str]
+) -> dict[str, str]:
     """Return the cluster with which each role is asked about its deeds; ``""`` if it runs no task."""
-    first = {key.role: key.cluster for key in sorted(passed, reverse=True)}
+    first = {**clusters, **{key.role: key.cluster for key in sorted(passed, reverse=True)}}
     return {deed.role: first.get(deed.role, "") for deed in deeds}
 
 
-def _questions(passed: Mapping[PermitKey, Sequence[str]], deeds: Sequence[Deed]) -> list[_Question]:
+def _questions(
+    passed: Mapping[PermitKey, Sequence[str]], deeds: Sequence[Deed], clusters: Mapping[str, str]
+) -> list[_Question]:
     keys: dict[tuple[str, str], list[PermitKey]] = defaultdict(list)
     for key in sorted(passed):
         keys[key.role, key.cluster].append(key)
-    clusters = _clusters(passed, deeds)
     extra: dict[tuple[str, str], list[_Wish]] = defaultdict(list)
     for deed in deeds:
         extra[deed.role, clusters[deed.role]].append((deed.action, deed.resource))
