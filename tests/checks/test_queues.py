@@ -166,6 +166,12 @@ def test_a_message_is_explained_by_the_catalogue_in_the_rows_own_values():
     assert "nightly" in finding.mend
 
 
+def test_when_the_last_came_is_told_in_the_readers_zone():
+    row = a_rule()
+    because = told(row, facts(row, queues=queue(letters=[INACTIVE])), zone="Asia/Tokyo")[WAITING].because
+    assert because.startswith("1 message waits in nightly-dlq, the last of 2026-11-24 11:00 Asia/Tokyo: ")
+
+
 def test_several_messages_are_counted_and_the_other_causes_named():
     denied = letter(message="no", minute=1)
     because = about(WAITING, queues=queue(letters=[INACTIVE, denied]))[2]

@@ -77,6 +77,19 @@ def test_the_summary_counts_targets_by_the_worst_that_was_found_of_each():
             [],
             "nothing on a schedule that ends in ECS was found; 1 source could not be read in full.",
         ),
+        (
+            [Finding("dead-letters-waiting", FAR, "queue lost", "NG", "1 message of an unknown sender", "", "note")],
+            [NIGHTLY],
+            "1 scheduled target, no error and no warning.",
+        ),
+        (
+            [
+                Finding("dead-letters-waiting", FAR, "queue lost", "NG", "1 message of an unknown sender", "", "note"),
+                Finding("inventory", FAR, "queue lost", "SKIP", "the caller needs sqs:ReceiveMessage", "", "error"),
+            ],
+            [NIGHTLY],
+            "1 source could not be read in full, of 1 scheduled target.",
+        ),
     ],
 )
 def test_the_line_says_what_it_comes_to(findings, rows, line):

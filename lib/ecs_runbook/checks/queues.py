@@ -135,7 +135,7 @@ def waiting(row: Row, scene: Scene) -> Iterator[Finding]:
         return  # of a queue that could not be read, one finding tells for all its rows
     letters = [letter for letter in queue.letters if _is_of(letter, row)]
     if letters:
-        yield _explained(row, letters)
+        yield _explained(row, letters, scene)
     elif not _unread(queue):
         yield ok(check, row, f"no message of it waits in {_name(arn)}")
 
@@ -151,11 +151,11 @@ def _is_of(letter: Letter, row: Row) -> bool:
     return not several or not letter.target or letter.target in (row.target.cluster, row.through)
 
 
-def _explained(row: Row, letters: Sequence[Letter]) -> Finding:
+def _explained(row: Row, letters: Sequence[Letter], scene: Scene) -> Finding:
     last = letters[-1]
     told = explanation(row, last)
     count = "1 message waits" if len(letters) == 1 else f"{len(letters)} messages wait"
-    because = f"{count} in {_name(row.dead_letters)}, the last of {_when(last)}: {_words(told, last)}"
+    because = f"{count} in {_name(row.dead_letters)}, the last of {_when(last, scene)}: {_words(told, last)}"
     others = {_words(explanation(row, one), one) for one in letters[-_EXPLAINED:-1]} - {_words(told, last)}
     because += f"; before that: {'; '.join(sorted(others))}" if others else ""
     remedy = told.remedy if told is not None and told.known else ""
@@ -177,8 +177,10 @@ def _words(told: Explanation | None, letter: Letter) -> str:
     return f"{title} ({said or 'without a word'})"
 
 
-def _when(letter: Letter) -> str:
-    return f"{letter.time:%Y-%m-%d %H:%M} UTC" if letter.time else "an unknown time"
+def _when(letter: Letter, scene: Scene) -> str:
+    if letter.time is None:
+        return "an unknown time"
+    return f"{letter.time.astimezone(scene.zone):%Y-%m-%d %H:%M} {scene.zone_name}"
 
 
 def of_place(place: Place, rows: Sequence[Row], scene: Scene) -> Iterator[Finding]:

@@ -82,7 +82,8 @@ def summary(checked: Checked, verdict: Verdict, asked: Asked, news: News | None 
 
 def _line(found: Sequence[Standing]) -> str:
     targets = [one for one in found if one.target]
-    unread = sum(not one.target and one.worst != "OK" for one in found)
+    # a note on a source, such as a letter of an unknown sender, is no gap
+    unread = sum(not one.target and not {"note", "OK"}.issuperset(one.grades.values()) for one in found)
     sources = f"{unread:,} source{'s' * (unread != 1)} could not be read in full"
     if not targets:
         return f"nothing on a schedule that ends in ECS was found{f'; {sources}' if unread else ''}."
