@@ -89,9 +89,14 @@ def test_a_task_that_hangs_is_explained_as_timed_out(explained):
 def test_capacity_is_explained_whichever_name_step_functions_gives_it(explained, server, error):
     process.settings(server, placement_error=error)
     retry = [RETRY[0] | {"ErrorEquals": [error]}]
-    found = explained(f"crowded-{error.partition('.')[0].lower()}", fargate={"no-capacity": 3}, retry=retry)
+    name = f"crowded-{error.partition('.')[0].lower()}"
+    found = explained(name, fargate={"no-capacity": 3}, retry=retry)
     assert told(found) == [["fargate-capacity", "Step Functions", True]] * 3
     assert statuses(found)["failure-cause"] == "OK"
+    (why,) = found.explanations
+    assert why.means.endswith(f"an error of it, and the Retry of {name} says whether it is tried again.")
+    assert "nothing tries again" not in str(why)
+    assert why.remedy.startswith(f"Give the state machine {name} subnets in several zones")
 
 
 def test_a_machine_whose_role_may_not_run_the_revision_is_explained_by_the_words_of_iam(explained):

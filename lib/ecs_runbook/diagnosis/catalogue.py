@@ -42,6 +42,7 @@ FACTS = frozenset(
         "family",
         "image",
         "launch_type",
+        "machine",
         "platform_version",
         "policy_says",
         "region",
@@ -64,7 +65,9 @@ FACTS = frozenset(
 )
 """What a row may ask about or name: what sightings tell, and what AWS's words hold."""
 
-DERIVED = frozenset({"block", "cluster_arn", "owner", "passed_role", "subnet_list", "target", "task_resource", "trust"})
+DERIVED = frozenset(
+    {"again", "block", "cluster_arn", "owner", "passed_role", "subnet_list", "target", "task_resource", "trust"}
+)
 """What is made of facts for the reader's text; see :mod:`~ecs_runbook.diagnosis.values`."""
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\|([^{}|]*)\}")

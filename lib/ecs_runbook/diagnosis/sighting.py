@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -516,14 +516,16 @@ def of_try(one: Try, execution: Execution, *, essential: Essentials | None = Non
     """
     if not one.error:
         return []
+    machine = _part_of_arn(execution.arn, 6)
     if one.error == TASK_FAILED and (seen := sightings(one.described, essential=essential)):
-        return seen
+        return [replace(each, facts={**each.facts, **_told_facts(machine=machine)}) for each in seen]
     ecs = one.error.startswith("ECS.") and one.error not in NOT_PLACED
     by_token = one.error.startswith("ExitCode.") and one.exit_code is not None
     facts = {
         **_of_definition(one.definition or one.requested),
         **_told_facts(
             call="RunTask",
+            machine=machine,
             cluster=_text(one.described.get("clusterArn")),
             role=execution.role,
             task=one.task,

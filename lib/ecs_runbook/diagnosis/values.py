@@ -23,6 +23,7 @@ _SHAPES: dict[str, str] = {
     "expression": r"[\w(?*/#, .:-]{1,256}\)",
     "family": r"[\w-]{1,255}",
     "image": r"[\w./:@-]{1,512}",
+    "machine": r"[\w-]{1,80}",
     "platform_version": r"[\w.]{1,32}",
     "region": r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}",
     "resource": r"[\w:/.*+=,@-]{1,1024}",
@@ -178,6 +179,11 @@ def _derived(fit: Mapping[str, str]) -> dict[str, str]:
         made |= {"owner": f"rule {fit['rule']}", "target": f"the aws_cloudwatch_event_target of rule {fit['rule']}"}
     elif scheduler:
         made |= {"owner": "the schedule", "target": "the aws_scheduler_schedule"}
+    if "machine" in fit:
+        made["target"] = f"the state machine {fit['machine']}"
+        made["again"] = (
+            f"Step Functions makes an error of it, and the Retry of {fit['machine']} says whether it is tried again"
+        )
     if fit.get("cluster", "").startswith("arn:"):
         made["cluster_arn"] = fit["cluster"]
     if ":role/" in fit.get("resource", ""):
