@@ -380,6 +380,16 @@ def test_what_only_a_state_machine_has_is_refused_with_one_fault(kind, field, va
             "environment.ECS_RUNBOOK_RUN",
             "double_runs='token' sets it at each run",
         ),
+        (
+            {
+                "double_runs": "token",
+                "overrides": {
+                    "containerOverrides": [{"name": "main", "environment": [{"name": "ECS_RUNBOOK_RUN", "value": "x"}]}]
+                },
+            },
+            "overrides.containerOverrides[0].environment.ECS_RUNBOOK_RUN",
+            "double_runs='token' sets it at each run",
+        ),
     ],
 )
 def test_what_does_not_fit_its_kind_is_refused_by_name(fields, field, words):

@@ -130,11 +130,26 @@ def _double_runs(spec: Spec) -> Iterator[Fault]:
         yield Fault("double_runs", "'skip'", mend)
 
 
-@_rule("kind", "double_runs", "environment", "overrides")
+_SET_AT_EACH_RUN = "double_runs='token' sets it at each run; choose another name"
+
+
+@_rule("double_runs", "environment")
 def _token(spec: Spec) -> Iterator[Fault]:
     if spec.double_runs == "token" and RUN_VARIABLE in spec.environment:
-        mend = "double_runs='token' sets it at each run; choose another name"
-        yield Fault(f"environment.{RUN_VARIABLE}", "(not shown)", mend)
+        yield Fault(f"environment.{RUN_VARIABLE}", "(not shown)", _SET_AT_EACH_RUN)
+
+
+@_rule("double_runs", "overrides")
+def _token_overridden(spec: Spec) -> Iterator[Fault]:
+    if spec.double_runs != "token":
+        return
+    containers = spec.overrides.get("containerOverrides")
+    for index, one in enumerate(containers if isinstance(containers, list) else []):
+        pairs = one.get("environment") if isinstance(one, dict) else None
+        for pair in pairs if isinstance(pairs, list) else []:
+            if isinstance(pair, dict) and pair.get("name") == RUN_VARIABLE:
+                where = f"overrides.containerOverrides[{index}].environment.{RUN_VARIABLE}"
+                yield Fault(where, "(not shown)", _SET_AT_EACH_RUN)
 
 
 @_rule("kind", "schedule")
