@@ -186,6 +186,14 @@ def test_each_cause_is_told_once_the_newest_first():
     assert found.because.count("TaskDefinition is inactive") == 1
 
 
+def test_what_a_state_machine_met_is_mended_in_the_machine():
+    words = "InvalidParameterException: Assign public IP is not supported for this launch type."
+    machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:again"
+    found = said("runs-refused", refused(EVERY_DAY[0], words), *runs_at(*EVERY_DAY[1:]), row=a_row(through=machine))
+    assert found.status == "NG"
+    assert found.mend.startswith('Say launch_type = "FARGATE" in the state machine again;')
+
+
 def test_a_firing_that_was_refused_and_then_taken_is_in_order():
     found = said("runs-refused", refused(EVERY_DAY[0]), ran("20 17:12"), *runs_at(*EVERY_DAY[1:]))
     assert (found.status, found.because) == ("OK", "no start was refused; 1 try before were, and a later one was not")

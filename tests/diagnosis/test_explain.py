@@ -278,3 +278,12 @@ def test_what_aws_answers_to_a_mistake_leads_back_to_it(name):
         told = {"eventSource": f"{source}.amazonaws.com", "eventName": call, "errorCode": code, "errorMessage": message}
     (seen,) = sightings(told)
     assert explain(seen).mistake == SHARE_THEIR_WORDS.get(name, name)
+
+
+def test_a_start_of_a_state_machine_is_mended_in_the_schedule_and_its_task_in_the_machine():
+    words = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+    known = {"schedule": "batch/nightly", "machine": "again"}
+    begun = explain(Sighting("Step Functions", None, "", words, {"call": "RunTask"}), **known)
+    assert begun.remedy.startswith("Give the state machine again subnets")
+    start = explain(Sighting("Step Functions", None, "", words, {"call": "StartExecution"}), **known)
+    assert start.remedy.startswith("Give the aws_scheduler_schedule batch/nightly subnets")

@@ -293,7 +293,9 @@ def _sighting(run: Run) -> Sighting:
 
 def _known(row: Row) -> dict[str, Any]:
     owner = {"schedule" if row.kind == "schedule" else "rule": row.owner.name}
-    return owner | {"target": hidden(row.target.raw), "account": row.place.account, "region": row.place.region}
+    machine = row.through.rpartition(":")[2]
+    place = {"account": row.place.account, "region": row.place.region}
+    return owner | place | {"target": hidden(row.target.raw), "machine": machine}
 
 
 def _words(told: Sequence[Explanation]) -> str:

@@ -179,7 +179,7 @@ def _derived(fit: Mapping[str, str]) -> dict[str, str]:
         made |= {"owner": f"rule {fit['rule']}", "target": f"the aws_cloudwatch_event_target of rule {fit['rule']}"}
     elif scheduler:
         made |= {"owner": "the schedule", "target": "the aws_scheduler_schedule"}
-    if "machine" in fit:
+    if "machine" in fit and fit.get("call") != "StartExecution":
         made["target"] = f"the state machine {fit['machine']}"
         made["again"] = (
             f"Step Functions makes an error of it, and the Retry of {fit['machine']} says whether it is tried again"
