@@ -47,7 +47,8 @@ def told(things):
                     provider.setdefault("base", 0)
                 network = target["EcsParameters"].get("NetworkConfiguration", {}).get("awsvpcConfiguration", {})
                 network |= {name: sorted(network.get(name, [])) for name in ("Subnets", "SecurityGroups")}
-            target.setdefault("RetryPolicy", {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185})
+            usual = {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+            target["RetryPolicy"] = usual | target.get("RetryPolicy", {})
         kept[thing.label] = (own, {one.get("Id", ""): one for one in thing.targets}, thing.tags)
     return kept
 
@@ -86,7 +87,10 @@ def test_without_a_mend_the_plan_imports_everything_and_changes_nothing_of_aws(a
     rules = [one for one in TWENTY if one["kind"] == "rule"]
     targets = sum(len(one["targets"]) for one in rules)
     assert len(judged.imported) == len(rules) + targets + 8 + 1  # eight schedules, and the group of two of them
-    assert {(one.attribute, one.before, one.after) for one in judged.changes} == {("ecs_target[0].task_count", 0, 1)}
+    assert {(one.attribute, one.before, one.after) for one in judged.changes} == {
+        ("ecs_target[0].task_count", 0, 1),
+        ("retry_policy[0].maximum_event_age_in_seconds", 0, 86400),
+    }
 
 
 def test_with_mends_the_plan_changes_just_what_was_chosen(adopted):

@@ -1,6 +1,7 @@
 """What a mend changes and what it leaves alone, and how a plan is read: without AWS."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -197,6 +198,30 @@ def test_what_the_provider_has_no_argument_for_is_named_and_stops_an_update_that
         "NG",
         "the provider has no argument for nightly: ActionAfterCompletion = DELETE, and its update would drop that",
     )
+
+
+@pytest.mark.parametrize(
+    ("retry", "argument", "usual"),
+    [
+        ({"MaximumRetryAttempts": 0}, "maximum_event_age_in_seconds", 86400),
+        ({"MaximumEventAgeInSeconds": 60}, "maximum_retry_attempts", 185),
+    ],
+)
+def test_half_a_retry_policy_is_written_whole_since_the_provider_would_send_zero(retry, argument, usual):
+    adoption = of(rule(target(RetryPolicy=retry)))
+    assert re.search(rf"{argument} += {usual}\n", adoption.text)
+    blocks = [{"retry_policy": [{argument: value}]} for value in (0, usual)]
+    status, because = verdict(adoption, planned(adoption, **{TARGET: (["update"], *blocks)}))
+    assert status == "OK"
+    assert f"AWS takes {usual} where nothing is said" in because
+
+
+def test_no_retries_that_are_told_do_not_become_the_usual_ones_unseen():
+    adoption = of(rule(target(RetryPolicy={"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60})))
+    blocks = [{"retry_policy": [{"maximum_retry_attempts": value}]} for value in (0, 185)]
+    status, because = verdict(adoption, planned(adoption, **{TARGET: (["update"], *blocks)}))
+    assert status == "NG"
+    assert "maximum_retry_attempts: 0 → 185" in because
 
 
 def test_a_rule_of_a_stack_is_not_ready_to_be_taken_from_it():

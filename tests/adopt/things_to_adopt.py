@@ -48,7 +48,7 @@ def schedule(name, ecs=None, group="default", when="cron(0 3 * * ? *)", of=None,
 
 
 TWENTY = [
-    rule("a01-plain", target()),
+    rule("a01-plain", target(RetryPolicy={"MaximumRetryAttempts": 3})),
     rule("a02.latest.already", target(FARGATE | {"TaskDefinitionArn": LATEST})),
     rule(
         "a03-described", target(), Description='It says "${this}"', State="DISABLED", tags={"team": "batch", "a b": ""}

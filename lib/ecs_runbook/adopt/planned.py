@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 PLANNED_COLUMNS = ["resource", "attribute", "before", "after", "chosen", "because"]
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _SHOWN = 300
-_SAME = {"task_count": (0, 1, "AWS takes 1 where nothing is said, and the provider always says it")}
-"""What the provider writes down that is so anyway. Source: botocore events EcsParameters: TaskCount is 1 by default."""
+_SAID = "AWS takes {} where nothing is said, and the provider always says it"
 _BLOCKS = frozenset({"dead_letter_config"})
 
 
@@ -152,8 +151,8 @@ def read_plan(adoption: Adoption, plan: Mapping[str, Any]) -> Judged:
             if difference is not None and _is(difference.mend, difference.before, before, difference.after, after):
                 seen.add((address, name))
                 changes.append(Planned(address, attribute, before, after, difference.mend, "chosen"))
-            elif name in _SAME and (before, after) == _SAME[name][:2]:
-                changes.append(Planned(address, attribute, before, after, "", _SAME[name][2], same=True))
+            elif not before and after is not None and after == adoption.written.silent.get((address, name)):
+                changes.append(Planned(address, attribute, before, after, "", _SAID.format(after), same=True))
             else:
                 changes.append(Planned(address, attribute, before, after, "", _why(name)))
     addresses = adoption.written.addresses.values()

@@ -98,6 +98,11 @@ _OF_ECS = frozenset(
         "PlacementStrategy",
     ]
 )
+_RETRY = {
+    "MaximumEventAgeInSeconds": ("maximum_event_age_in_seconds", 86400),
+    "MaximumRetryAttempts": ("maximum_retry_attempts", 185),
+}
+"""What AWS takes where nothing is said: 24 hours and 185 times (AWS docs, EventBridge and Scheduler, verified)."""
 _PLAIN = {"ActionAfterCompletion": "NONE"}
 """What says nothing that its absence would not say too. Source: botocore scheduler CreateSchedule (verified)."""
 
@@ -129,11 +134,14 @@ class Written:
         rule beside its targets as ``<label> rule``, the group as ``<group> group``.
     lost
         What cannot be written.
+    silent
+        By address and argument: what AWS takes where it tells nothing, and the provider always says.
     """
 
     blocks: list[hcl.Block] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
+    silent: dict[tuple[str, str], int] = field(default_factory=dict)
     taken: dict[str, set[str]] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
 
@@ -145,6 +153,15 @@ class Written:
         self.blocks.append(hcl.block("resource", kind, label, *parts))
         self.addresses[of] = address
         return address
+
+    def keep_silent(self, of: str, target: Mapping[str, Any]) -> None:
+        """Note what *target* does not say."""
+        address, ecs, retry = self.addresses[of], target.get("EcsParameters"), target.get("RetryPolicy")
+        if ecs and ecs.get("TaskCount") is None:
+            self.silent[address, "task_count"] = 1
+        for name, (argument, usual) in _RETRY.items():
+            if retry and retry.get(name) is None:
+                self.silent[address, argument] = usual
 
     def lose(self, of: str, told: Mapping[str, Any], known: Iterable[str], within: str = "") -> None:
         """Note what is told and not known."""
@@ -198,6 +215,7 @@ def _rule(thing: Existing, written: Written) -> None:
         name = thing.name if len(thing.targets) == 1 else f"{thing.name}_{target['Id']}"
         parts = [*_target(target, address, bus)]
         written.add(its, TARGET, name, f"{thing.group}/{thing.name}/{target['Id']}", *parts)
+        written.keep_silent(its, target)
         written.lose(its, target, _OF_TARGET)
         ecs = target.get("EcsParameters") or {}
         written.lose(its, ecs, _OF_ECS - OF_RULE.lacks, "EcsParameters.")
@@ -279,6 +297,7 @@ def _schedule(thing: Existing, written: Written) -> None:
         hcl.block("flexible_time_window", inside),
         hcl.block("target", *_its_target(thing.targets[0])),
     )
+    written.keep_silent(thing.label, thing.targets[0])
     written.lose(thing.label, told, _OF_SCHEDULE)
     written.lose(thing.label, thing.targets[0], _OF_ITS_TARGET, "Target.")
     written.lose(thing.label, thing.targets[0].get("EcsParameters") or {}, _OF_ECS, "Target.EcsParameters.")
@@ -304,12 +323,8 @@ def _its_target(target: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | hcl.B
 
 def _failing(target: Mapping[str, Any]) -> Iterator[hcl.Block]:
     retry = target.get("RetryPolicy") or {}
-    names = {
-        "MaximumEventAgeInSeconds": "maximum_event_age_in_seconds",
-        "MaximumRetryAttempts": "maximum_retry_attempts",
-    }
-    if any(retry.get(name) is not None for name in names):
-        yield hcl.block("retry_policy", {to: retry[name] for name, to in names.items() if retry.get(name) is not None})
+    if retry:  # the provider sends 0 for the one that is left out
+        yield hcl.block("retry_policy", {to: retry.get(name, usual) for name, (to, usual) in _RETRY.items()})
     if (target.get("DeadLetterConfig") or {}).get("Arn"):
         yield hcl.block("dead_letter_config", {"arn": target["DeadLetterConfig"]["Arn"]})
 
