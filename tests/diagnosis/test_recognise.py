@@ -316,6 +316,7 @@ def test_every_row_of_the_catalogue_is_reached_by_a_test():
         "schedule-expression-refused", "scheduler-expression-refused", "scheduler-role-refused", "set-up-pass-role-denied",
         "start-execution-denied", "state-machine-gone", "attempt-timed-out", "attempt-heartbeat-missed", "execution-aborted",
         "provisioning-quota", "capacity-provider-not-of-cluster", "parameter-not-to-be-had", "dlq-other-code", "scheduler-dlq-not-found",
+        "machine-may-not-look",
     }  # fmt: skip
     assert {row.id for row in catalogue()} == rows | elsewhere
 
@@ -335,6 +336,20 @@ def test_what_is_beside_the_page_is_recognised(seen, row):
 
 
 # -------- the same words, told apart by facts
+
+
+@pytest.mark.parametrize("action", ["ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask"])
+def test_what_a_state_machine_may_not_do_besides_its_task_is_blamed_on_its_own_role_and_on_no_other(action):
+    who = "arn:aws:sts::111122223333:assumed-role/nightly-machine/0f1e2d"
+    words = (
+        f"User: {who} is not authorized to perform: {action} on resource: * because no identity-based policy allows "
+        f"the {action} action (Service: Ecs, Status Code: 400, Request ID: 818442f3-6e48)"
+    )
+    seen = Sighting("Step Functions", None, "Ecs.AccessDeniedException", words)
+    told = explain(seen, schedule="nightly", target={"RoleArn": "arn:aws:iam::111122223333:role/starter"})
+    assert (told.cause, told.title) == ("machine-may-not-look", f"The state machine's role may not call {action}")
+    assert told.remedy.endswith(f"it is the role in {who}.")
+    assert "starter" not in told.remedy
 
 
 def test_a_definition_that_is_not_found_is_told_apart_by_what_was_asked_for():
