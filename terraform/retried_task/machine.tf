@@ -100,14 +100,6 @@ locals {
         Parameters     = local.request
         ResultPath     = "$.task"
         TimeoutSeconds = var.timeout_seconds
-        Retry = [{
-          ErrorEquals     = local.start_errors
-          IntervalSeconds = var.backoff_seconds
-          BackoffRate     = 2
-          MaxDelaySeconds = local.longest_wait
-          MaxAttempts     = var.start_retries
-          JitterStrategy  = "FULL"
-        }]
         Catch = [
           { ErrorEquals = local.too_long, ResultPath = "$.error", Next = "LookForTheTask" },
           { ErrorEquals = ["States.ALL"], ResultPath = "$.error", Next = "WhatFailed" },
@@ -115,11 +107,20 @@ locals {
         Next = "Done"
       },
       { for name, seconds in { HeartbeatSeconds = var.heartbeat_seconds } : name => seconds if local.beats },
+      # with skip a start is tried again by way of the question whether one runs by now
+      { for name, retry in { Retry = [{
+        ErrorEquals     = local.start_errors
+        IntervalSeconds = var.backoff_seconds
+        BackoffRate     = 2
+        MaxDelaySeconds = local.longest_wait
+        MaxAttempts     = var.start_retries
+        JitterStrategy  = "FULL"
+      }] } : name => retry if !local.skips },
     )
     Done = { Type = "Succeed" }
     WhatFailed = {
       Type    = "Choice"
-      Choices = concat(local.failures, [for one in local.exits_told : one if local.beats])
+      Choices = concat([for one in local.starts_refused : one if local.skips], local.failures, [for one in local.exits_told : one if local.beats])
       Default = local.finally
     }
     ReadTheTask = {
@@ -157,6 +158,14 @@ locals {
       Default = local.finally
     }
   }
+
+  starts_refused = [{
+    And = [
+      { Or = [for error in local.start_errors : { Variable = "$.error.Error", StringEquals = error }] },
+      { Variable = "$.starts", NumericLessThan = var.start_retries },
+    ]
+    Next = "CountStart"
+  }]
 
   failures = [
     # ECS says so where EC2 throttles it

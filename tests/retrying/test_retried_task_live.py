@@ -7,6 +7,7 @@ times are the local AWS's: a task lives 0.7 seconds longer than its container ru
 
 import json
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -37,6 +38,7 @@ JOBS = {
     "deployed": {"environment": {"LOCAL_AWS_EXIT_CODE": "3", "LOCAL_AWS_SECONDS": "60"}},
     "skips": {"environment": {"LOCAL_AWS_SECONDS": "600"}, "double_runs": "skip"},
     "token": {"environment": {"LOCAL_AWS_SECONDS": "600", "LOCAL_AWS_ONCE": "ECS_RUNBOOK_RUN"}, "double_runs": "token"},
+    "crowded": {"environment": {"LOCAL_AWS_SECONDS": "600"}, "double_runs": "skip"},
     "never-starts": {"environment": {"LOCAL_AWS_OUTCOME": "image-not-found"}, "start_retries": 2},
 }
 ROOT = """
@@ -142,7 +144,7 @@ class Applied:
         return queue
 
     def live(self):
-        twice = ("skips", "token", "token-rule", "token-schedule")
+        twice = ("skips", "token", "token-rule", "token-schedule", "crowded")
         process.settings(self.server, deliver_twice=dict.fromkeys(twice, 1), second_delivery_seconds=20)
         self.to(at("no-room", -60))
         process.settings(self.server, fargate={"no-capacity": 3})
@@ -153,6 +155,8 @@ class Applied:
         names = ("family", "networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn", "taskRoleArn")
         again = {key: same[key] for key in names if key in same}
         self.aws.client("ecs").register_task_definition(**again, containerDefinitions=[container])
+        self.to(at("crowded", -60))
+        process.settings(self.server, fargate={"no-capacity": 1})
         self.to(f"{DAY}T12:30:00Z")
         self.noon = {name: self.tasks(name) for name in ("token-rule", "token-schedule")}
         self.to(f"{DAY}T23:00:00Z")
@@ -274,6 +278,13 @@ def test_of_two_deliveries_the_second_finds_the_task_running_and_is_skipped(day)
         ("SUCCEEDED", False, 1),
         ("SUCCEEDED", True, 0),
     ]
+
+
+def test_a_start_that_was_refused_asks_again_whether_one_runs_by_now(day):
+    runs = day.runs("crowded")
+    assert [run.status for run in runs] == ["SUCCEEDED", "SUCCEEDED"]
+    tasks = sorted((one for run in runs for one in run.tries if one.task), key=lambda one: one.started)
+    assert all(later.started >= one.stopped for one, later in pairwise(tasks))
 
 
 def test_of_two_deliveries_both_hand_on_the_same_token_and_one_works(day):

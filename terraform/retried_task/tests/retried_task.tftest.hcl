@@ -238,6 +238,10 @@ run "a_run_is_skipped_while_the_task_is_running" {
     condition     = jsondecode(aws_sfn_state_machine.this.definition).States.AskWhetherOneRuns.Parameters.Family == "nightly" && jsondecode(aws_sfn_state_machine.this.definition).States.AskWhetherOneRuns.Parameters.DesiredStatus == "RUNNING"
     error_message = "It asks for the family's tasks."
   }
+  assert {
+    condition     = !can(jsondecode(aws_sfn_state_machine.this.definition).States.Run.Retry) && jsondecode(aws_sfn_state_machine.this.definition).States.WhatFailed.Choices[0].Next == "CountStart"
+    error_message = "A start that was refused is tried again by way of the question, too."
+  }
 }
 
 run "a_task_that_must_send_heartbeats" {
