@@ -10,7 +10,7 @@ from ecs_runbook.local_aws import process
 from ecs_runbook.session import Aws, connect
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("home")

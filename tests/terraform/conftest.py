@@ -24,6 +24,14 @@ def home(tmp_path_factory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def at_home(home) -> Iterator[None]:
+    """Other rooms of the tests have homes of their own, and may have run in between."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(workspace.HOME_VARIABLE, str(home))
+        yield
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[process.Server]:
     folder = tmp_path_factory.mktemp("local-aws")

@@ -288,7 +288,7 @@ The actions that each notebook needs, and no more. ``60_check``: all that it can
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
 ``60_check-publish``: to publish, or to keep the history in S3. ``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
-dead-letter queue; what it writes is applied by whoever may. ``80_adopt``: to adopt what is named, and the plan of it;
+dead-letter queue; what it writes is applied by whoever may. ``80_adopt``: to read what is adopted, and
 for *all_found* those of ``60_check`` besides. ``20_apply``, ``20_apply-schedule`` and
 ``20_apply-state_machine``: a first apply of that kind with an existing cluster and without a queue, a topic or a group
 of its own, and the plan after it.
