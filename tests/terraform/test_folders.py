@@ -16,7 +16,7 @@ AWS = SimpleNamespace(where="aws", account="111122223333", region="eu-west-2", e
 
 
 @pytest.fixture(autouse=True)
-def home(monkeypatch, tmp_path):
+def home_of_each_test(monkeypatch, tmp_path):
     monkeypatch.setenv(workspace.HOME_VARIABLE, str(tmp_path))
 
 
