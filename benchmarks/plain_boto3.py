@@ -119,7 +119,8 @@ def asked(target: Target, clients: Clients) -> dict[str, Any] | None:
     elif ":states:" in arn:
         machine = clients["stepfunctions"].describe_state_machine(stateMachineArn=arn)
         states = json.loads(machine["definition"])["States"].values()
-        given, role = next(one for one in states if one["Type"] == "Task")["Parameters"], machine["roleArn"]
+        runs_it = (one for one in states if "runTask" in one.get("Resource", ""))
+        given, role = next(runs_it)["Parameters"], machine["roleArn"]
     if not given:
         return None
     networks = given.get("NetworkConfiguration") or {}
