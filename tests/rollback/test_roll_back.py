@@ -6,7 +6,9 @@ announced, and running it again ends it.
 import itertools
 import json
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, trusting
 
@@ -38,6 +40,8 @@ class Family(LocalWorld):
             "clusterArn"
         ]
         self.scheduler = self.client("scheduler")
+        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        self.reach = {"endpoint_url": server.url, "region_name": REGION, **keys}
 
     def family(self):
         name = self.name("nightly")
@@ -148,6 +152,20 @@ def test_the_last_revisions_have_images_and_how_they_ran(world):
     assert list(told["runs"]) == [1, 0, 0]
     assert told["ended"][0] == "exit code 0"
     assert all(f"arn:aws:iam::{ACCOUNT}:root" in who for who in told["registered_by"])
+
+
+def test_terraforms_hand_in_the_bad_revision_is_told_with_what_its_next_apply_does(world):
+    family = world.family()
+    assert look(world, family, 1)[0].next_apply() == f"Terraform did not register {family}:3."
+    agent = Config(user_agent="APN/1.0 HashiCorp/1.0 Terraform/1.9.0 terraform-provider-aws/5.100.0")
+    named = boto3.client("ecs", config=agent, **world.reach)
+    container = {"name": "main", "image": "app:worst", "memory": 128}
+    named.register_task_definition(family=family, containerDefinitions=[container])
+    here, _ = look(world, family, 1)
+    assert here.by_terraform
+    said = here.next_apply()
+    assert said.startswith(f"Terraform registered {family}:4: its files still say what the bad revision says")
+    assert f"Put into the files what {family}:1 says" in said
 
 
 # -------- the three ways, and back again

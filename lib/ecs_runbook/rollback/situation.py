@@ -153,7 +153,7 @@ class Situation:
         if self.by_terraform is False:
             return f"Terraform did not register {self.newest.name}."
         begin = (
-            f"Terraform registered {self.newest.name}."
+            f"Terraform registered {self.newest.name}:"
             if self.by_terraform
             else f"Who registered {self.newest.name} is not in CloudTrail's history: if it was Terraform,"
         )

@@ -65,9 +65,8 @@ def users(family: str, fleet: Fleet, found: Inventory) -> tuple[pd.DataFrame, li
 
 
 def _of_row(row: Row) -> dict[str, Any]:
-    kind = "schedule" if row.kind == "schedule" else row.kind
     return {
-        "kind": f"{kind} through a state machine" if row.through else kind,
+        "kind": f"{row.kind} through a state machine" if row.through else row.kind,
         "subject": row.subject,
         "cluster": short(row.request.cluster),
         "names": str(definition(row.request.definition)),
