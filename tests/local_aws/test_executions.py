@@ -535,14 +535,18 @@ def test_branches_run_side_by_side_and_one_that_fails_stops_the_others(world, ma
     assert "WaitStateAborted" in broken.kinds(failing)
 
 
-def test_what_is_not_understood_fails_and_says_so(world, made):
-    items = {"Type": "Map", "ItemProcessor": {"StartAt": "x", "States": {"x": {"Type": "Succeed"}}}, "End": True}
-    machine = made({"Each": items}, "Each")
+MAP = {"Type": "Map", "ItemProcessor": {"StartAt": "x", "States": {"x": {"Type": "Succeed"}}}, "End": True}
+KEPT = {"Type": "Pass", "Assign": {"tries": 1}, "End": True}
+
+
+@pytest.mark.parametrize(("state", "words"), [(MAP, "runs no Map state."), (KEPT, "keeps no variables (Assign).")])
+def test_what_is_not_understood_fails_and_says_so(world, made, state, words):
+    machine = made({"Each": state}, "Each")
     execution = machine.start()
     world.advance(1)
     told = machine.told(execution)
     assert (told["status"], told["error"]) == ("FAILED", "States.Runtime")
-    assert told["cause"] == "State 'Each': the local AWS runs no Map state."
+    assert told["cause"] == f"State 'Each': the local AWS {words}"
 
 
 def test_a_machine_that_goes_round_for_ever_ends_at_awss_limit(world, made):

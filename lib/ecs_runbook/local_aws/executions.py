@@ -272,6 +272,8 @@ class Walk:
         }.get(visit.kind)
         if work is None:
             raise StateFailed("States.Runtime", f"State '{visit.name}': the local AWS runs no {visit.kind} state.")
+        if "Assign" in visit.state:
+            raise StateFailed("States.Runtime", f"State '{visit.name}': the local AWS keeps no variables (Assign).")
         work(visit)
 
     def _is_jsonata(self, visit: Visit) -> bool:
