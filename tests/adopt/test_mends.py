@@ -190,13 +190,13 @@ def test_what_the_provider_has_no_argument_for_is_named_and_stops_an_update_that
     adoption = of(thing)
     status, because = verdict(adoption, planned(adoption))
     assert status == "OK"
-    assert "the provider has no argument for nightly: ActionAfterCompletion = DELETE; nothing touches it now" in because
+    assert "no argument is written for nightly: ActionAfterCompletion = DELETE; nothing touches it now" in because
     adoption = of(thing, "pinned-revision")
     before, after = ({"target": [{"ecs_parameters": [{"task_definition_arn": one}]}]} for one in (PINNED, LATEST))
     plan = planned(adoption, **{"aws_scheduler_schedule.nightly": (["update"], before, after)})
     assert verdict(adoption, plan) == (
         "NG",
-        "the provider has no argument for nightly: ActionAfterCompletion = DELETE, and its update would drop that",
+        "no argument is written for nightly: ActionAfterCompletion = DELETE, and an update would drop that",
     )
 
 

@@ -62,14 +62,14 @@ def _ready(adoption: Adoption, judged: Judged, name: str) -> Check:
         told += [f"{one} is not imported" for one in judged.missing]
         told += [f"it would {one}" for one in judged.other]
         told += [f"{one} is not in the plan" for one in judged.absent]
-        told += [f"the provider has no argument for {one}, and its update would drop that" for one in judged.dropped]
+        told += [f"no argument is written for {one}, and an update would drop that" for one in judged.dropped]
         mend = "Do not apply it. Leave the one out that it names, or mend that by hand first."
         return Check("adopt-ready", name, "NG", "; ".join(told), mend)
     count = len(adoption.differences)
     because = f"the plan imports all {len(judged.imported)} resources, and changes "
     because += f"the {count} chosen attribute{'' if count == 1 else 's'} and nothing else" if count else "nothing"
     said = [f"it writes down {one.attribute} of {one.address}: {one.because}" for one in judged.same]
-    said += [f"the provider has no argument for {one}; nothing touches it now" for one in adoption.written.lost]
+    said += [f"no argument is written for {one}; nothing touches it now" for one in adoption.written.lost]
     return Check("adopt-ready", name, "OK", "; ".join([because, *said]), "20_apply applies this very plan.")
 
 

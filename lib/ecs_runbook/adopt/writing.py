@@ -109,7 +109,7 @@ _PLAIN = {"ActionAfterCompletion": "NONE"}
 
 @dataclass(frozen=True)
 class Lost:
-    """What AWS keeps and the provider's resource has no argument for: an update of the resource would drop it."""
+    """What AWS keeps and no argument is written for, since the provider or this has none: an update would drop it."""
 
     address: str
     of: str
