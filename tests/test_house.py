@@ -27,12 +27,13 @@ FLOW = [
     "diagnosis",
     "verdicts",
     "checks",
+    "past",
     "adopt",
     "rollback",
     "rehearsal",
     "reports",
 ]
-COMMON = {"errors", "workspace", "progress", "parameters", "session"}
+COMMON = {"errors", "workspace", "progress", "parameters", "session", "shelf"}
 MAY_START_THE_LOCAL_AWS = {"session", "cli", "demo"}
 
 

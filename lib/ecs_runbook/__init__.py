@@ -2,7 +2,7 @@
 Say what should run on a schedule in ECS; build it; fire it; show what ran, and why it did not.
 
 The rooms, in the order of the flow; a room imports only from rooms above it, and from ``errors``, ``workspace``,
-``progress``, ``parameters`` and ``session``::
+``progress``, ``parameters``, ``session`` and ``shelf``::
 
     wanted      what should run, and when
     terraform   write it, read it, run it
@@ -15,6 +15,7 @@ The rooms, in the order of the flow; a room imports only from rooms above it, an
     diagnosis   why something did not run, and the mend
     verdicts    OK, NG or SKIP, each with because
     checks      what 60_check judges of each
+    past        what ran long ago, from log files, Athena, an archive: the same table of each
     adopt       what is there already, taken into Terraform as it is
     rollback    back from a bad revision
     rehearsal   each classic mistake, made on purpose
@@ -81,6 +82,7 @@ _HOMES = {
     "lint_terraform": "lint.check",
     "move_to_scheduler": "moving.move",
     "next_runs": "wanted.schedule",
+    "past_runs": "past.runs",
     "policies_of": "adopt.mends",
     "prove": "rollback.proof",
     "publication": "reports.publish",

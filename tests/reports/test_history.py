@@ -14,7 +14,7 @@ from ecs_runbook.errors import WorkspaceError
 from ecs_runbook.inventory.model import Gap, Inventory
 from ecs_runbook.reports.history import History
 from ecs_runbook.reports.pseudonyms import Pseudonyms
-from ecs_runbook.reports.shelf import Folder, shelf_at
+from ecs_runbook.shelf import Folder, shelf_at
 
 NIGHTLY, WEEKLY = row("nightly"), row("weekly")
 DAY = timedelta(days=1)
@@ -176,7 +176,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from made_checks import NOW, checked, finding, row, run
 from ecs_runbook.reports.history import History
-from ecs_runbook.reports.shelf import Folder
+from ecs_runbook.shelf import Folder
 folder, me = Path(sys.argv[1]), sys.argv[2]
 nightly = row("nightly")
 found = checked([finding(nightly)], [nightly], [run(nightly, task=f"{{int(me):032x}}", seconds=int(me))])
@@ -201,7 +201,7 @@ def test_checks_that_end_at_the_same_moment_lose_nothing(tmp_path):
 
 KILLED = """
 import os, signal
-from ecs_runbook.reports import shelf
+from ecs_runbook import shelf
 os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
 """
 

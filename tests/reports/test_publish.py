@@ -15,9 +15,9 @@ from ecs_runbook.errors import AwsError, SpecError
 from ecs_runbook.local_aws import process
 from ecs_runbook.reports.history import History
 from ecs_runbook.reports.publish import publication
-from ecs_runbook.reports.shelf import Bucket, shelf_at
 from ecs_runbook.reports.summary import summary
 from ecs_runbook.session import connect
+from ecs_runbook.shelf import Bucket, shelf_at
 from ecs_runbook.verdicts.verdict import Verdict
 
 POLICY = json.loads((Path(__file__).parents[2] / "docs" / "policies" / "60_check-publish.json").read_text())

@@ -110,7 +110,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "events:ListTargetsByRule",
         ),
         "reports.publish": ("sns:Publish",),
-        "reports.shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
+        "shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "rollback.content": ("ecs:DescribeTaskDefinition",),
         "rollback.go": (
             "ecs:DeregisterTaskDefinition",

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ecs_runbook import workspace
 from ecs_runbook.checks.findings import Checked, Finding
 from ecs_runbook.inventory.model import Inventory
-from ecs_runbook.reports.shelf import Shelf, shelf_at
+from ecs_runbook.shelf import Shelf, shelf_at
 
 if TYPE_CHECKING:
     import duckdb

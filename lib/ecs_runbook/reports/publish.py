@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import SpecError
-from ecs_runbook.reports.shelf import bucket_and_prefix, put
 from ecs_runbook.reports.summary import Summary
 from ecs_runbook.session import Aws, translated
+from ecs_runbook.shelf import bucket_and_prefix, put
 
 if TYPE_CHECKING:
     from ecs_runbook.reports.run import Run

@@ -1,0 +1,234 @@
+"""
+Facts: what a record says, in flat rows. Every source gives the same ones, so every source leads to the same table.
+
+A record is parsed once, where it is found; then rows are kept, sorted and asked, in memory, in Parquet or in Athena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ecs_runbook.evidence.runs import Run, of_call, of_task
+from ecs_runbook.firing.calls import Call, moment, read
+from ecs_runbook.firing.names import definition
+from ecs_runbook.firing.tasks import read_task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CALL, REGISTERED, DEREGISTERED, END = "call", "registered", "deregistered", "end"
+EVENT_NAMES = ("RunTask", "RegisterTaskDefinition", "DeregisterTaskDefinition")
+"""The only records of CloudTrail that facts are made of."""
+RULE, SCHEDULE, MACHINE = "rule", "schedule", "state machine"
+FACT_COLUMNS = {
+    "account": "varchar",
+    "region": "varchar",
+    "time": "timestamptz",
+    "what": "varchar",
+    "event_id": "varchar",
+    "item": "bigint",
+    "caller": "varchar",
+    "role": "varchar",
+    "started_by": "varchar",
+    "cluster": "varchar",
+    "requested": "varchar",
+    "executed": "varchar",
+    "named": "varchar",
+    "launch_type": "varchar",
+    "status": "varchar",
+    "error": "varchar",
+    "task": "varchar",
+    "exit_code": "bigint",
+    "began": "timestamptz",
+    "ended": "timestamptz",
+}
+"""
+Of every table of facts, with the types that DuckDB and Athena keep them in. Texts are never null.
+
+``what`` a fact is: ``call``, one task, one failure or the refusal of a RunTask call; ``registered`` and
+``deregistered``, one revision, ``role`` being who did it; ``end``, a task that stopped, as ECS tells in an event.
+``time`` is when the call was made; of an end, when the task was created. ``item`` tells several facts of one record
+apart. ``caller`` is who called, as far as the record shows: a rule, a schedule, a state machine. ``requested``,
+``executed`` and ``named``, the definition in the words of a refusal, are ``family:revision`` or a family.
+"""
+_ORDER = ["account", "region", "time", "what", "event_id", "item", "task"]
+_SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
+"""Seen in a record of a universal target; that of a templated one is not verified."""
+_MACHINES = "states.amazonaws.com"
+_REGISTERING = {"RegisterTaskDefinition": REGISTERED, "DeregisterTaskDefinition": DEREGISTERED}
+
+
+def facts_of_record(record: object) -> list[dict[str, Any]]:
+    """
+    Return the facts of one CloudTrail record; none if it is about nothing that counts here.
+
+    Never fails, whatever the record holds: what is missing or of another type stays ``""`` or None.
+
+    Examples
+    --------
+    >>> facts = facts_of_record({"eventName": "RunTask", "eventID": "e1", "eventTime": "2026-11-24T17:00:12Z",
+    ...                          "recipientAccountId": "111122223333", "awsRegion": "eu-west-2",
+    ...                          "errorCode": "AccessDenied", "sourceIPAddress": "events.amazonaws.com"})
+    >>> [(one["what"], one["caller"], one["status"], one["error"]) for one in facts]
+    [('call', 'rule', 'REFUSED', 'AccessDenied')]
+    """
+    whole = record if isinstance(record, Mapping) else {}
+    if whole.get("eventName") in _REGISTERING:
+        return _of_revision(whole)
+    call = read(whole)
+    if call is None:
+        return []
+    named = next((str(one) for one in call.named), "")
+    common = _place(whole) | {"event_id": call.event_id, "caller": _caller(call), "named": named}
+    common |= {"started_by": call.started_by, "cluster": call.cluster}
+    return [_fact(CALL, run, **common, item=item) for item, run in enumerate(of_call(call, ""))]
+
+
+def facts_of_stop(event: object) -> list[dict[str, Any]]:
+    """
+    Return the fact of one "ECS Task State Change" event of a task that stopped; none if it is another event.
+
+    Examples
+    --------
+    >>> detail = {"taskArn": "arn:aws:ecs:eu-west-2:111122223333:task/batch/0f", "lastStatus": "STOPPED",
+    ...           "createdAt": "2026-11-24T17:00:12Z", "startedBy": "events-rule/nightly",
+    ...           "containers": [{"name": "main", "exitCode": 3}]}
+    >>> event = {"id": "e2", "detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": detail}
+    >>> [(one["account"], one["what"], one["status"], one["exit_code"]) for one in facts_of_stop(event)]
+    [('111122223333', 'end', 'STOPPED', 3)]
+    """
+    whole = event if isinstance(event, Mapping) else {}
+    detail = whole.get("detail")
+    if whole.get("detail-type") != "ECS Task State Change" or whole.get("source") != "aws.ecs":
+        return []
+    if not isinstance(detail, Mapping) or detail.get("lastStatus") != "STOPPED":
+        return []
+    task = read_task(_plain(detail))
+    arn = (task.arn.split(":") + [""] * 6)[:6]
+    return [
+        _fact(
+            END,
+            of_task(task, ""),
+            account=_text(whole.get("account")) or arn[4],
+            region=_text(whole.get("region")) or arn[3],
+            event_id=_text(whole.get("id")),
+            item=0,
+            caller="",
+            named="",
+            started_by=task.started_by,
+            cluster=task.cluster,
+        )
+    ]
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """
+    Return facts as a table, columns :data:`FACT_COLUMNS`: each once, in one order, however they came.
+
+    A record that is delivered twice gives the same facts twice; they are one.
+
+    Examples
+    --------
+    >>> list(frame([]).columns) == list(FACT_COLUMNS)
+    True
+    """
+    import pandas as pd
+
+    return settled(typed(pd.DataFrame(list(rows), columns=list(FACT_COLUMNS))))
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return *table* with the columns and types of facts."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, kind in FACT_COLUMNS.items():
+        if kind == "timestamptz":
+            columns[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
+        elif kind == "bigint":
+            columns[name] = table[name].astype("Int64")
+        else:
+            columns[name] = table[name].astype("str")
+    return pd.DataFrame(columns, columns=list(FACT_COLUMNS))
+
+
+def settled(facts: pd.DataFrame) -> pd.DataFrame:
+    """Return *facts* each once and in one order."""
+    return facts.drop_duplicates().sort_values(_ORDER, kind="stable", ignore_index=True)
+
+
+def _of_revision(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if whole.get("errorCode") or whole.get("errorMessage"):
+        return []
+    if whole.get("eventSource", "ecs.amazonaws.com") != "ecs.amazonaws.com":
+        return []
+    name = str(whole["eventName"])
+    answer = _mapping(_mapping(whole.get("responseElements")).get("taskDefinition"))
+    asked = _mapping(whole.get("requestParameters"))
+    told = _text(answer.get("taskDefinitionArn")) or _text(asked.get("taskDefinition")) or _text(asked.get("family"))
+    if not told:
+        return []
+    run = Run(moment(whole.get("eventTime")), "", "", executed=definition(told), role=_text(_identity(whole, "arn")))
+    common = {"event_id": _text(whole.get("eventID")), "item": 0, "caller": "", "named": ""}
+    return [_fact(_REGISTERING[name], run, **_place(whole), **common, started_by="", cluster="")]
+
+
+def _fact(what: str, run: Run, **told: Any) -> dict[str, Any]:
+    return {
+        "time": run.time,
+        "what": what,
+        "role": run.role,
+        "requested": str(run.requested or ""),
+        "executed": str(run.executed or ""),
+        "launch_type": run.launch_type,
+        "status": run.status,
+        "error": run.error,
+        "task": run.task,
+        "exit_code": run.exit_code,
+        "began": run.began,
+        "ended": run.ended,
+        **told,
+    }
+
+
+def _place(whole: Mapping[str, Any]) -> dict[str, str]:
+    account = _text(whole.get("recipientAccountId")) or _text(_identity(whole, "accountId"))
+    return {"account": account, "region": _text(whole.get("awsRegion"))}
+
+
+def _caller(call: Call) -> str:
+    if call.by_eventbridge:
+        return RULE
+    if _MACHINES in (_identity(call.raw, "invokedBy"), call.raw.get("sourceIPAddress"), call.raw.get("userAgent")):
+        return MACHINE
+    return SCHEDULE if _text(call.raw.get("userAgent")).startswith(_SCHEDULER_AGENT) else ""
+
+
+def _identity(whole: Mapping[str, Any], name: str) -> object:
+    return _mapping(whole.get("userIdentity")).get(name)
+
+
+def _plain(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of an event's task what is a text, and of its containers name and exit code."""
+    several = detail.get("containers")
+    containers = [
+        {"name": _text(one.get("name")), "exitCode": code if isinstance(code := one.get("exitCode"), int) else None}
+        for one in (several if isinstance(several, list) else ())
+        if isinstance(one, Mapping)
+    ]
+    return {name: value for name, value in detail.items() if isinstance(value, str)} | {"containers": containers}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def when(value: Any) -> datetime | None:
+    """Return a time of a table as a moment; None if there is none."""
+    return None if value is None or value != value else value.to_pydatetime()

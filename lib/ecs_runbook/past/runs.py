@@ -1,0 +1,282 @@
+"""The facts of any source as one table of runs, each judged at its moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from ecs_runbook.evidence.attribution import Traces
+from ecs_runbook.evidence.owners import Everyone
+from ecs_runbook.evidence.revisions import REVISION_COLUMNS, UNKNOWN_STATUS, Steps
+from ecs_runbook.evidence.runs import (
+    FROM_ECS,
+    FROM_TRAIL,
+    RUN_COLUMNS,
+    Run,
+    judge_by,
+    merge,
+)
+from ecs_runbook.firing.asking import Bars
+from ecs_runbook.firing.names import definition, short
+from ecs_runbook.past.facts import CALL, DEREGISTERED, END, MACHINE, REGISTERED, RULE, SCHEDULE, when
+from ecs_runbook.past.sources import Source, Told, Window
+
+if TYPE_CHECKING:
+    from ecs_runbook.firing.rules import Rule
+
+PAST_COLUMNS = ["account", "region", "family", *RUN_COLUMNS, "started_at", "seconds"]
+"""
+Of the table; of what :func:`ecs_runbook.evidence.runs.runs` says of each column all holds here. ``started_at`` is when
+its containers started, ``seconds`` how long they ran: NaT and NaN if that is not known.
+"""
+_NEITHER = "by a state machine"
+
+
+class Key(NamedTuple):
+    """A family in its account and Region."""
+
+    account: str
+    region: str
+    family: str
+
+
+def past_runs(
+    source: Source,
+    *,
+    since: datetime,
+    until: datetime,
+    revisions: pd.DataFrame | None = None,
+    known: Mapping[tuple[str, str], Sequence[Rule]] | None = None,
+    progress: Bars | None = None,
+) -> pd.DataFrame:
+    """
+    Return what was run on a schedule in a time range, by what any source tells.
+
+    Parameters
+    ----------
+    source
+        :class:`~ecs_runbook.past.sources.LookupEvents`, delivered log files, Athena, or an archive.
+    since, until
+        The range, aware.
+    revisions
+        What ECS says of the revisions: ``account``, ``region`` and the columns of
+        :func:`~ecs_runbook.evidence.revisions.revisions`. Without it the latest one is known from the first
+        registration on that the source tells of; what ran before is UNKNOWN, since it is never guessed.
+    known
+        Rules and schedules of an account and Region, to tell runs apart whose ``startedBy``, cut to 36 characters, is
+        the same, and to know whose a refusal is that shows its role alone. Without it they are named by what the
+        record shows.
+    progress
+        Where to show how far it is.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per task and per refusal, columns :data:`PAST_COLUMNS`, in the order of account, Region and time. The
+        same facts give the same table, byte by byte, in whatever order and however often they were delivered.
+
+        ``attrs``: ``asked``, who was asked and what they answered; ``broken``, what could not be read, and why;
+        ``because`` an empty table may be empty; ``window``, the range; ``registered``, when each revision was
+        registered, as a list of plain rows.
+
+    Raises
+    ------
+    RunbookError
+        If the source cannot be read at all.
+    """
+    told = source.facts(Window(since, until), progress)
+    return table(told, Window(since, until), revisions=revisions, known=known)
+
+
+def table(
+    told: Told,
+    window: Window,
+    *,
+    revisions: pd.DataFrame | None = None,
+    known: Mapping[tuple[str, str], Sequence[Rule]] | None = None,
+) -> pd.DataFrame:
+    """Do as :func:`past_runs`, with what a source told."""
+    facts = told.facts
+    registered = _revisions(facts, revisions)
+    steps = {key: Steps(rows) for key, rows in registered.items()}
+    rows = []
+    for place, own in _by_place(facts):
+        found = _runs(own, Everyone((known or {}).get(place, ())))
+        for run in found:
+            if run.time is None or run.time not in window:
+                continue
+            run.latest, run.state = judge_by(run, steps.get(Key(*place, run.family)) or Steps([]))
+            rows.append(_row(place, run))
+    result = _typed(rows)
+    result.attrs = {
+        "because": "" if rows else _because_empty(told, window),
+        "asked": [dict(one) for one in told.asked],
+        "broken": [{"name": one.name, "why": one.why} for one in told.broken],
+        "window": (window.since, window.until),
+        "registered": [{**key._asdict(), **row} for key in sorted(registered) for row in registered[key]],
+    }
+    return result
+
+
+def _by_place(facts: pd.DataFrame) -> Iterable[tuple[tuple[str, str], list[Any]]]:
+    some = facts[facts["what"].isin([CALL, END])]
+    for place, own in some.groupby(["account", "region"], sort=True):
+        yield (str(place[0]), str(place[1])), _rows_of(own)
+
+
+def _rows_of(facts: pd.DataFrame) -> list[Any]:
+    return list(facts.astype(object).itertuples(index=False))
+
+
+def _runs(facts: Sequence[Any], everyone: Everyone) -> list[Run]:
+    """Return the runs of one place, oldest first: of a schedule, or of what may be one."""
+    of_ecs: dict[str, Run] = {}
+    of_trail: list[Run] = []
+    for fact in facts:
+        run = _run(fact)
+        run.schedule = _whose(fact, run, everyone)
+        if fact.what == CALL:
+            of_trail.append(run)
+        else:
+            of_ecs[run.task] = run  # settled facts have the end that was told last behind
+    placed = {run.task: run.schedule for run in of_trail if run.task}
+    for run in of_ecs.values():
+        # one that shows nobody who started it is known by the call that placed it
+        run.schedule = run.schedule or placed.get(run.task, "")
+    return [run for run in merge(of_ecs.values(), of_trail) if run.schedule]
+
+
+def _run(fact: Any) -> Run:
+    of_ecs = fact.what == END
+    return Run(
+        time=when(fact.time),
+        schedule="",
+        source=FROM_ECS if of_ecs else FROM_TRAIL,
+        requested=definition(fact.requested) if fact.requested else None,
+        executed=definition(fact.executed) if fact.executed else None,
+        launch_type=fact.launch_type,
+        status=fact.status,
+        exit_code=None if pd.isna(fact.exit_code) else int(fact.exit_code),
+        error=fact.error,
+        task=fact.task,
+        role=fact.role,
+        began=when(fact.began),
+        ended=when(fact.ended),
+        run=short(fact.task) or fact.event_id,
+        exact=of_ecs,
+    )
+
+
+def _whose(fact: Any, run: Run, everyone: Everyone) -> str:
+    named = definition(fact.named) if fact.named and not (run.requested or run.executed) else None
+    traces = Traces(
+        fact.started_by,
+        run.time,
+        run.role,
+        fact.cluster,
+        run.requested,
+        run.executed or named,
+        by_eventbridge=fact.caller == RULE or (fact.what == END and bool(fact.started_by)),
+    )
+    whose = everyone.whose(traces)
+    if whose:
+        return whose
+    if fact.caller == MACHINE:
+        return f"{_NEITHER}, with the role {short(run.role)}"
+    if fact.caller == SCHEDULE:
+        return f"unknown, with the role {short(run.role)}"
+    return ""
+
+
+def _revisions(facts: pd.DataFrame, told: pd.DataFrame | None) -> dict[Key, list[dict[str, Any]]]:
+    """Return the rows of each family's revisions: what ECS says, and of others what the records say."""
+    found: dict[Key, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for fact in _rows_of(facts[facts["what"].isin([REGISTERED, DEREGISTERED])]):
+        one, time = definition(fact.executed), when(fact.time)
+        own = found[Key(fact.account, fact.region, one.family)]
+        if fact.what == REGISTERED:
+            # an answer above 100 KB is left out of its record: then a younger one is there, and nobody knows which
+            number = one.revision if one.revision is not None else max(own, default=0) + 1
+            row = own.setdefault(number, _revision(one.family, number))
+            if one.revision is not None:
+                row |= {"registered_at": time, "registered_by": fact.role}
+                row["status"] = "ACTIVE" if row["deregistered_at"] is None else "INACTIVE"
+        elif one.revision is not None:
+            row = own.setdefault(one.revision, _revision(one.family, one.revision))
+            row |= {"deregistered_at": time, "status": "INACTIVE"}
+    ran = facts.loc[(facts["what"] == CALL) & (facts["executed"] != ""), ["account", "region", "executed"]]
+    for fact in _rows_of(ran.drop_duplicates()):
+        one = definition(fact.executed)
+        own = found.get(Key(fact.account, fact.region, one.family), {})
+        if own and one.revision is not None and one.revision > max(own):
+            own[one.revision] = _revision(one.family, one.revision)  # it is there, and nobody told since when
+    for of_ecs in () if told is None else _rows_of(told):
+        key, number = Key(of_ecs.account, of_ecs.region, of_ecs.family), int(of_ecs.revision)
+        own, said = found[key], {name: getattr(of_ecs, name) for name in REVISION_COLUMNS}
+        own[number] = own.get(number, _revision(key.family, number)) | {
+            name: value for name, value in said.items() if not pd.isna(value)
+        }
+    return {key: [own[number] for number in sorted(own)] for key, own in found.items()}
+
+
+def _revision(family: str, number: int) -> dict[str, Any]:
+    return {
+        "family": family,
+        "revision": number,
+        "arn": "",
+        "registered_at": None,
+        "deregistered_at": None,
+        "status": UNKNOWN_STATUS,
+        "registered_by": "",
+    }
+
+
+def _row(place: tuple[str, str], run: Run) -> dict[str, Any]:
+    took = (run.ended - run.began).total_seconds() if run.began and run.ended else None
+    return {
+        "account": place[0],
+        "region": place[1],
+        "family": run.family,
+        "time": run.time,
+        "schedule": run.schedule,
+        "run": run.run,
+        "attempt": run.attempt,
+        "requested": str(run.requested or ""),
+        "executed": run.executed.revision if run.executed else None,
+        "latest": run.latest,
+        "state": run.state,
+        "launch_type": run.launch_type,
+        "status": run.status,
+        "exit_code": run.exit_code,
+        "error": run.error,
+        "source": run.source,
+        "task": run.task,
+        "role": run.role,
+        "started_at": run.began,
+        "seconds": took,
+    }
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    found = pd.DataFrame(rows, columns=PAST_COLUMNS)
+    numbers = dict.fromkeys(("attempt", "executed", "latest", "exit_code"), "Int64")
+    times = {name: pd.to_datetime(found[name], utc=True) for name in ("time", "started_at")}
+    return found.astype({**numbers, "seconds": "float64"}).assign(**times)
+
+
+def _because_empty(told: Told, window: Window) -> str:
+    silent = [f"{one['source']} did not answer ({one['answer']})" for one in told.asked if not one["answered"]]
+    broken = [f"{len(told.broken)} files or records could not be read"] if told.broken else []
+    return "; ".join(
+        [
+            f"no run of a schedule was seen from {window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC",
+            *silent,
+            *broken,
+            "it may not have been due",
+            "a role whose trust does not let EventBridge in leaves no RunTask at all",
+        ]
+    )

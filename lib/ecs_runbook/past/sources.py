@@ -1,0 +1,150 @@
+"""Where facts come from: what every source answers, and the first of them, CloudTrail's own LookupEvents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ecs_runbook.errors import AwsError
+from ecs_runbook.evidence.trail import KEEPS
+from ecs_runbook.firing.asking import Bars
+from ecs_runbook.firing.calls import records
+from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
+from ecs_runbook.inventory.model import Place
+from ecs_runbook.past.facts import EVENT_NAMES, facts_of_record, frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time range, aware, both ends in it."""
+
+    since: datetime
+    until: datetime
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Say whether *moment* lies in it; CloudTrail tells whole seconds."""
+        return self.since.replace(microsecond=0) <= moment <= self.until
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What could not be read, a file or a record, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """
+    What a source answered.
+
+    Attributes
+    ----------
+    facts
+        As from :func:`~ecs_runbook.past.facts.frame`: each once, in one order. Revisions may be older than the range.
+    asked
+        ``{"source", "answered", "answer", "calls"}`` for each place or file system that was asked.
+    broken
+        What could not be read; the rest was.
+    """
+
+    facts: pd.DataFrame
+    asked: Sequence[Mapping[str, Any]] = ()
+    broken: Sequence[Broken] = ()
+
+
+class Source(Protocol):
+    """Where facts are read."""
+
+    name: str
+
+    def facts(self, window: Window, progress: Bars | None = None) -> Told:
+        """Return the facts of a time range."""
+
+
+@dataclass(frozen=True)
+class LookupEvents:
+    """
+    CloudTrail's Event history of accounts and Regions: 90 days, 100 records a second and place at best.
+
+    Parameters
+    ----------
+    fleet
+        The places, from :func:`~ecs_runbook.inventory.fleet.fleet`.
+
+    Notes
+    -----
+    One look for each of :data:`~ecs_runbook.past.facts.EVENT_NAMES`. Needs ``cloudtrail:LookupEvents``.
+    Source: AWS docs, CloudTrail LookupEvents: 90 days, per Region, 2 calls a second, 50 records each.
+    """
+
+    fleet: Fleet
+    name: str = field(default="LookupEvents", init=False)
+
+    def facts(self, window: Window, progress: Bars | None = None) -> Told:
+        """Return the facts of a time range; a place that does not answer is told of, and the others' answers count."""
+        jobs = {place: partial(self._of, place, window, progress) for place in self.fleet.places}
+        told = self.fleet.gate.at_once(jobs, most=PLACES_AT_ONCE)
+        gaps = [
+            {"source": f"{self.name} in {gap.place}", "answered": False, "answer": str(gap), "calls": 0}
+            for gap in self.fleet.gaps
+        ]
+        return Told(
+            frame(row for place in sorted(told) for row in told[place][0]),
+            [*(told[place][1] for place in sorted(told)), *gaps],
+            [one for place in sorted(told) for one in told[place][2]],
+        )
+
+    def _of(
+        self, place: Place, window: Window, progress: Bars | None
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[Broken]]:
+        ask, cloudtrail = self.fleet.ask(place), self.fleet.at(place).client("cloudtrail")
+        rows: list[dict[str, Any]] = []
+        unreadable: list[str] = []
+        seen = pages = 0
+        answered, words = True, ""
+        try:
+            for name in EVENT_NAMES:
+                for page in records(
+                    name,
+                    since=max(window.since, window.until - KEEPS),
+                    until=window.until,
+                    cloudtrail=cloudtrail,
+                    ask=ask,
+                    limiter=None,
+                    unreadable=unreadable.append,
+                ):
+                    rows += [fact for record in page for fact in facts_of_record(record)]
+                    seen, pages = seen + len(page), pages + 1
+                    if progress:
+                        progress.row(str(place), _share(rows, window), f"{seen} records of {name}")
+        except AwsError as error:
+            answered, words = False, f"; then {error}"
+        if progress:
+            progress.row(str(place), 1.0, f"{seen} records")
+        if window.until - window.since > KEEPS:
+            words += f"; it keeps {KEEPS.days} days, so nothing before {window.until - KEEPS:%Y-%m-%d %H:%M} UTC"
+        told = {
+            "source": f"{self.name} in {place}",
+            "answered": answered,
+            "answer": f"told of {seen} records of {', '.join(EVENT_NAMES)}{words}",
+            "calls": pages,
+        }
+        broken = [Broken(f"{place}, event {one}", "its record is not JSON") for one in unreadable]
+        return rows, told, broken
+
+
+def _share(rows: Sequence[Mapping[str, Any]], window: Window) -> float:
+    """Return how far back the newest look has come."""
+    time: datetime | None = rows[-1]["time"] if rows else None
+    whole = (window.until - window.since) / timedelta(seconds=1)
+    if time is None or whole <= 0:
+        return 0.0
+    return min(max((window.until - time) / timedelta(seconds=1) / whole, 0.0), 1.0)

@@ -1,0 +1,132 @@
+"""From records to the table of runs, whatever they were read from."""
+
+import random
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from told_records import RECORDS, SINCE, TRUE, UNTIL, arn, register, run, stopped, told
+
+from ecs_runbook.past.facts import FACT_COLUMNS, facts_of_record, facts_of_stop, frame
+from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
+from ecs_runbook.past.sources import Told
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+class Given:
+    """A source that tells what it was given."""
+
+    name = "given"
+
+    def __init__(self, records, events=()):
+        rows = [fact for record in records for fact in facts_of_record(record)]
+        self.rows = rows + [fact for event in events for fact in facts_of_stop(event)]
+
+    def facts(self, _window, _progress=None):
+        return Told(frame(self.rows))
+
+
+def table(records, events=(), **more):
+    return past_runs(Given(records, events), since=SINCE, until=UNTIL, **more)
+
+
+def test_the_records_tell_what_ran_and_what_was_the_latest():
+    found = table(RECORDS)
+    assert told(found) == TRUE
+    assert list(found.columns) == PAST_COLUMNS
+    assert found.attrs["because"] == ""
+
+
+def test_however_often_and_in_whatever_order_they_come_the_table_is_the_same():
+    shuffled = RECORDS * 2
+    random.Random(7).shuffle(shuffled)
+    assert table(shuffled).to_csv() == table(RECORDS).to_csv()
+    assert table(RECORDS).equals(table(shuffled))
+
+
+def test_what_ran_before_the_first_known_registration_is_unknown_and_what_ecs_says_makes_it_known():
+    of_ecs = pd.DataFrame(
+        [
+            {
+                "account": "111122223333",
+                "region": "eu-west-1",
+                "family": "nightly",
+                "revision": 4,
+                "arn": arn("task-definition", "nightly:4"),
+                "registered_at": SINCE - timedelta(days=3),
+                "deregistered_at": pd.NaT,
+                "status": "ACTIVE",
+                "registered_by": "me",
+            }
+        ]
+    )
+    assert told(table(RECORDS, revisions=of_ecs))[0][4:7] == (4, 4, "LATEST")
+    assert told(table(RECORDS, revisions=of_ecs))[1:] == TRUE[1:]
+
+
+def test_a_revision_that_ran_and_that_nobody_saw_registered_makes_the_latest_unknown_and_is_never_guessed():
+    found = told(table([register(5, "2026-11-02T10:00:00Z", "a"), run(7, "2026-11-03T02:00:00Z", "b", task="t")]))
+    assert found[0][4:7] == (7, None, "UNKNOWN")
+
+
+def test_a_registration_whose_answer_was_left_out_for_its_size_makes_the_latest_unknown():
+    young = register(6, "2026-11-03T10:00:00Z", "b") | {"responseElements": {"omitted": True}}
+    records = [register(5, "2026-11-02T10:00:00Z", "a"), young, run(5, "2026-11-04T02:00:00Z", "c", task="t")]
+    assert told(table(records))[0][4:7] == (5, None, "UNKNOWN")
+
+
+def test_a_refused_registration_made_no_revision():
+    refused = register(6, "2026-11-03T10:00:00Z", "b") | {"responseElements": None, "errorCode": "ClientException"}
+    records = [register(5, "2026-11-02T10:00:00Z", "a"), refused, run(5, "2026-11-04T02:00:00Z", "c", task="t")]
+    assert told(table(records))[0][4:7] == (5, 5, "LATEST")
+
+
+def test_the_event_of_its_end_tells_how_a_run_ended_and_how_long_it_took():
+    row = table(RECORDS, [stopped("t03", 3)]).set_index("run").loc["t03"]
+    assert (row.status, row.exit_code, row.seconds, row.source) == ("STOPPED", 3, 180, "ECS + CloudTrail")
+    assert row.error == "EssentialContainerExited: Essential container in task exited"
+    assert (row.requested, row.role) == ("nightly", "arn:aws:iam::111122223333:role/nightly-schedule")
+
+
+def test_an_end_whose_call_nobody_saw_is_a_run_all_the_same():
+    found = table([], [stopped("t99", 0)])
+    assert found[["schedule", "executed", "status", "exit_code", "source"]].values.tolist() == [
+        ["nightly", 5, "STOPPED", 0, "ECS"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "change", [{"source": "my.own"}, {"detail-type": "ECS Deployment State Change"}, {"detail": []}]
+)
+def test_other_events_are_no_ends(change):
+    assert facts_of_stop(stopped("t", 0) | change) == []
+
+
+def test_a_task_that_runs_still_has_no_end():
+    event = stopped("t", 0)
+    event["detail"]["lastStatus"] = "RUNNING"
+    assert facts_of_stop(event) == []
+
+
+def test_an_empty_table_says_why_it_may_be_empty():
+    found = table([])
+    assert found.empty
+    assert "no run of a schedule was seen from 2026-11-01 00:00 to 2026-11-30 00:00 UTC" in found.attrs["because"]
+
+
+@given(JSON)
+def test_nothing_in_a_record_makes_it_fail(anything):
+    for name in ("RunTask", "RegisterTaskDefinition", "DeregisterTaskDefinition"):
+        record = {"eventName": name, "userIdentity": anything, "responseElements": anything, "eventTime": anything}
+        for odd in (record, record | {"requestParameters": anything, "errorCode": anything}, anything):
+            facts = facts_of_record(odd)
+            assert all(list(frame([fact]).columns) == list(FACT_COLUMNS) for fact in facts)
+    detail = {"lastStatus": "STOPPED", "containers": anything, "taskArn": anything, "createdAt": anything}
+    facts_of_stop({"detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": detail, "id": anything})
