@@ -1,7 +1,6 @@
 """CloudTrail's own history of an account with every kind of fault, against what one schedule's own evidence says."""
 
 import pytest
-from own_aws import aws, home, server  # noqa: F401
 from sown import sow
 
 from ecs_runbook.evidence.owners import all_rules
@@ -11,6 +10,7 @@ from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
 from ecs_runbook.past.runs import past_runs
 from ecs_runbook.past.sources import LookupEvents
+from own_aws import aws, home, server  # noqa: F401
 
 SAME = ["time", "requested", "executed", "task", "role"]
 
