@@ -43,6 +43,15 @@ def test_a_body_may_come_in_chunks(connection):
         assert answered(connection)[0] == 200
 
 
+def test_who_asks_whether_to_send_the_body_is_told_before_it_comes(server):
+    lines = [f"{name}: {value}" for name, value in (HEADERS | {"Host": "127.0.0.1", "Content-Length": "2"}).items()]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall("\r\n".join(["POST / HTTP/1.1", *lines, "Expect: 100-continue", "", ""]).encode())
+        assert raw.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n")
+        raw.sendall(b"{}")
+        assert raw.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_a_head_has_no_body(connection, client):
     s3 = client("s3")
     s3.create_bucket(Bucket="front")
