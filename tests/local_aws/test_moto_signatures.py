@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import pytest
 from moto import backends
+from moto.cloudtrail.models import CloudTrailBackend, Trail, TrailStatus
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core import config, utils
 from moto.core.base_backend import AccountSpecificBackend
@@ -46,6 +47,19 @@ def test_it_is_the_moto_that_was_tried():
             ResourceGroupsTaggingAPIBackend._get_resources_generator,
             "self, tag_filters, resource_type_filters, resource_arn_list",
         ),
+        (Trail.check_bucket_exists, "self"),
+        (Trail.description, "self, include_region"),
+        (
+            Trail.update,
+            """self, s3_bucket_name, s3_key_prefix, sns_topic_name, include_global_service_events,
+            is_multi_region_trail, enable_log_file_validation, is_organization_trail, cw_log_group_arn, cw_role_arn,
+            kms_key_id""",
+        ),
+        (TrailStatus.start_logging, "self"),
+        (TrailStatus.stop_logging, "self"),
+        (TrailStatus.description, "self"),
+        (CloudTrailBackend.delete_trail, "self, name"),
+        (CloudTrailBackend.describe_trails, "self, include_shadow_trails"),
         (BaseResponse.call_action, "self"),
         (BaseResponse.get_current_account, "self"),
         (ActionResult.__init__, "self, result"),

@@ -36,6 +36,35 @@ def test_json(subnets, family, count):
     assert sent_and_read("ecs", "RunTask", params).params == params
 
 
+@pytest.mark.parametrize(
+    ("target", "operation"),
+    [
+        ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.CreateTrail", "CreateTrail"),
+        ("CloudTrail_20131101.CreateTrail", "CreateTrail"),  # as the SDK for Go calls it, and so Terraform
+        ("Trail_20131101.CreateTrail", None),
+        ("CreateTrail", None),
+        ("CloudTrail_20131101.RunTask", None),
+        ("CloudTrail_20131101.", None),
+        ("", None),
+    ],
+)
+def test_a_service_may_be_called_by_the_end_of_its_name(target, operation):
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "127.0.0.1",
+        "CONTENT_TYPE": "application/x-amz-json-1.1",
+        "CONTENT_LENGTH": "12",
+        "HTTP_X_AMZ_TARGET": target,
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(b'{"Name":"a"}'),
+    }
+    asked = wire.asked("cloudtrail", environ)
+    assert (asked and (asked.model.name, asked.params)) == (operation and (operation, {"Name": "a"}))
+
+
 @given(TEXT, TEXT, st.integers(900, 43200))
 def test_query(name, policy, seconds):
     params = {"RoleArn": f"arn:{name}", "RoleSessionName": name, "Policy": policy, "DurationSeconds": seconds}

@@ -29,7 +29,7 @@ __all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create"
 
 _LOG = logging.getLogger(__name__)
 # These see the world's clock or each other's state. The rest is moto's affair; SQS would hold the lock as it polls.
-_ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "scheduler", "iam", "sts", "stepfunctions"})
+_ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "s3", "scheduler", "iam", "sts", "stepfunctions"})
 _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
 _ROOMS = (

@@ -2,7 +2,10 @@
 What can be set in the local AWS while it runs: how late its trail is, and what goes wrong on purpose.
 
 ========================= ===========================================================================================
-cloudtrail_delay_seconds  how long after a call LookupEvents knows of it; 0 at the start
+cloudtrail_delay_seconds  how long after a call LookupEvents knows of it, and a trail's next file may hold it; 0 at the
+                          start
+log_twice                 ``{"RunTask": 1}``: the next record of that event stands in two log files of a trail, as "at
+                          least once" allows; ``"*"``: of any. It takes the place of what was set before.
 fargate                   ``available``, ``no-capacity`` or ``quota``: what RunTask answers on Fargate. The last two
                           are HTTP 200 with ``failures[]``, and no task. ``{"no-capacity": 3}``: the next three times.
 throttle                  ``{"ecs:RunTask": 3}``: the next three such calls are refused; ``"always"``: every one. It
@@ -53,6 +56,7 @@ _NAMES = (
     "enforce_iam",
     "fargate",
     "faults",
+    "log_twice",
     "placement_error",
     "rates",
     "retry_refused",
@@ -60,6 +64,7 @@ _NAMES = (
     "stop_timed_out",
     "throttle",
 )
+_EXAMPLES = {"calls": '{"ecs:RunTask": 3}', "firings": '{"nightly": 1}', "records": '{"RunTask": 1}'}
 Times = int | Literal["always"]
 
 
@@ -88,6 +93,7 @@ class Settings:
     stop_timed_out: bool = False
     deliver_twice: dict[str, Times] = field(default_factory=dict)
     second_delivery_after: timedelta = timedelta(seconds=5)
+    log_twice: dict[str, Times] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -126,6 +132,7 @@ class Settings:
             span(wanted["second_delivery_seconds"])
             if "second_delivery_seconds" in wanted
             else base.second_delivery_after,
+            _counts("log_twice", wanted["log_twice"], what="records") if "log_twice" in wanted else base.log_twice,
         )
         with self._lock:
             self.cloudtrail_delay, self.fargate = fresh.cloudtrail_delay, fresh.fargate
@@ -133,6 +140,7 @@ class Settings:
             self.enforce_iam, self.rates = fresh.enforce_iam, fresh.rates
             self.placement_error, self.stop_timed_out = fresh.placement_error, fresh.stop_timed_out
             self.deliver_twice, self.second_delivery_after = dict(fresh.deliver_twice), fresh.second_delivery_after
+            self.log_twice = dict(fresh.log_twice)
         if faults is not None or base is not self:
             self.faults.set(faults or [])
 
@@ -144,6 +152,7 @@ class Settings:
             "enforce_iam": self.enforce_iam,
             "fargate": self.fargate,
             "faults": self.faults.shown(),
+            "log_twice": dict(self.log_twice),
             "placement_error": self.placement_error,
             "rates": self.rates,
             "retry_refused": self.retry_refused,
@@ -187,6 +196,10 @@ class Settings:
         """
         twice = self._is_one_of(self.deliver_twice, name) or self._is_one_of(self.deliver_twice, "*")
         return self.second_delivery_after if twice else None
+
+    def logs_twice(self, event: str) -> bool:
+        """Say whether this one record of an event, ``RunTask``, stands in two log files, and count it."""
+        return self._is_one_of(self.log_twice, event) or self._is_one_of(self.log_twice, "*")
 
     def _is_one_of(self, counts: dict[str, Times], name: str) -> bool:
         if not counts:
@@ -239,8 +252,7 @@ def _throttle(value: Any, known: Callable[[str], bool]) -> dict[str, Times]:
 
 def _counts(setting: str, value: Any, *, what: str = "firings") -> dict[str, Times]:
     if not isinstance(value, Mapping):
-        example = '{"ecs:RunTask": 3}' if what == "calls" else '{"nightly": 1}'
-        message = f"{setting} = {value}: an object such as {example} is wanted."
+        message = f"{setting} = {value}: an object such as {_EXAMPLES[what]} is wanted."
         raise ValueError(message)  # noqa: TRY004  as above
     for name, times in value.items():
         if not _is_count(times) and times != "always":

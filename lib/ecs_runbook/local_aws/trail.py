@@ -376,17 +376,20 @@ _RESOURCES: Mapping[str, Mapping[str, str]] = {
 
 
 def install(world: World) -> None:
-    """Record every call of *world*, and teach moto's CloudTrail LookupEvents."""
+    """Record every call of *world*, teach moto's CloudTrail LookupEvents, and let its trails deliver."""
     from moto.cloudtrail.responses import CloudTrailResponse
     from moto.core.exceptions import JsonRESTError
 
-    trail = Trail(world.life)
+    from ecs_runbook.local_aws import trail_files
+
+    trail, files = Trail(world.life), trail_files.install(world)
 
     def listen(call: Call, asked: wire.Asked, answer: Answer) -> None:
         if records.is_management(call.service, call.operation):
             record = record_of(call, asked, answer)
             with world.lock:
                 trail.add(record, resources_of(call), records.user_name(call.caller), call.time)
+                files.add(record, call.time)
 
     def lookup_events(self: Any) -> Any:
         params = current_call.get().params

@@ -119,13 +119,28 @@ def asked(service: str, environ: dict[str, Any]) -> Asked | None:
         service_model = get_service_model(service)
         protocol = determine_request_protocol(service_model, environ.get("CONTENT_TYPE", ""))
         request = _request(environ, read_body=service not in _BODY_UNREAD)
-        model, uri_params = get_service_router(service).match(request)
+        model, uri_params = _operation(service_model, request)
     except (NotFound, NotImplementedError, UnknownServiceError):
         return None
     except Exception:  # noqa: BLE001
         _LOG.exception("the operation of a request to %s could not be read", service)
         return None
     return Asked(model, _params(model, request, uri_params, protocol), protocol, request)
+
+
+def _operation(service: Any, request: Request) -> tuple[OperationModel, dict[str, Any]]:
+    """
+    Return the operation, and what the path says of its parameters.
+
+    A service may be called by the end of its name alone: SDKs for Go, and so Terraform, call CloudTrail
+    ``CloudTrail_20131101``, where botocore's model has ``com.amazonaws.cloudtrail.…`` before it.
+    """
+    prefix, _, name = request.headers.get("X-Amz-Target", "").rpartition(".")
+    whole = str(service.metadata.get("targetPrefix"))
+    if prefix and whole.endswith(f".{prefix}") and name in service.operation_names:
+        return service.operation_model(name), {}
+    found: tuple[OperationModel, dict[str, Any]] = get_service_router(service.service_name).match(request)
+    return found
 
 
 def _request(environ: dict[str, Any], *, read_body: bool) -> ReadRequest:

@@ -79,12 +79,15 @@ OUTPUTS = {
 """The outputs of each kind's module, handed on by the root module."""
 
 _SERVICES = (
+    "athena",
     "cloudtrail",
     "cloudwatch",
     "ec2",
     "ecr",
     "ecs",
     "events",
+    "firehose",
+    "glue",
     "iam",
     "kms",
     "logs",
