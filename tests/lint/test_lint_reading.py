@@ -9,6 +9,8 @@ from lint_trees import GOOD, good, linted, seen, written
 
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.check import lint_terraform
+from ecs_runbook.lint.files import read_text
+from ecs_runbook.lint.syntax import Literal, Name, Template
 
 TARGET = "    task_definition_arn = aws_ecs_task_definition.this.arn_without_revision\n"
 PINNED = good((TARGET, "    task_definition_arn = aws_ecs_task_definition.this.arn\n"))
@@ -112,6 +114,48 @@ removed {
 def test_what_terraform_takes_is_read(text, tmp_path):
     report = linted(tmp_path, {"main.tf": PINNED, "other.tf": text})
     assert seen(report) == {("pinned-revision", "main.tf", 27): 1}, report.text()
+
+
+# each was given to `terraform fmt`, which takes it
+ODD = [
+    "x = /* why */ 1",
+    "x = /* a\n b */ 1 # c\ny = 2",
+    "x /* = */ = 1",
+    "x = a /* [ */ [0] . /* ( */ b",
+    "x = a ? /* : */ b /* ? */ : c",
+    "x = { a /* : */ = 1, (b) /* = */ : 2 }",
+    "x = [for k /* in */ , v in l : k /* if */ if v]",
+    "x = { for k in l : # {\n k # =>\n => k # }\n if k\n}",
+    "x = f /* ( */ (1, /* 2 */ 2 /* . */ ...)",
+    "x = (\n a\n && # why\n b\n ? c # {\n : d)",
+    "x = provider /* a */ :: aws /* b */ :: f(1)",
+    'x = core::upper("a")',
+    'x = "${/* } */ a /* \\" */}"',
+    'x = "a ${~ b ~} c"',
+    'x = "$${"',
+    'x = "%%{ ${a} $$${b}"',
+    "x = !!a",
+    "x = a . * . b",
+    "x = a [ * ] . b",
+    "x = <<_E\na\n_E",
+    "x = f(<<É\n${a}\n  É  \n)",
+    'b "c" /* { */ { /* } */ }',
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_comments_and_blanks_stand_wherever_terraform_takes_them(odd, tmp_path):
+    report = linted(tmp_path, {"main.tf": f"locals {{\n{odd}\n}}\n{PINNED}"})
+    assert seen(report) == {("pinned-revision", "main.tf", 30 + odd.count("\n")): 1}, report.text()
+
+
+def test_what_is_escaped_or_trimmed_in_a_quote_says_what_terraform_says():
+    def said(quote):
+        return read_text(f"x = {quote}\n", "main.tf").body.attributes["x"].value
+
+    assert said(r'"$${a} \"${b}%%{"') == Template((Literal('${a} "'), Name("b"), Literal("%{")))
+    assert said('"$$${a"') == Literal("$${a")
+    assert said('" ${~ b ~} "') == Template((Name("b"),))
 
 
 def test_lines_stay_right_where_line_ends_and_marks_are_not_as_usual(tmp_path):

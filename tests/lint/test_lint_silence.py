@@ -20,6 +20,7 @@ def silenced(report):
         (f"    // ecs-runbook: ignore pinned-revision {WHY}\n{PINNED}\n", 28),
         (f"    /* ecs-runbook: ignore pinned-revision {WHY} */\n{PINNED}\n", 28),
         (f"{PINNED} # ecs-runbook: ignore pinned-revision {WHY}\n", 27),
+        (PINNED.replace("= ", f"= /* ecs-runbook: ignore pinned-revision {WHY} */ ") + "\n", 27),
         (f"    # ECS-runbook:ignore pinned-revision, policy-too-wide {WHY}\n    # told twice\n{PINNED}\n", 29),
     ],
 )

@@ -14,9 +14,9 @@ TARGET = """\
 resource "aws_cloudwatch_event_target" "t{at}" {{ # {{ "not a block
   rule = "r${{1 + {at}}}"{tab}# trailing é
   arn  = "c" /* inside */
-  ecs_target{space}{{
+  ecs_target{space}/* {{ */ {{
     # task_definition_arn = aws_ecs_task_definition.d.arn
-    task_definition_arn{space}= {expression} // 世界 }}
+    task_definition_arn{space}/* = */ = {expression} // 世界 }}
     launch_type = "FARGATE"
   }}
 }}
@@ -30,6 +30,10 @@ PAIRS = [
     ("true ? aws_ecs_task_definition.d.arn : null", "true ? aws_ecs_task_definition.d.arn_without_revision : null"),
     ("try(one([aws_ecs_task_definition.d.arn]), null)",
      "try(one([aws_ecs_task_definition.d.arn_without_revision]), null)"),
+    ("( # (\n aws_ecs_task_definition.d /* .arn */ . /* \" */ arn\n )",
+     "( # (\n aws_ecs_task_definition.d /* .arn */ . /* \" */ arn_without_revision\n )"),
+    ('"${ /* ${ } */ aws_ecs_task_definition.d.arn /* } */ }"',
+     '"${ /* ${ } */ aws_ecs_task_definition.d.arn_without_revision /* } */ }"'),
     ('format("%s:%d", "x\\"y$${z}", 7)', 'replace(format("%s:%d", "x\\"y$${z}", 7), "/:[0-9]+$/", "")'),
 ]  # fmt: skip
 ASIDE = [
@@ -44,6 +48,8 @@ ASIDE = [
     'output "o" { value = aws_ecs_task_definition.d.family }\n',
     'locals {\n  naïve = "a${ upper( "b${ 1 }" ) }"\n}\n',
     "locals {\n  e = <<EOF\n}\nEOF   \n}\n",
+    'locals { f = "$${" /*\n*/ }\n',
+    "locals {\n  g /* } */ = /* { */ f( # (\n    1,/*,*/ 2...) . /* ) */ * . h [ /* ] */ 0]\n}\n",
     '\n\n\nvariable "v" { default = "nightly:7" }\n',
 ]
 

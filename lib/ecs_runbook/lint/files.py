@@ -5,10 +5,11 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-from ecs_runbook.lint.grammar import Fault, comments_in, tree_of
+from ecs_runbook.lint.grammar import Fault, tree_of
 from ecs_runbook.lint.json_files import JsonFault, json_body
 from ecs_runbook.lint.nodes import body_of, template
 from ecs_runbook.lint.spans import LISTENS, Spans
+from ecs_runbook.lint.spelling import spelled
 from ecs_runbook.lint.syntax import RawFile
 
 LARGEST_BYTES = 20_000_000
@@ -55,15 +56,12 @@ def read_text(text: str, name: str) -> RawFile:
         if name.endswith(".json"):
             body, comments = json_body(text, name, template)
             return RawFile(name, body, comments)
-        tree = tree_of(text)
-        told = RawFile(name, body_of(tree.children[0], name))
-        if "#" in text or "//" in text or "/*" in text:
-            told.comments = sorted(comments_in(tree))
+        spelling = spelled(text)
+        return RawFile(name, body_of(tree_of(spelling).children[0], name), spelling.comments)
     except (Fault, JsonFault) as fault:
         return RawFile(name, broken=(fault.line, fault.because))
     except RecursionError:
         return RawFile(name, broken=(0, TOO_DEEP))
-    return told
 
 
 def read_with_spans(text: str, name: str) -> tuple[RawFile, Spans]:

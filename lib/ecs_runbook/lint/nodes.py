@@ -12,6 +12,7 @@ from lark import Token, Tree
 from ecs_runbook.lint.grammar import OPERATORS, Fault, tree_of
 from ecs_runbook.lint.numbers import number
 from ecs_runbook.lint.spans import LISTENS, shifted, within
+from ecs_runbook.lint.spelling import spelled
 from ecs_runbook.lint.syntax import (
     Attribute,
     Binary,
@@ -219,12 +220,9 @@ def _string(tree: Any) -> Node:
         inside = part.children[0]
         if isinstance(inside, Token):
             text = str(inside)
-            if inside.type == "STRING_CHARS":
-                if "\n" in text:
-                    raise Fault(inside.line or 1, "a quote is not closed in its line")
-                flat.append(_unescaped(text, inside.line or 1))
-            else:
-                flat.append(_unescaped(text[1:], inside.line or 1))
+            with within(shifted(inside.start_pos or 0)):
+                told = list(_flat(text, inside.line or 1)) if _OPENS.search(text) else [text]
+            flat += [_unescaped(one, inside.line or 1) if isinstance(one, str) else one for one in told]
         else:
             flat.append(_directive(inside))
     _trim(flat)
@@ -341,7 +339,7 @@ def expression(text: str, line: int = 1) -> Node:
     """
     try:
         with within(shifted(-len(_BEFORE))):
-            body = body_of(tree_of(f"{_BEFORE}{text}\n)").children[0], "")
+            body = body_of(tree_of(spelled(f"{_BEFORE}{text}\n)")).children[0], "")
     except Fault as fault:
         raise Fault(line + max(fault.line - 2, 0), fault.because) from None
     return body.attributes["x"].value
@@ -389,13 +387,14 @@ def _flat(text: str, line: int) -> Iterator[Any]:
 def _marked(mark: str, inside: str, opens: bool, closes: bool, line: int) -> tuple[Any, ...]:
     if mark == "${":
         return ("", opens, closes, expression(inside, line))
-    if inside.strip() in ("else", "endif", "endfor"):
-        return (inside.strip(), opens, closes)
-    if found := _IF.match(inside):
+    plain = spelled(inside).plain
+    if plain.strip() in ("else", "endif", "endfor"):
+        return (plain.strip(), opens, closes)
+    if found := _IF.match(plain):
         with within(shifted(found.start(1))):
-            return ("if", opens, closes, expression(found.group(1), line))
-    if found := _FOR.match(inside):
-        first, second, over = found.groups()
+            return ("if", opens, closes, expression(inside[found.start(1) :], line))
+    if found := _FOR.match(plain):
+        first, second, over = (inside[slice(*found.span(at))] for at in (1, 2, 3))
         with within(shifted(found.start(3))):
             return ("for", opens, closes, first if second else "", second or first, expression(over, line))
     raise Fault(line, f"%{{{inside[:40]}}} is no directive of a template")

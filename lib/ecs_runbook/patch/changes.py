@@ -112,12 +112,11 @@ def _each(spots: Sequence[Spot], texts: Texts) -> list[Change] | None:
 
 def _lengthened(spot: Spot, span: tuple[int, int], source: str) -> list[Change] | None:
     """Return ``.arn`` made ``.arn_without_revision``."""
-    found = list(re.finditer(r"\.\s*arn\b(?!_)", source))
+    name = spot.node.name if isinstance(spot.node, syntax.Attribute) else spot.node.steps[-1:]
     is_own = deeper(spot) is None and isinstance(spot.value, (Text, Reference, list))
-    if not is_own or len(found) != 1:
+    if not is_own or name not in ("arn", ("arn",)) or not source.endswith("arn"):
         return None
-    at = span[0] + found[0].end()
-    return [Change(spot.file, at, at, "_without_revision")]
+    return [Change(spot.file, span[1], span[1], "_without_revision")]
 
 
 def _cut_template(
@@ -143,7 +142,7 @@ def _hole(part: Spot, span: tuple[int, int], texts: Texts) -> tuple[int, int] | 
     inner = texts.span(part)
     if inner is None:
         return None
-    text = texts.texts[part.file]
+    text = texts.plain(part.file)
     start = text.rfind("${", span[0], inner[0])
     end = text.find("}", inner[1], span[1]) + 1
     return (start, end) if start >= 0 and end > 0 else None
@@ -236,26 +235,28 @@ def adding(spot: Spot, body: Body, beside: str, name: str, text: str, texts: Tex
     if written.file.endswith(".json"):
         yield Way((_in_json(whole, written.file, beside, start, end, name, text),), (spot,))
         return
-    own = whole[start:end]
-    ends_line = "\r\n" if whole[whole.find("\n", end) - 1 : whole.find("\n", end)] == "\r" else "\n"
-    before = whole[whole.rfind("\n", 0, start) + 1 : start]
+    plain = texts.plain(written.file)
+    own = plain[start:end]
+    begins, following = plain.rfind("\n", 0, start) + 1, plain.find("\n", end)
+    ends_line = "\r\n" if following > 0 and whole[following - 1] == "\r" else "\n"
+    found = re.match(r"[ \t]*", whole[begins:start])
+    indent = found.group() if found else ""
     line = f"{name.ljust(own.index('='))}= {text}"
-    if not before.strip():
-        following = whole.find("\n", end)
-        rest = whole[end:following].strip()
-        if "\n" not in own and (not rest or rest.startswith(("#", "//"))) and following >= 0:
-            yield Way((Change(written.file, following + 1, following + 1, f"{before}{line}{ends_line}"),), (spot,))
+    if not plain[begins:start].strip():
+        if "\n" not in own and not plain[end:following].strip() and following >= 0:
+            yield Way((Change(written.file, following + 1, following + 1, f"{indent}{line}{ends_line}"),), (spot,))
         else:
-            yield Way((Change(written.file, start, start, f"{line}{ends_line}{before}"),), (spot,))
+            yield Way((Change(written.file, start, start, f"{line}{ends_line}{indent}"),), (spot,))
         return
-    outer = re.match(r"[ \t]*", before)
-    indent = outer.group() if outer else ""
-    opened, closed = whole.rfind("{", 0, start), whole.find("}", end)
+    opened, closed = plain.rfind("{", 0, start), plain.find("}", end)
+    before, behind = whole[opened + 1 : start].strip(), whole[end:closed].strip()
     inner = f"{ends_line}{indent}  "
+    first = f"{inner}{before} " if before else inner
+    last = f" {behind}{inner}" if behind else inner
     yield Way(
         (
-            Change(written.file, opened + 1, start, inner),
-            Change(written.file, end, closed, f"{inner}{line}{ends_line}{indent}"),
+            Change(written.file, opened + 1, start, first),
+            Change(written.file, end, closed, f"{last}{line}{ends_line}{indent}"),
         ),
         (spot,),
     )

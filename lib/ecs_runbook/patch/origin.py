@@ -17,6 +17,7 @@ from ecs_runbook.lint.modules import Bound, Module
 from ecs_runbook.lint.nodes import template
 from ecs_runbook.lint.reading import Read
 from ecs_runbook.lint.spans import LISTENS, Spans, shifted
+from ecs_runbook.lint.spelling import spelled
 from ecs_runbook.lint.syntax import Body, Node, RawBlock, RawFile, Written
 
 _DEEPEST = 40
@@ -85,6 +86,7 @@ class Texts:
         self.texts = texts
         self._files = files
         self._spans: dict[str, Spans] = {}
+        self._plain: dict[str, str] = {}
 
     def spans(self, file: str) -> Spans:
         """Return the spans of a file's expressions."""
@@ -94,6 +96,13 @@ class Texts:
                 spans.of_twin(self._files[file].body, read.body)
             self._spans[file] = spans
         return self._spans[file]
+
+    def plain(self, file: str) -> str:
+        """Return a file's text, of the same length, without comments."""
+        if file not in self._plain:
+            text = self.texts[file]
+            self._plain[file] = text if file.endswith(".json") else spelled(text).plain
+        return self._plain[file]
 
     def span(self, spot: Spot) -> tuple[int, int] | None:
         """Return where an expression stands in its file; None if that is not known."""
