@@ -9,11 +9,12 @@ import json
 import subprocess
 
 import pytest
-from things_to_adopt import LATEST, NEW_QUEUE, PINNED, TWENTY, arn, furnish, make
+from things_to_adopt import LATEST, MACHINE, NEW_QUEUE, PINNED, TWENTY, arn, furnish, make, policy
 
 from ecs_runbook.adopt.adopt import adopt_in_terraform, write_adoption
+from ecs_runbook.adopt.around import what_they_name
 from ecs_runbook.adopt.existing import existing
-from ecs_runbook.adopt.mends import MENDS, policies_of
+from ecs_runbook.adopt.mends import MENDS
 from ecs_runbook.adopt.planned import read_plan
 from ecs_runbook.adopt.rewriters import Who
 from ecs_runbook.adopt.verdict import judge_adoption
@@ -27,7 +28,7 @@ NOW, NIGHT = "2027-02-05T10:17:00Z", "2027-02-06T05:00:00Z"
 
 
 def read(aws):
-    return existing(take_inventory(fleet(aws)), **aws.clients("events", "scheduler"))
+    return existing(take_inventory(fleet(aws)), **aws.clients("events", "scheduler")).things
 
 
 def told(things):
@@ -66,11 +67,11 @@ def before(aws, server):
 @pytest.fixture(scope="module")
 def adopted(aws, before, home):
     """Adopt all, at first without a difference; then with all, which is applied."""
-    policies = policies_of(before, MENDS, iam=aws.client("iam"))
     place = {"account": aws.account, "region": aws.region}
     seen = {}
     for name, mend, queue in (("as it is", [], ""), ("mended", MENDS, NEW_QUEUE)):
-        adoption = adopt_in_terraform(before, policies, mend=mend, dead_letter_queue=queue, **place)
+        around = what_they_name(before, mend, dead_letter_queue=queue, aws=aws)
+        adoption = adopt_in_terraform(before, around, mend=mend, dead_letter_queue=queue, **place)
         files = write_adoption(adoption, aws, folder=str(home / name.replace(" ", "-")))
         terraform = Terraform(files.folder, aws=aws)
         plan = terraform.plan()
@@ -86,7 +87,7 @@ def test_without_a_mend_the_plan_imports_everything_and_changes_nothing_of_aws(a
     assert (judged.missing, judged.other, judged.absent, judged.dropped, judged.unchosen) == ((), (), (), (), [])
     rules = [one for one in TWENTY if one["kind"] == "rule"]
     targets = sum(len(one["targets"]) for one in rules)
-    assert len(judged.imported) == len(rules) + targets + 8 + 1  # eight schedules, and the group of two of them
+    assert len(judged.imported) == len(rules) + targets + 9 + 1  # nine schedules, and the group of two of them
     assert {(one.attribute, one.before, one.after) for one in judged.changes} == {
         ("ecs_target[0].task_count", 0, 1),
         ("retry_policy[0].maximum_event_age_in_seconds", 0, 86400),
@@ -99,22 +100,22 @@ def test_with_mends_the_plan_changes_just_what_was_chosen(adopted):
     assert [str(one) for one in judged.changes if not one.chosen and not one.same] == []
     by_mend = {mend: [one for one in judged.changes if one.chosen == mend] for mend in MENDS}
     pinned = [t for one in TWENTY for t in one.get("targets", [one.get("told", {}).get("Target")])]
-    assert len(by_mend["pinned-revision"]) == json.dumps(pinned).count(':1"') + json.dumps(pinned).count(':1\\"')
+    in_targets = json.dumps(pinned).count(':1"') + json.dumps(pinned).count(':1\\"')
+    assert len(by_mend["pinned-revision"]) == in_targets + 1  # and the state machine
+    assert "aws_sfn_state_machine.again" in {one.address for one in by_mend["pinned-revision"]}
     assert [one.address for one in by_mend["launch-type"]] == ["aws_cloudwatch_event_target.a07_public"]
     assert sorted(one.address for one in by_mend["policy"]) == [
+        "aws_iam_policy.shared",
         "aws_iam_role_policy.rules_run",
-        "aws_iam_role_policy.schedules_run",
+        "aws_iam_role_policy.states_run",
     ]
+    assert adopted["mended"]["adoption"].told == ("shared is attached to role task too, which gets the same",)
+    assert "aws_sqs_queue_policy.new_dead" in {one.address for one in by_mend["dead-letter-queue"]}
 
 
 def test_what_finds_no_place_is_said_with_its_reason(adopted):
     left = {(one.mend, one.of): one.because for one in adopted["mended"]["adoption"].not_mended}
-    assert set(left) == {
-        ("launch-type", "a08-strategy#job"),
-        ("launch-type", "a12-placed#job"),
-        ("launch-type", "b07-universal"),
-    }
-    assert left["launch-type", "a08-strategy#job"] == "its capacity providers decide how it is launched"
+    assert left == {("launch-type", "a12-placed#job"): "it is placed on container instances, which Fargate has not"}
 
 
 def test_the_verdict_of_each_plan(aws, adopted):
@@ -123,7 +124,7 @@ def test_the_verdict_of_each_plan(aws, adopted):
         assert [(one.id, one.status) for one in checks] == [
             ("adopt-ready", "OK"),
             ("adopt-mends", mends),
-            ("adopt-whose", "OK"),
+            ("adopt-left-out", "OK"),
             ("adopt-rewritten", "OK"),
         ]
 
@@ -145,9 +146,12 @@ def test_after_the_apply_aws_has_everything_as_before_but_for_the_mends(before, 
         del own
         for target in targets.values():
             ecs = target.get("EcsParameters")
-            if ecs is None and not target["Arn"].endswith(":runTask"):
+            machine = ":stateMachine:" in target["Arn"]
+            if ecs is None and not target["Arn"].endswith(":runTask") and not machine:
                 continue
             target.setdefault("DeadLetterConfig", {"Arn": NEW_QUEUE})
+            if machine:
+                continue
             if ecs is None:
                 target["Input"] = target["Input"].replace(PINNED, LATEST)
                 continue
@@ -158,18 +162,38 @@ def test_after_the_apply_aws_has_everything_as_before_but_for_the_mends(before, 
 
 def test_after_the_apply_the_policies_let_every_revision_run_and_say_the_rest_as_before(aws, adopted):
     iam = aws.client("iam")
+    documents = {
+        role: iam.get_role_policy(RoleName=role, PolicyName="run")["PolicyDocument"] for role in ("rules", "states")
+    }
+    shared = arn("iam", "policy/jobs/shared")
+    version = iam.get_policy(PolicyArn=shared)["Policy"]["DefaultVersionId"]
+    told = iam.get_policy_version(PolicyArn=shared, VersionId=version)["PolicyVersion"]["Document"]
+    documents["schedules"] = told
     resources = {}
-    for role in ("rules", "schedules"):
-        document = iam.get_role_policy(RoleName=role, PolicyName="run")["PolicyDocument"]
+    for role, document in documents.items():
         first, second = document["Statement"]
         resources[role] = first["Resource"]
-        assert second == {
-            "Effect": "Allow",
-            "Action": ["iam:PassRole", "ecs:TagResource", "sqs:SendMessage"],
-            "Resource": "*",
-        }
+        assert second == policy("")["Statement"][1]
     job, bridge = arn("ecs", "task-definition/job:*"), arn("ecs", "task-definition/bridge:*")
-    assert resources == {"rules": [job, bridge], "schedules": job}
+    assert resources == {"rules": [job, bridge], "schedules": job, "states": job}
+
+
+def test_after_the_apply_the_state_machine_says_the_same_but_for_the_revision(aws, adopted):
+    (before,) = [one for one in adopted["mended"]["adoption"].differences if one.attribute == "definition"]
+    arn_ = arn("states", "stateMachine:again")
+    told = aws.client("stepfunctions").describe_state_machine(stateMachineArn=arn_)["definition"]
+    assert (before.before, told) == (MACHINE, MACHINE.replace(PINNED, LATEST))
+
+
+def test_after_the_apply_the_queue_lets_eventbridge_write_for_the_rules_that_got_it(aws, adopted):
+    sqs = aws.client("sqs")
+    url = sqs.get_queue_url(QueueName="new-dead")["QueueUrl"]
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    (statement,) = json.loads(told)["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    given = [one["name"] for one in TWENTY if one["kind"] == "rule" and one["name"] != "a09-everything"]
+    let = [one.rpartition("/")[2] for one in statement["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    assert sorted(let) == sorted(given)
 
 
 def test_what_is_adopted_and_mended_runs_the_latest_revision_that_night(aws, server, adopted):
@@ -191,4 +215,5 @@ def test_what_is_adopted_and_mended_runs_the_latest_revision_that_night(aws, ser
     assert ran["events-rule/a10-five"] == {"job:2"}
     assert ran["chronos-schedule/b01-plain"] == {"job:2"}
     assert ran["RunTask itself"] == {"job:2"}  # b07
+    assert ran["AWS Step Functions"] == {"job:2"}  # b09
     assert set().union(*ran.values()) == {"job:2"}

@@ -2,19 +2,22 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import papermill
 import pytest
-from things_to_adopt import TWENTY, arn, furnish, make
+from things_to_adopt import NEW_QUEUE, TWENTY, arn, furnish, make
 
 from ecs_runbook import workspace
 from ecs_runbook.adopt.adopt import adopt_in_terraform, write_adoption
+from ecs_runbook.adopt.around import Around, what_they_name
 from ecs_runbook.adopt.choosing import to_adopt
 from ecs_runbook.adopt.existing import existing
-from ecs_runbook.adopt.mends import policies_of
+from ecs_runbook.adopt.mends import MENDS
 from ecs_runbook.adopt.rewriters import who_rewrites
 from ecs_runbook.errors import AwsError, EvidenceError, SpecError, WorkspaceError
 from ecs_runbook.inventory.fleet import fleet
+from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.local_aws import process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +28,7 @@ BY_NAME = {one["name"]: one for one in TWENTY}
 def made(aws, server):
     process.clock(server, freeze=True)
     furnish(aws)
-    for name in ("a01-plain", "a04-spaced-input", "a10-five", "b01-plain", "b03-window"):
+    for name in ("a01-plain", "a04-spaced-input", "a10-five", "b01-plain", "b03-window", "b09-machine"):
         make(aws, BY_NAME[name])
 
 
@@ -61,7 +64,7 @@ def test_adopted_as_it_is_and_applied_by_the_next_notebook(aws, made, home):
     assert [(one["id"], one["status"]) for one in told["checks"]] == [
         ("adopt-ready", "OK"),
         ("adopt-mends", "OK"),
-        ("adopt-whose", "OK"),
+        ("adopt-left-out", "OK"),
         ("adopt-rewritten", "OK"),
     ]
     assert told["checks"][0]["because"] == "the plan imports all 5 resources, and changes nothing"
@@ -120,6 +123,48 @@ def test_nothing_named_or_both_is_refused(aws, made, given):
         to_adopt(fleet(aws), now=aws.now(), **given)
 
 
+def test_what_aws_manages_or_a_stack_owns_is_left_out_and_the_rest_is_adopted(aws, made):
+    events = aws.client("events")
+    for name in ("z1-stack", "z2-free"):
+        make(aws, BY_NAME["a01-plain"] | {"name": name})
+    stack = [{"Key": "aws:cloudformation:stack-name", "Value": "jobs"}]
+    events.tag_resource(ResourceARN=arn("events", "rule/z1-stack"), Tags=stack)
+    found = take_inventory(fleet(aws), rules=["z1-stack", "z2-free"])
+    whole = existing(found, **aws.clients("events", "scheduler"))
+    assert [one.name for one in whole.things] == ["z2-free"]
+    (left,) = whole.left_out
+    assert str(left).startswith("z1-stack: the stack jobs owns it: mend it there, or let the stack go of it first")
+    for name in ("z1-stack", "z2-free"):
+        events.remove_targets(Rule=name, Ids=["job"])
+        events.delete_rule(Name=name)
+
+
+def test_a_rule_that_an_aws_service_manages_is_left_out(aws, made):
+    told = aws.client("events").describe_rule(Name="a01-plain") | {"ManagedBy": "batch.amazonaws.com"}
+    inventory = take_inventory(fleet(aws), rules=["a01-plain"], schedules=["b01-plain"])
+    managed = SimpleNamespace(describe_rule=lambda **_: told)
+    whole = existing(inventory, events=managed, scheduler=aws.client("scheduler"))
+    assert [one.name for one in whole.things] == ["b01-plain"]
+    words = "a01-plain: batch.amazonaws.com manages it, and nobody else may change it"
+    assert list(map(str, whole.left_out)) == [words]
+
+
+def test_a_mend_of_something_that_is_not_adopted_is_refused_with_its_neighbour(aws, made):
+    words = r"mend = 'pinned-revision of a01-plane': it is not among what is adopted; nearest: a01-plain"
+    with pytest.raises(SpecError, match=words):
+        to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"], mend=["pinned-revision of a01-plane"])
+
+
+def test_a_queue_that_is_not_there_or_elsewhere_is_refused(aws, made):
+    things = existing(take_inventory(fleet(aws), rules=["a01-plain"]), **aws.clients("events", "scheduler")).things
+    for queue, words in {
+        arn("sqs", "nowhere"): "there is no such queue: make it first, or name another",
+        NEW_QUEUE.replace("us-east-1", "eu-west-1"): "name a queue of us-east-1: dead letters stay in their Region",
+    }.items():
+        with pytest.raises(SpecError, match=words):
+            what_they_name(things, ["dead-letter-queue"], dead_letter_queue=queue, aws=aws)
+
+
 def test_a_rule_that_is_not_there_is_told_with_its_neighbour(aws, made):
     with pytest.raises(EvidenceError) as refused:
         to_adopt(fleet(aws), now=aws.now(), rules=["a01-plane"])
@@ -155,16 +200,18 @@ class TestWithTheLeastPolicy:
         iam.delete_role(RoleName="reader")
 
     def read(self, aws):
-        choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"], schedules=["batch/b03-window"])
-        things = existing(choice.inventory, **aws.clients("events", "scheduler"))
-        policies = policies_of(things, ["policy"], iam=aws.client("iam"))
-        who = who_rewrites(things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace)
-        return choice, things, policies, who
+        choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"], schedules=["batch/b03-window", "b09-machine"])
+        whole = existing(choice.inventory, **aws.clients("events", "scheduler"))
+        around = what_they_name(whole.things, MENDS, dead_letter_queue=NEW_QUEUE, aws=aws)
+        who = who_rewrites(whole.things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace)
+        return whole, around, who
 
     def test_all_is_read(self, acting):
-        choice, things, policies, who = self.read(acting(self.POLICY))
-        assert (list(choice.inventory.gaps), len(things), dict(policies.unknown), who.unknown) == ([], 2, {}, "")
-        assert {one.name for one in policies.inline} == {"run"}
+        whole, around, who = self.read(acting(self.POLICY))
+        assert (len(whole.things), whole.left_out, dict(around.policies.unknown), who.unknown) == (3, (), {}, "")
+        assert {one.name for one in around.policies.all} == {"run", "shared"}
+        assert [one.name for one in around.machines.values()] == ["again"]
+        assert around.queue.name == "new-dead"
 
     @pytest.mark.parametrize("action", [one for each in POLICY["Statement"] for one in each["Action"]])
     def test_without_one_it_is_named(self, acting, action):
@@ -173,8 +220,8 @@ class TestWithTheLeastPolicy:
         ]
         fewer = self.POLICY | {"Statement": [one for one in statements if one["Action"]]}
         try:
-            choice, _, policies, who = self.read(acting(fewer))
-            said = f"{list(choice.inventory.gaps)} {policies.unknown} {who.unknown}"
+            whole, around, who = self.read(acting(fewer))
+            said = f"{whole.left_out} {around} {who.unknown}"
         except AwsError as refused:
             said = str(refused)
         assert action in said
@@ -182,10 +229,8 @@ class TestWithTheLeastPolicy:
 
 def test_the_folder_is_written_whole_or_not_at_all(aws, made, home):
     choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"])
-    things = existing(choice.inventory, **aws.clients("events", "scheduler"))
-    adoption = adopt_in_terraform(
-        things, policies_of(things, [], iam=None), mend=[], account=aws.account, region=aws.region
-    )
+    things = existing(choice.inventory, **aws.clients("events", "scheduler")).things
+    adoption = adopt_in_terraform(things, Around(), mend=[], account=aws.account, region=aws.region)
     folder = home / "whole"
     files = write_adoption(adoption, aws, folder=str(folder))
     assert set(files.written) == {".gitignore", "README.md", "local_aws_override.tf", "main.tf"}

@@ -6,7 +6,8 @@ import pytest
 from things_to_adopt import NEW_QUEUE, PINNED, arn, target
 
 from ecs_runbook.adopt.adopt import adopt_in_terraform
-from ecs_runbook.adopt.existing import Existing, Policies
+from ecs_runbook.adopt.around import Around
+from ecs_runbook.adopt.existing import Existing, Whole
 from ecs_runbook.adopt.kept import kept_in
 from ecs_runbook.adopt.planned import read_plan
 from ecs_runbook.adopt.rewriters import Rewriter, Who, writings
@@ -52,20 +53,20 @@ def repository(tmp_path):
 
 
 def verdicts(kept, who=()):
-    adoption = adopt_in_terraform(kept.others, Policies(), mend=[], account="123456789012", region="us-east-1")
+    adoption = adopt_in_terraform(kept.others, Around(), mend=[], account="123456789012", region="us-east-1")
     checks = judge_adoption(adoption, read_plan(adoption, {}), Who(tuple(who), SINCE), kept)
     return {one.id: (one.status, one.because) for one in checks}
 
 
 def test_without_a_repository_all_is_imported():
     things = (rule("nightly"), rule("hourly"))
-    kept = kept_in("", things, mend=["pinned-revision"])
+    kept = kept_in("", Whole(things), mend=["pinned-revision"])
     assert (kept.here, kept.others, kept.diff) == ((), things, "")
 
 
 def test_what_the_files_make_is_mended_there_and_the_rest_is_imported(repository):
     nightly, hourly = rule("nightly"), rule("hourly")
-    kept = kept_in(str(repository), (nightly, hourly), mend=["pinned-revision"])
+    kept = kept_in(str(repository), Whole((nightly, hourly)), mend=["pinned-revision"])
     assert (kept.here, kept.others) == ((nightly,), (hourly,))
     changed = [line for line in kept.diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     assert changed == [
@@ -77,15 +78,15 @@ def test_what_the_files_make_is_mended_there_and_the_rest_is_imported(repository
 
 def test_it_is_written_on_request_alone_and_then_there_is_nothing_left_to_do(repository):
     things = (rule("nightly"),)
-    shown = kept_in(str(repository), things, mend=["pinned-revision"])
+    shown = kept_in(str(repository), Whole(things), mend=["pinned-revision"])
     assert verdicts(shown)["adopt-patched"] == (
         "SKIP",
         "nightly: 1 edit in 1 of your files, not written: apply_patch = True writes them",
     )
-    written = kept_in(str(repository), things, mend=["pinned-revision"], apply_patch=True)
+    written = kept_in(str(repository), Whole(things), mend=["pinned-revision"], apply_patch=True)
     assert verdicts(written)["adopt-patched"] == ("OK", "nightly: 1 edit in 1 of your files, written")
     assert (repository / "main.tf").read_text() == MENDED
-    again = kept_in(str(repository), things, mend=["pinned-revision"], apply_patch=True)
+    again = kept_in(str(repository), Whole(things), mend=["pinned-revision"], apply_patch=True)
     assert (again.diff, again.wrote) == ("", False)
     told = verdicts(again)
     assert told["adopt-patched"] == ("OK", "nightly: nothing to change in your files")
@@ -93,14 +94,14 @@ def test_it_is_written_on_request_alone_and_then_there_is_nothing_left_to_do(rep
 
 
 def test_values_beside_an_edit_are_not_shown(repository):
-    kept = kept_in(str(repository), (rule("nightly"),), mend=["pinned-revision"])
+    kept = kept_in(str(repository), Whole((rule("nightly"),)), mend=["pinned-revision"])
     assert "shy" in kept.patch.diff
     assert "shy" not in kept.diff + kept._repr_html_()
 
 
 def test_a_mend_that_files_are_not_given_is_said(repository):
     things = (rule("nightly"),)
-    kept = kept_in(str(repository), things, mend=["dead-letter-queue"], dead_letter_queue=NEW_QUEUE)
+    kept = kept_in(str(repository), Whole(things), mend=["dead-letter-queue"], dead_letter_queue=NEW_QUEUE)
     status, because = verdicts(kept)["adopt-patched"]
     assert status == "SKIP"
     assert "dead-letter-queue of nightly: give it the queue in your files by hand" in because
@@ -127,7 +128,7 @@ def test_a_pipeline_that_would_undo_an_edit_of_the_files_is_named(repository):
             }
         )
     ]
-    kept = kept_in(str(repository), things, mend=["pinned-revision"])
+    kept = kept_in(str(repository), Whole(things), mend=["pinned-revision"])
     status, because = verdicts(kept, [Rewriter("nightly#job", arn("iam", "user/ci"), tuple(several))])[
         "adopt-rewritten"
     ]
@@ -142,12 +143,12 @@ def test_a_pipeline_that_would_undo_an_edit_of_the_files_is_named(repository):
 )
 def test_a_folder_without_terraform_is_refused(tmp_path, folder, words):
     with pytest.raises(SpecError, match=rf"repository = .*: {words}"):
-        kept_in(str(tmp_path / folder), (rule("nightly"),))
+        kept_in(str(tmp_path / folder), Whole((rule("nightly"),)))
 
 
 def test_writing_without_a_repository_is_refused():
     with pytest.raises(SpecError, match="apply_patch = True: name the repository whose files shall be written"):
-        kept_in("", (rule("nightly"),), apply_patch=True)
+        kept_in("", Whole((rule("nightly"),)), apply_patch=True)
 
 
 def test_a_name_that_two_resources_may_have_is_neither_mended_nor_imported(tmp_path):
@@ -155,7 +156,13 @@ def test_a_name_that_two_resources_may_have_is_neither_mended_nor_imported(tmp_p
     one = TREE.replace('"nightly"', '"night${var.stage}"')
     two = one.replace('"r"', '"r2"').replace('"t"', '"t2"').replace(".r.", ".r2.").split('resource "aws_ecs_task')[0]
     (tmp_path / "main.tf").write_text(head + one + two)
-    with pytest.raises(
-        SpecError, match=r"leave nightly out: which of these it is cannot be told from the files: main\.tf"
-    ):
-        kept_in(str(tmp_path), (rule("nightly"),), mend=["pinned-revision"])
+    kept = kept_in(str(tmp_path), Whole((rule("nightly"), rule("hourly"))), mend=["pinned-revision"])
+    assert (kept.here, [one.name for one in kept.others], kept.diff) == ((), ["hourly"], "")
+    status, because = verdicts(kept)["adopt-left-out"]
+    assert status == "SKIP"
+    assert because.startswith("nightly: which of these it is cannot be told from the files: main.tf")
+
+
+def test_with_a_repository_a_mend_of_one_thing_alone_is_refused(repository):
+    with pytest.raises(SpecError, match="with a repository name no thing in it"):
+        kept_in(str(repository), Whole((rule("nightly"),)), mend=["pinned-revision of nightly"])

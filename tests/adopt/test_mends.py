@@ -7,15 +7,21 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from things_to_adopt import LATEST, NEW_QUEUE, PINNED, arn, policy, target
+from things_to_adopt import CLUSTER, LATEST, NEW_QUEUE, PINNED, arn, policy, target
 
 from ecs_runbook.adopt.adopt import adopt_in_terraform
-from ecs_runbook.adopt.existing import Existing, InlinePolicy, Policies
-from ecs_runbook.adopt.mends import chosen, mended, mended_policies
+from ecs_runbook.adopt.around import Around
+from ecs_runbook.adopt.existing import Existing, LeftOut
+from ecs_runbook.adopt.kept import Kept
+from ecs_runbook.adopt.machines import StateMachine, mended_machines
+from ecs_runbook.adopt.mends import chosen, mended
 from ecs_runbook.adopt.planned import read_plan
+from ecs_runbook.adopt.policies import Policies, Policy, mended_policies
+from ecs_runbook.adopt.queues import LetterQueue
 from ecs_runbook.adopt.rewriters import Who
 from ecs_runbook.adopt.verdict import judge_adoption
 from ecs_runbook.errors import SpecError
+from ecs_runbook.inventory.model import Cluster
 
 PLACE = {"account": "123456789012", "region": "us-east-1"}
 
@@ -54,12 +60,12 @@ def test_what_cannot_be_chosen_is_refused_with_its_mend(mend, queue, words):
 
 def test_no_mend_changes_nothing():
     thing = rule()
-    assert mended(thing, []) == (thing, [], [])
+    assert mended(thing, chosen([]), {}) == (thing, [], [])
 
 
 def test_un_pinning_changes_the_revision_alone_and_not_what_was_told():
     thing = rule()
-    new, (difference,), left = mended(thing, ["pinned-revision"])
+    new, (difference,), left = mended(thing, chosen(["pinned-revision"]), {})
     assert (difference.of, difference.attribute, difference.before, difference.after) == (
         "nightly#job",
         "task_definition_arn",
@@ -72,15 +78,136 @@ def test_un_pinning_changes_the_revision_alone_and_not_what_was_told():
     assert new.targets == (thing.targets[0] | {"EcsParameters": ours},)
 
 
-def test_a_state_machine_in_between_is_not_un_pinned_and_that_is_said():
-    its = {"Arn": arn("states", "stateMachine:nightly"), "RoleArn": arn("iam", "role/schedules")}
-    _, changes, (left,) = mended(Existing("schedule", "default", schedule().told, (its,)), ["pinned-revision"])
-    assert (changes, left.because) == ([], "a state machine stands between: un-pin what its definition names")
+@pytest.mark.parametrize(
+    ("mend", "unpinned"),
+    [
+        ("pinned-revision", ["nightly#a", "nightly#b", "hourly#a"]),
+        ("pinned-revision of nightly", ["nightly#a", "nightly#b"]),
+        ("pinned-revision of nightly#b", ["nightly#b"]),
+    ],
+)
+def test_a_mend_may_be_of_one_rule_or_one_target_alone(mend, unpinned):
+    things = [rule(target(Id="a"), target(Id="b")), rule(target(Id="a"), name="hourly")]
+    adoption = adopt_in_terraform(things, Around(), mend=[mend], **PLACE)
+    assert [one.of for one in adoption.differences] == unpinned
 
 
-def policies_after(resource):
-    one = InlinePolicy("rules", "run", policy(resource))
-    new, _, left = mended_policies([rule()], Policies((one,)))
+# ---------------------------------------------------------------- launch type: where the finding is, and nowhere else
+
+
+def launched(cluster, **ecs):
+    public = ecs.pop("public", "ENABLED")
+    network = {"NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"], "AssignPublicIp": public}}}
+    thing = rule(target({"TaskDefinitionArn": LATEST, **network, **ecs}))
+    _, changes, left = mended(thing, chosen(["launch-type"]), {CLUSTER: cluster} if cluster else {})
+    return [(one.before, one.after) for one in changes], [one.because for one in left]
+
+
+EMPTY, FULL = Cluster(CLUSTER, "ACTIVE", (), (), 0), Cluster(CLUSTER, "ACTIVE", (), (), 3)
+BY_DEFAULT = Cluster(CLUSTER, "ACTIVE", ("FARGATE_SPOT",), ("FARGATE_SPOT",), 0)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "ecs"),
+    [
+        (EMPTY, {"LaunchType": "FARGATE"}),
+        (BY_DEFAULT, {}),  # its default strategy is Fargate: nothing is wrong with it
+        (EMPTY, {"CapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}),
+        (FULL, {"public": "DISABLED"}),
+        (FULL, {"public": "DISABLED", "LaunchType": "EC2"}),
+    ],
+)
+def test_a_target_that_would_run_gets_no_launch_type_and_no_word(cluster, ecs):
+    assert launched(cluster, **ecs) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("cluster", "ecs", "before"),
+    [(FULL, {}, None), (FULL, {"LaunchType": "EC2"}, "EC2"), (EMPTY, {"public": "DISABLED"}, None)],
+)
+def test_a_target_that_ec2_cannot_run_gets_fargate(cluster, ecs, before):
+    assert launched(cluster, **ecs) == ([(before, "FARGATE")], [])
+
+
+@pytest.mark.parametrize(
+    ("cluster", "ecs", "words"),
+    [
+        (None, {}, "whether it would run on Fargate is not known: ecs:DescribeClusters"),
+        (EMPTY, {"LaunchType": "EC2", "public": "DISABLED"}, "perhaps it is meant so"),
+        (EMPTY, {"CapacityProviderStrategy": [{"capacityProvider": "mine"}]}, "its capacity providers decide"),
+        (EMPTY, {"PlacementConstraints": [{"type": "distinctInstance"}]}, "placed on container instances"),
+    ],
+)
+def test_a_launch_type_that_finds_no_place_is_said(cluster, ecs, words):
+    changes, (because,) = launched(cluster, **ecs)
+    assert changes == []
+    assert words in because
+
+
+# ---------------------------------------------------------------- the state machine in between
+
+MACHINE = arn("states", "stateMachine:nightly")
+DEFINITION = """{
+  "StartAt": "Run",  "States": {
+    "Run": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Next": "Again",
+            "Parameters": {"Cluster": "default",  "TaskDefinition" : "%s", "LaunchType": "FARGATE"}},
+    "Again": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "End": true,
+            "Parameters": {"Cluster": "default", "TaskDefinition": "%s", "LaunchType": "FARGATE"}}
+  }
+}
+"""
+
+
+def through(named, of=MACHINE):
+    told = {"name": "nightly", "stateMachineArn": MACHINE, "roleArn": arn("iam", "role/states")}
+    machine = StateMachine(told | {"definition": DEFINITION % (named, named), "type": "STANDARD"})
+    its = {"Arn": of, "RoleArn": arn("iam", "role/schedules")}
+    return Existing("schedule", "default", schedule().told | {"Target": its}, (its,)), {of: machine}
+
+
+@pytest.mark.parametrize("named", [PINNED, "job:12"])
+def test_a_state_machine_in_between_is_un_pinned_in_its_text_alone(named):
+    thing, machines = through(named)
+    changed, (difference,), left = mended_machines([thing], machines, chosen(["pinned-revision"]))
+    bare = named.rpartition(":")[0]
+    assert changed[MACHINE].text == DEFINITION % (bare, bare)
+    assert (difference.of, difference.attribute, left) == ("state machine nightly", "definition", [])
+
+
+def test_a_state_machine_that_names_no_revision_is_left_alone():
+    thing, machines = through(LATEST)
+    assert mended_machines([thing], machines, chosen(["pinned-revision"])) == ({}, [], [])
+
+
+def test_a_version_of_a_state_machine_cannot_be_un_pinned_and_that_is_said():
+    thing, machines = through(PINNED, of=f"{MACHINE}:3")
+    _, changes, (left,) = mended_machines([thing], machines, chosen(["pinned-revision"]))
+    assert (changes, left.because) == (
+        [],
+        "it starts 3 of the state machine nightly, and what a version says never changes",
+    )
+
+
+def test_the_role_of_a_state_machine_that_is_un_pinned_may_run_every_revision():
+    thing, machines = through(PINNED)
+    policies = Policies((Policy("states", "run", policy(PINNED)),))
+    around = Around(machines, policies)
+    adoption = of(thing, "pinned-revision", "policy", around=around)
+    assert [(one.mend, one.of) for one in adoption.differences] == [
+        ("pinned-revision", "state machine nightly"),
+        ("policy", "states/run"),
+    ]
+    assert f'TaskDefinition\\" : \\"{LATEST}\\"' in adoption.text
+    assert f'"{LATEST}:*"' in adoption.text
+
+
+# ---------------------------------------------------------------- policies
+
+
+def policies_after(resource, named=LATEST, **told):
+    one = Policy("rules", "run", policy(resource), **told)
+    thing = rule(target({"TaskDefinitionArn": named}))
+    new, _, left = mended_policies([thing], {}, Policies((one,)), chosen(["policy"]))
     return [each.document["Statement"][0]["Resource"] for each in new], [str(each) for each in left]
 
 
@@ -89,9 +216,13 @@ def test_a_policy_that_names_the_family_narrowly_is_widened_to_its_revisions(res
     assert policies_after(resource) == ([f"{LATEST}:*"], [])
 
 
-@pytest.mark.parametrize("resource", ["*", f"{LATEST}:*", arn("ecs", "task-definition/*")])
+@pytest.mark.parametrize("resource", ["*", f"{LATEST}:*", arn("ecs", "task-definition/*"), [LATEST, f"{LATEST}:*"]])
 def test_a_policy_that_is_wide_enough_is_left_alone(resource):
     assert policies_after(resource) == ([], [])
+
+
+def test_a_target_that_stays_pinned_to_what_its_policy_names_has_nothing_to_mend():
+    assert policies_after(PINNED, named=PINNED) == ([], [])
 
 
 def test_a_policy_of_another_family_is_left_alone_and_that_nothing_names_this_one_is_said():
@@ -99,9 +230,108 @@ def test_a_policy_of_another_family_is_left_alone_and_that_nothing_names_this_on
     assert (new, left) == ([], ["policy of rules: no policy of it names job, so there is none to widen"])
 
 
-def test_a_policy_that_is_attached_is_not_changed_since_others_may_use_it():
-    _, _, (left,) = mended_policies([rule()], Policies((), {"rules": ("shared",)}))
-    assert "shared is attached, which others may use: look there" in str(left)
+SHARED = {"Arn": arn("iam", "policy/shared"), "PolicyName": "run"}
+
+
+def test_an_attached_policy_is_widened_where_it_is_and_who_else_gets_that_is_said():
+    one = Policy("rules", "run", policy(LATEST), SHARED, ("role rules", "role reports", "user ann"))
+    thing = rule(target({"TaskDefinitionArn": LATEST}))
+    adoption = of(thing, "policy", around=Around(policies=Policies((one,))))
+    assert [(one.of, one.attribute) for one in adoption.differences] == [("policy run", "policy")]
+    assert adoption.told == ("run is attached to role reports, user ann too, which gets the same",)
+    assert {"aws_iam_policy.run", "aws_iam_role_policy_attachment.rules_run"} <= set(
+        adoption.written.addresses.values()
+    )
+    plan = planned(adoption, **{"aws_iam_policy.run": update("policy", policy(LATEST), policy(f"{LATEST}:*"))})
+    status, because = verdict(adoption, plan)
+    assert status == "OK"
+    assert "role reports, user ann" in because
+
+
+def test_a_policy_of_awss_own_is_not_changed_and_why_not_is_said():
+    told = {"Arn": "arn:aws:iam::aws:policy/Narrow", "PolicyName": "Narrow"}
+    new, (left,) = policies_after(LATEST, told=told)
+    assert new == []
+    assert left == "policy of rules: run names job, and AWS manages it: give the role a policy of its own"
+
+
+def test_a_role_with_awss_wide_policy_needs_nothing():
+    assert policies_after("*", told={"Arn": "arn:aws:iam::aws:policy/service-role/Events"}) == ([], [])
+
+
+# ---------------------------------------------------------------- the queue
+
+URL = "http://sqs/123456789012/new-dead"
+LETS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "events.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": NEW_QUEUE,
+}
+
+
+def given_queue(queue, *things, policies=()):
+    around = Around(queue=queue, policies=Policies(tuple(policies)))
+    queue = {"dead_letter_queue": NEW_QUEUE}
+    adoption = adopt_in_terraform(things or [rule()], around, mend=["dead-letter-queue"], **PLACE, **queue)
+    return adoption, [one for one in adoption.differences if one.attribute == "policy"]
+
+
+@pytest.mark.parametrize("before", [{}, {"Version": "2012-10-17", "Statement": [{"Sid": "mine", "Effect": "Deny"}]}])
+def test_the_queue_lets_eventbridge_write_for_this_rule_and_keeps_what_it_said(before):
+    adoption, (difference,) = given_queue(LetterQueue(NEW_QUEUE, URL, before))
+    condition = {"Condition": {"ArnEquals": {"aws:SourceArn": [arn("events", "rule/nightly")]}}}
+    assert difference.after["Statement"] == [*before.get("Statement", []), LETS | condition]
+    address = "aws_sqs_queue_policy.new_dead"
+    assert (address in adoption.written.made) == (not before)
+    ours = json.dumps(difference.after)
+    how = ["update"] if before else ["create"]
+    plan = planned(
+        adoption,
+        **{
+            address: (how, {"policy": json.dumps(before)} if before else None, {"policy": ours}),
+            TARGET: (
+                ["update"],
+                {"dead_letter_config": []},
+                {"dead_letter_config": [{"arn": NEW_QUEUE}]},
+            ),
+        },
+    )
+    assert verdict(adoption, plan)[0] == "OK"
+
+
+@pytest.mark.parametrize("condition", [{}, {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}])
+def test_a_queue_that_lets_it_write_already_stays_as_it_is(condition):
+    _, changes = given_queue(LetterQueue(NEW_QUEUE, URL, {"Statement": LETS | condition}))
+    assert changes == []
+
+
+def test_a_queue_lets_the_role_of_a_schedule_write_that_no_policy_lets():
+    _, (difference,) = given_queue(LetterQueue(NEW_QUEUE, URL), schedule())
+    (statement,) = difference.after["Statement"]
+    assert statement["Principal"] == {"AWS": [arn("iam", "role/rules")]}
+
+
+def test_a_role_of_a_schedule_that_may_write_already_changes_nothing():
+    _, changes = given_queue(LetterQueue(NEW_QUEUE, URL), schedule(), policies=[Policy("rules", "run", policy(LATEST))])
+    assert changes == []
+
+
+def test_more_rules_than_a_policy_can_name_are_let_in_together():
+    things = [rule(name=f"r{number}") for number in range(21)]
+    _, (difference,) = given_queue(LetterQueue(NEW_QUEUE, URL), *things)
+    (statement,) = difference.after["Statement"]
+    assert statement["Condition"] == {"ArnLike": {"aws:SourceArn": arn("events", "rule/*")}}
+
+
+def test_a_queue_that_could_not_be_read_is_said_and_is_not_good():
+    adoption, changes = given_queue("the caller needs sqs:GetQueueAttributes")
+    assert changes == []
+    checks = judge_adoption(adoption, read_plan(adoption, planned(adoption)), Who((), NOW))
+    (mends,) = [one for one in checks if one.id == "adopt-mends"]
+    assert mends.status == "SKIP"
+    assert "whether they may write to" in mends.because
+    assert "the caller needs sqs:GetQueueAttributes" in mends.because
 
 
 # ---------------------------------------------------------------- the plan
@@ -118,8 +348,8 @@ def planned(adoption, **changes):
     return {"resource_changes": told}
 
 
-def of(thing, *mend, **more):
-    return adopt_in_terraform([thing], Policies(), mend=mend, **PLACE, **more)
+def of(thing, *mend, around=None, **more):
+    return adopt_in_terraform([thing], around or Around(), mend=mend, **PLACE, **more)
 
 
 TARGET = "aws_cloudwatch_event_target.nightly"
@@ -128,6 +358,10 @@ TARGET = "aws_cloudwatch_event_target.nightly"
 def ecs(before, after, more=(), then=()):
     blocks = [{"ecs_target": [{"task_definition_arn": one}]} for one in (before, after)]
     return ["update"], blocks[0] | dict(more), blocks[1] | dict(then)
+
+
+def update(name, before, after):
+    return ["update"], {name: json.dumps(before)}, {name: json.dumps(after)}
 
 
 def verdict(adoption, plan):
@@ -224,13 +458,24 @@ def test_no_retries_that_are_told_do_not_become_the_usual_ones_unseen():
     assert "maximum_retry_attempts: 0 → 185" in because
 
 
-def test_a_rule_of_a_stack_is_not_ready_to_be_taken_from_it():
-    thing = rule()
-    owned = Existing("rule", "default", thing.told, thing.targets, {"aws:cloudformation:stack-name": "jobs"})
-    adoption = of(owned)
-    checks = {one.id: one for one in judge_adoption(adoption, read_plan(adoption, planned(adoption)), Who((), NOW))}
-    assert (checks["adopt-whose"].status, checks["adopt-whose"].because) == ("NG", "nightly belongs to the stack jobs")
-    assert "aws:cloudformation" not in adoption.text
+def test_one_that_cannot_be_written_is_left_out_and_the_rest_goes_on():
+    things = [rule(target(Input="half \ud800 a character"), name="bad"), rule()]
+    adoption = adopt_in_terraform(things, Around(), mend=[], **PLACE)
+    assert [one.name for one in adoption.things] == ["nightly"]
+    checks = judge_adoption(adoption, read_plan(adoption, planned(adoption)), Who((), NOW))
+    assert {one.id: one.status for one in checks}["adopt-ready"] == "OK"
+    (left,) = [one for one in checks if one.id == "adopt-left-out"]
+    assert (left.status, left.because[:30]) == ("SKIP", "bad: A text holds half a chara")
+
+
+def test_nothing_left_to_adopt_is_not_good():
+    kept = Kept(left_out=(LeftOut("nightly", "x manages it"),))
+    adoption = adopt_in_terraform([], Around(), mend=[], **PLACE)
+    checks = judge_adoption(adoption, read_plan(adoption, {}), Who((), NOW), kept)
+    assert {one.id: one.status for one in checks if one.status != "OK"} == {
+        "adopt-ready": "SKIP",
+        "adopt-left-out": "SKIP",
+    }
 
 
 def test_values_of_environments_are_in_the_file_and_in_no_table():

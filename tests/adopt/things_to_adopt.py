@@ -147,16 +147,41 @@ TWENTY = [
         },
     ),
     schedule("b08-once", when="at(2030-06-01T12:00:00)"),
+    schedule("b09-machine", of={"Arn": arn("states", "stateMachine:again"), "EcsParameters": None}),
 ]
+ASKED = {
+    "Cluster": "default",
+    "TaskDefinition": PINNED,
+    "LaunchType": "FARGATE",
+    "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": SUBNETS, "AssignPublicIp": "DISABLED"}},
+}
+MACHINE = json.dumps(  # as a person writes it in the console: a retry, and "${" in a comment
+    {
+        "Comment": "Runs ${the job}, once more if it fails",
+        "StartAt": "Run",
+        "States": {
+            "Run": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::ecs:runTask.sync",
+                "Parameters": ASKED,
+                "Retry": [{"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": 1}],
+                "End": True,
+            }
+        },
+    },
+    indent=2,
+)
 
 
 def policy(resource):
     """Return what hands write: a family's revision, and roles to pass."""
+    also = ["iam:PassRole", "ecs:TagResource", "sqs:SendMessage", "states:StartExecution"]
+    also += ["events:PutTargets", "events:PutRule", "events:DescribeRule", "ecs:StopTask", "ecs:DescribeTasks"]
     return {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": resource},
-            {"Effect": "Allow", "Action": ["iam:PassRole", "ecs:TagResource", "sqs:SendMessage"], "Resource": "*"},
+            {"Effect": "Allow", "Action": also, "Resource": "*"},
         ],
     }
 
@@ -164,7 +189,7 @@ def policy(resource):
 def furnish(aws):
     """Make the roles, queues, families, the bus and the group that the things name."""
     iam, sqs, ecs = aws.client("iam"), aws.client("sqs"), aws.client("ecs")
-    for name, service in {"task": "ecs-tasks", "rules": "events", "schedules": "scheduler"}.items():
+    for name, service in {"task": "ecs-tasks", "rules": "events", "schedules": "scheduler", "states": "states"}.items():
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": f"{service}.amazonaws.com"},
@@ -173,8 +198,12 @@ def furnish(aws):
         trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
     bridge = arn("ecs", "task-definition/bridge:*")
-    for name, resource in {"rules": [PINNED, bridge], "schedules": LATEST}.items():
+    for name, resource in {"rules": [PINNED, bridge], "states": PINNED}.items():
         iam.put_role_policy(RoleName=name, PolicyName="run", PolicyDocument=json.dumps(policy(resource)))
+    text, tags = json.dumps(policy(LATEST)), [{"Key": "team", "Value": "batch"}]
+    iam.create_policy(PolicyName="shared", Path="/jobs/", Description='it\'s "ours"', PolicyDocument=text, Tags=tags)
+    for role in ("schedules", "task"):
+        iam.attach_role_policy(RoleName=role, PolicyArn=arn("iam", "policy/jobs/shared"))
     for name in ("dead", "new-dead"):
         sqs.create_queue(QueueName=name)
     fargate = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}
@@ -186,6 +215,8 @@ def furnish(aws):
             executionRoleArn=arn("iam", "role/task"),
             **needs,
         )
+    machine = {"definition": MACHINE, "roleArn": arn("iam", "role/states"), "tags": [{"key": "team", "value": "batch"}]}
+    aws.client("stepfunctions").create_state_machine(name="again", **machine)
     aws.client("events").create_event_bus(Name="orders")
     aws.client("scheduler").create_schedule_group(Name="batch", Tags=[{"Key": "team", "Value": "batch"}])
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ecs_runbook.adopt.existing import Existing, InlinePolicy, Policies
-from ecs_runbook.adopt.mends import POLICY, Difference, NotMended, chosen, mended, mended_policies
+from ecs_runbook.adopt.around import Around
+from ecs_runbook.adopt.existing import Existing, LeftOut
+from ecs_runbook.adopt.machines import StateMachine, mended_machines, plain
+from ecs_runbook.adopt.mends import POLICY, QUEUE, Chosen, Difference, NotMended, chosen, mended
 from ecs_runbook.adopt.planned import shown
-from ecs_runbook.adopt.writing import Written, root_module
+from ecs_runbook.adopt.policies import Policy, mended_policies, roles_of
+from ecs_runbook.adopt.queues import mended_queue
+from ecs_runbook.adopt.writing import Beside, Written, root_module
+from ecs_runbook.errors import SpecError
 from ecs_runbook.evidence.runs import hidden
 from ecs_runbook.moving.files import MoveFiles, folder_of
 from ecs_runbook.terraform import generate
@@ -57,6 +62,10 @@ class Adoption:
         What the files have otherwise, since it was chosen.
     not_mended
         What was chosen and finds no place, and why.
+    left_out
+        What cannot be written, and why.
+    told
+        What a reader has to know of the differences: who else gets them.
     text
         ``main.tf``.
     written
@@ -66,6 +75,8 @@ class Adoption:
     things: tuple[Existing, ...]
     differences: tuple[Difference, ...]
     not_mended: tuple[NotMended, ...]
+    left_out: tuple[LeftOut, ...]
+    told: tuple[str, ...]
     text: str = field(repr=False)
     written: Written = field(repr=False)
 
@@ -88,9 +99,17 @@ class Adoption:
         return f"{_several(self.things)}, {len(self.differences)} difference{several} chosen{left}"
 
     def _repr_html_(self) -> str:
-        left = "".join(f"<li>{html.escape(str(one))}</li>" for one in [*self.not_mended, *self.written.lost])
-        told = f"<p>Not mended, or not carried:</p><ul>{left}</ul>" if left else ""
-        return f"<p>{html.escape(str(self))}</p>{self.table.to_html(index=False)}{told}"
+        lists = {
+            "Not mended, or not carried": [*self.not_mended, *self.written.lost],
+            "Left out": self.left_out,
+            "To know": self.told,
+        }
+        told = [f"<p>{head}:</p><ul>{''.join(map(_item, some))}</ul>" for head, some in lists.items() if some]
+        return f"<p>{html.escape(str(self))}</p>{self.table.to_html(index=False)}{''.join(told)}"
+
+
+def _item(one: object) -> str:
+    return f"<li>{html.escape(str(one))}</li>"
 
 
 class AdoptedFiles(MoveFiles):
@@ -107,9 +126,9 @@ def _several(things: Sequence[Existing]) -> str:
 
 def adopt_in_terraform(
     things: Sequence[Existing],
-    policies: Policies,
+    around: Around,
     *,
-    mend: Sequence[str],
+    mend: Collection[str],
     account: str,
     region: str,
     dead_letter_queue: str = "",
@@ -121,10 +140,11 @@ def adopt_in_terraform(
     ----------
     things
         From :func:`~ecs_runbook.adopt.existing.existing`.
-    policies
-        From :func:`~ecs_runbook.adopt.mends.policies_of`; looked at if ``policy`` is to be mended.
+    around
+        What they name, from :func:`~ecs_runbook.adopt.around.what_they_name`.
     mend
-        What shall differ, of :data:`~ecs_runbook.adopt.mends.MENDS`; ids of checks stand for these too. Empty: nothing.
+        What shall differ, of :data:`~ecs_runbook.adopt.mends.MENDS`, for all that has what it mends; ``<mend> of
+        <name>`` for one rule, target or schedule alone. Ids of checks stand for these too. Empty: nothing.
     account, region
         Where it may be applied, and nowhere else.
     dead_letter_queue
@@ -135,22 +155,79 @@ def adopt_in_terraform(
     SpecError
         If a mend is not known, or a queue is missing.
     """
-    mends = chosen(mend, dead_letter_queue=dead_letter_queue)
+    meant = chosen(mend, dead_letter_queue=dead_letter_queue)
+    things, left_out = _writable(things, account, region)
     new: list[Existing] = []
     differences: list[Difference] = []
     left: list[NotMended] = []
     for thing in things:
-        whole, changes, unplaced = mended(thing, mends, queue=dead_letter_queue)
+        whole, changes, unplaced = mended(
+            thing, meant, around.clusters, machines=around.machines, queue=dead_letter_queue
+        )
         new.append(whole)
         differences += changes
         left += unplaced
-    changed: list[InlinePolicy] = []
-    if POLICY in mends:
-        changed, changes, unplaced = mended_policies(things, policies)
-        differences += changes
-        left += unplaced
-    text, written = root_module(new, changed, account=account, region=region)
-    return Adoption(tuple(things), tuple(differences), tuple(left), text, written)
+    machines, changes, unplaced = mended_machines(things, around.machines, meant)
+    differences += changes
+    left += unplaced
+    beside, changes, unplaced, told = _beside(new, machines, around, meant, differences, dead_letter_queue)
+    text, written = root_module(new, beside, account=account, region=region)
+    every = (*differences, *changes), (*left, *unplaced)
+    return Adoption(tuple(things), *every, tuple(left_out), tuple(told), text, written)
+
+
+def _writable(things: Sequence[Existing], account: str, region: str) -> tuple[list[Existing], list[LeftOut]]:
+    """Return what can be written in a file, and what cannot: a text of AWS may hold what no file can."""
+    kept, left = [], []
+    for thing in things:
+        try:
+            root_module([thing], Beside(), account=account, region=region)
+        except SpecError as error:
+            left.append(LeftOut(thing.label, str(error)))
+        else:
+            kept.append(thing)
+    return kept, left
+
+
+def _beside(
+    new: Sequence[Existing],
+    machines: Mapping[str, StateMachine],
+    around: Around,
+    meant: Chosen,
+    differences: Sequence[Difference],
+    arn: str,
+) -> tuple[Beside, list[Difference], list[NotMended], list[str]]:
+    """Return what differs beside *new*: policies and the queue, and what of them a reader has to know."""
+    then = {name: machines.get(plain(name), one) for name, one in around.machines.items()}
+    policies: list[Policy] = []
+    changes: list[Difference] = []
+    left: list[NotMended] = []
+    if POLICY in meant:
+        policies, changes, left = mended_policies(new, then, around.policies, meant)
+    attached = {one.of: _attached(one, around, roles_of(new, then)) for one in policies}
+    told = [_also(one, attached[one.of]) for one in policies if set(one.users) - _users(attached[one.of])]
+    beside = Beside(tuple(machines.values()), policies, attached)
+    if around.queue is None:
+        return beside, changes, left, told
+    given = [one for one in new if any(each.mend == QUEUE and each.of in one.places for each in differences)]
+    queue, more, unplaced, said = mended_queue(around.queue, given, around.policies, arn=arn)
+    has_policy = not isinstance(around.queue, str) and bool(around.queue.policy)
+    beside = Beside(beside.machines, policies, attached, queue, has_policy)
+    return beside, changes + more, left + unplaced, told + said
+
+
+def _attached(policy: Policy, around: Around, roles: Sequence[str]) -> list[str]:
+    """Return those of *roles* that *policy* is attached to."""
+    return [role for role in roles if policy.arn and any(one.of == policy.of for one in around.policies.of(role))]
+
+
+def _users(roles: Sequence[str]) -> set[str]:
+    return {f"role {one}" for one in roles}
+
+
+def _also(policy: Policy, roles: Sequence[str]) -> str:
+    others = ", ".join(one for one in policy.users if one not in _users(roles))
+    return f"{policy.name} is attached to {others} too, which gets the same"
 
 
 def write_adoption(adoption: Adoption, aws: Aws, *, folder: str = "") -> AdoptedFiles:
@@ -199,6 +276,8 @@ def adoption_receipt(adoption: Adoption) -> Mapping[str, Any]:
                 {"kind": one.kind, "group": one.group, "told": dict(one.told), "targets": list(one.targets)}
                 for one in adoption.things
             ],
+            "left_out": [str(one) for one in adoption.left_out],
+            "told": list(adoption.told),
             "not_mended": [str(one) for one in adoption.not_mended],
             "not_carried": [str(one) for one in adoption.written.lost],
             "resources": dict(adoption.written.addresses),

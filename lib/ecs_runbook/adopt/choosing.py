@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ecs_runbook.adopt.mends import ALSO
 from ecs_runbook.checks.check import check
 from ecs_runbook.errors import Fault, SpecError
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.listing import take_inventory
-from ecs_runbook.inventory.model import Inventory, Row
+from ecs_runbook.inventory.model import Inventory
+from ecs_runbook.inventory.selection import label
+from ecs_runbook.wanted.schedule import shortened
 
 _WINDOW = timedelta(hours=26)
 
@@ -26,7 +30,7 @@ class Choice:
     inventory
         Its rows alone.
     found
-        By subject of a row, the ids of the checks that are NG; empty where things were named.
+        By subject of a row, the ids of the checks for which it was chosen; empty where things were named.
     """
 
     inventory: Inventory
@@ -44,6 +48,7 @@ def to_adopt(
     rules: Sequence[str] = (),
     schedules: Sequence[str] = (),
     all_found: bool = False,
+    mend: Sequence[str] = (),
     progress: Bars | None = None,
 ) -> Choice:
     """
@@ -58,14 +63,16 @@ def to_adopt(
     rules, schedules
         Names, as :func:`~ecs_runbook.inventory.listing.take_inventory` takes them.
     all_found
-        All of which a check finds something NG; then none are named.
+        All of which a check finds an error or a warning, or what *mend* names; then none are named.
+    mend
+        As :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` takes them: what they name has to be there.
     progress
         Where to show how far it is.
 
     Raises
     ------
     SpecError
-        If neither is given, or both are.
+        If neither is given, or both are; or if a mend is of something that is not adopted.
     EvidenceError
         If a name is given that is not there.
 
@@ -79,15 +86,32 @@ def to_adopt(
         raise SpecError("What shall be adopted?", faults=[Fault("all_found", repr(all_found), mend)])
     inventory = take_inventory(fleet, rules=rules, schedules=schedules, progress=progress)
     if named:
-        return Choice(inventory, {})
+        return _held_to(mend, Choice(inventory, {}))
     checked = check(fleet, inventory, since=now - _WINDOW, until=now, progress=progress)
+    meant = {_mend(one) for one in mend}
     found: dict[str, list[str]] = {}
     for one in checked.findings:
-        if one.status == "NG":
+        if one.status == "NG" and (one.severity != "note" or ALSO.get(one.check, one.check) in meant):
             found.setdefault(one.subject, []).append(one.check)
-    rows = [row for row in inventory.rows if _names(row) & set(found)]
-    return Choice(replace(inventory, rows=tuple(rows)), found)
+    rows = [row for row in inventory.rows if row.subject in found]
+    return _held_to(mend, Choice(replace(inventory, rows=tuple(rows)), found))
 
 
-def _names(row: Row) -> set[str]:
-    return {row.subject, row.owner.name}
+def _mend(told: str) -> str:
+    return ALSO.get(name := told.partition(" of ")[0], name)
+
+
+def _held_to(mend: Sequence[str], choice: Choice) -> Choice:
+    """Return *choice*, unless a mend names what is not in it."""
+    rows = choice.inventory.rows
+    there = {label(row.group, row.owner.name) for row in rows}
+    there |= {f"{label(row.group, row.owner.name)}#{row.target.id}" for row in rows if row.kind != "schedule"}
+    faults = []
+    for one in mend:
+        of = one.partition(" of ")[2].strip()
+        if of and of not in there:
+            near = difflib.get_close_matches(of, there, n=3, cutoff=0.5) or sorted(there)[:3]
+            faults.append(Fault("mend", shortened(one), f"it is not among what is adopted; nearest: {', '.join(near)}"))
+    if faults:
+        raise SpecError("Nothing can be mended like this:", faults=faults)
+    return choice

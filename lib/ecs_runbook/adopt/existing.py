@@ -1,22 +1,18 @@
-"""What is to be adopted, as AWS has it: a rule with all its targets, a schedule with its group, a role's policies."""
+"""What is to be adopted, as AWS has it: a rule with all its targets, a schedule with the tags of its group."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
 
 from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.firing.asking import Asking
-from ecs_runbook.firing.names import short
-from ecs_runbook.inventory.request import of_target
+from ecs_runbook.inventory.selection import label
 from ecs_runbook.moving.rule import every_target, tags_of, told_of_rule
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_iam import IAMClient
 
     from ecs_runbook.inventory.model import Inventory, Row
 
@@ -56,17 +52,12 @@ class Existing:
     @property
     def label(self) -> str:
         """``<name>``, or ``<bus or group>/<name>`` where that is not the default one."""
-        return self.name if self.group == "default" else f"{self.group}/{self.name}"
+        return label(self.group, self.name)
 
     @property
     def places(self) -> list[str]:
         """What its targets are called: ``<label>#<id>`` of a rule, the label of a schedule."""
         return [f"{self.label}#{one['Id']}" if self.kind == "rule" else self.label for one in self.targets]
-
-    @property
-    def roles(self) -> list[str]:
-        """ARNs of the roles of its targets that run an ECS task."""
-        return list(dict.fromkeys(str(one["RoleArn"]) for one in self.targets if one.get("RoleArn") and of_target(one)))
 
     @property
     def stack(self) -> str:
@@ -75,32 +66,35 @@ class Existing:
 
 
 @dataclass(frozen=True)
-class InlinePolicy:
-    """An inline policy of a role."""
+class LeftOut:
+    """What is not adopted, and why."""
 
-    role: str
-    name: str
-    document: Mapping[str, Any] = field(repr=False)
+    of: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.of}: {self.because}"
 
 
 @dataclass(frozen=True)
-class Policies:
+class Whole:
     """
-    The policies of the roles of what is adopted.
+    What can be adopted, read whole, and what cannot.
 
     Attributes
     ----------
-    inline
-        Those that stand in the roles.
-    attached
-        Names of those that are attached, by the role's name: others may use them too.
-    unknown
-        Why a role's could not be read, by the role's name.
+    things
+        In the order of the inventory.
+    left_out
+        What somebody else owns, what AWS did not tell of, and what could not be looked at.
     """
 
-    inline: tuple[InlinePolicy, ...] = ()
-    attached: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    things: tuple[Existing, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __str__(self) -> str:
+        told = [f"{len(self.things)} read whole"]
+        return "; ".join([*told, *(f"left out: {one}" for one in self.left_out)])
 
 
 def existing(
@@ -110,7 +104,7 @@ def existing(
     scheduler: Any,
     only: Sequence[str] | None = None,
     ask: Asking | None = None,
-) -> tuple[Existing, ...]:
+) -> Whole:
     """
     Read whole what an inventory found in one account and Region.
 
@@ -123,12 +117,16 @@ def existing(
     only
         Subjects of rows, as a check's findings name them; all rows if left out.
 
+    Returns
+    -------
+    Whole
+        What an AWS service manages, what a stack of CloudFormation owns and what AWS does not tell of is left out and
+        told, and the rest is read.
+
     Raises
     ------
     EvidenceError
-        If there is nothing to adopt, or an AWS service manages a rule, so that nobody else may change it.
-    AwsError
-        If AWS refuses to tell of one: what is not known whole is not adopted.
+        If there is nothing to adopt.
 
     Notes
     -----
@@ -138,61 +136,49 @@ def existing(
     """
     ask = ask or Asking()
     rows = [row for row in found.rows if only is None or row.subject in only]
-    if not rows:
+    if not rows and not found.gaps:
         raise EvidenceError("There is nothing to adopt.", hint="Name a rule or a schedule that ends in ECS.")
-    owners = {(row.kind == "schedule", row.group, row.owner.name): row for row in rows}
-    return tuple(
-        _schedule(row, scheduler, ask) if is_schedule else _rule(row, events, ask)
-        for (is_schedule, _, _), row in owners.items()
-    )
+    things: list[Existing] = []
+    left = [LeftOut(gap.subject or "all", str(gap)) for gap in found.gaps]
+    groups: dict[str, dict[str, str]] = {"default": {}}
+    for (kind, group, name), row in {(row.kind == "schedule", row.group, row.owner.name): row for row in rows}.items():
+        try:
+            thing = _schedule(row, scheduler, ask, groups) if kind else _rule(row, events, ask)
+        except AwsError as error:
+            left.append(LeftOut(label(group, name), str(error)))
+            continue
+        if why := _why_not(thing):
+            left.append(LeftOut(thing.label, why))
+        else:
+            things.append(thing)
+    return Whole(tuple(things), tuple(left))
+
+
+def _why_not(thing: Existing) -> str:
+    if manager := thing.told.get("ManagedBy"):
+        return f"{manager} manages it, and nobody else may change it"
+    if thing.stack and thing.kind == "rule":
+        return (
+            f"the stack {thing.stack} owns it: mend it there, or let the stack go of it first, DeletionPolicy: Retain"
+        )
+    if thing.stack:
+        return f"the stack {thing.stack} owns its group, and so perhaps it too: mend it there, or move it first"
+    return ""
 
 
 def _rule(row: Row, events: EventBridgeClient, ask: Asking) -> Existing:
     told = told_of_rule(row.owner.name, bus=row.bus, events=events, ask=ask)
     if told.get("ManagedBy"):
-        why = f"rule = {row.owner.name!r}: {told['ManagedBy']} manages it, and nobody else may change it."
-        raise EvidenceError(why, hint="Leave it out; change it where that service is told what to do.")
+        return Existing("rule", row.bus, told)
     targets = every_target(row.owner.name, bus=row.bus, events=events, ask=ask)
     return Existing("rule", row.bus, told, tuple(targets), tags_of(str(told["Arn"]), events=events, ask=ask))
 
 
-def _schedule(row: Row, scheduler: Any, ask: Asking) -> Existing:
+def _schedule(row: Row, scheduler: Any, ask: Asking, groups: dict[str, dict[str, str]]) -> Existing:
     told = ask("scheduler:GetSchedule", scheduler.get_schedule, Name=row.owner.name, GroupName=row.group)
     told = {key: value for key, value in told.items() if key != "ResponseMetadata"}
-    tags: dict[str, str] = {}
-    if row.group != "default":
+    if row.group not in groups:
         group = ask("scheduler:GetScheduleGroup", scheduler.get_schedule_group, Name=row.group)
         answer = ask("scheduler:ListTagsForResource", scheduler.list_tags_for_resource, ResourceArn=group["Arn"])
-        tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
-    return Existing("schedule", row.group, told, (told["Target"],), tags)
-
-
-def read_policies(things: Sequence[Existing], *, iam: IAMClient, ask: Asking | None = None) -> Policies:
-    """
-    Read the inline policies of the roles under which *things* run their tasks, and name those that are attached.
-
-    Notes
-    -----
-    Needs ``iam:ListRolePolicies``, ``iam:GetRolePolicy`` and ``iam:ListAttachedRolePolicies``.
-    """
-    ask = ask or Asking()
-    inline: list[InlinePolicy] = []
-    attached: dict[str, tuple[str, ...]] = {}
-    unknown: dict[str, str] = {}
-    for role in dict.fromkeys(short(arn) for thing in things for arn in thing.roles):
-        try:
-            pages = ask.pages("iam:ListRolePolicies", iam.list_role_policies, RoleName=role)
-            for name in [name for page in pages for name in page["PolicyNames"]]:
-                told = ask("iam:GetRolePolicy", iam.get_role_policy, RoleName=role, PolicyName=name)
-                inline.append(InlinePolicy(role, name, _document(told["PolicyDocument"])))
-            listed = ask.pages("iam:ListAttachedRolePolicies", iam.list_attached_role_policies, RoleName=role)
-            attached[role] = tuple(one["PolicyName"] for page in listed for one in page["AttachedPolicies"])
-        except AwsError as error:
-            unknown[role] = str(error)
-    return Policies(tuple(inline), attached, unknown)
-
-
-def _document(told: object) -> Mapping[str, Any]:
-    """Return a policy as a mapping: botocore decodes what IAM sends, and leaves what it cannot."""
-    document = json.loads(unquote(told)) if isinstance(told, str) else told
-    return document if isinstance(document, Mapping) else {}
+        groups[row.group] = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+    return Existing("schedule", row.group, told, (told["Target"],), groups[row.group])

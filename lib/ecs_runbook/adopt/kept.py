@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_runbook import workspace
-from ecs_runbook.adopt.existing import Existing
+from ecs_runbook.adopt.existing import Existing, LeftOut, Whole
 from ecs_runbook.adopt.mends import QUEUE, chosen
 from ecs_runbook.errors import Fault, SpecError, TerraformError
 from ecs_runbook.lint.reading import Tree
@@ -34,6 +34,8 @@ class Kept:
         What mends the former; None without a repository, or if nothing of it is there.
     wrote
         Whether the edits were written.
+    left_out
+        What is neither mended nor imported, and why.
     left
         Mends that were chosen and find no place in the files, and why.
     """
@@ -43,6 +45,7 @@ class Kept:
     patch: Patch | None = None
     wrote: bool = False
     left: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def diff(self) -> str:
@@ -59,27 +62,31 @@ class Kept:
         return f"{names}: {edits if count else 'nothing to change in your files'}"
 
     def _repr_html_(self) -> str:
-        left = "".join(f"<li>{html.escape(one)}</li>" for one in self.left)
-        told = f"<p>Not placed:</p><ul>{left}</ul>" if left else ""
-        return f"<p>{html.escape(str(self))}</p><pre>{html.escape(self.diff)}</pre>{told}"
+        lists = {"Not placed": self.left, "Left out": self.left_out}
+        told = [f"<p>{head}:</p><ul>{''.join(map(_item, some))}</ul>" for head, some in lists.items() if some]
+        return f"<p>{html.escape(str(self))}</p><pre>{html.escape(self.diff)}</pre>{''.join(told)}"
+
+
+def _item(one: object) -> str:
+    return f"<li>{html.escape(str(one))}</li>"
 
 
 def kept_in(
     repository: str,
-    things: Sequence[Existing],
+    whole: Whole,
     *,
     mend: Sequence[str] = (),
     dead_letter_queue: str = "",
     apply_patch: bool = False,
 ) -> Kept:
     """
-    Find which of *things* somebody's Terraform files make, and the edits that mend these there.
+    Find which of *whole* somebody's Terraform files make, and the edits that mend these there.
 
     Parameters
     ----------
     repository
         A folder with Terraform in it, at any depth; ``""`` for none.
-    things
+    whole
         From :func:`~ecs_runbook.adopt.existing.existing`.
     mend, dead_letter_queue
         As :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` takes them.
@@ -89,8 +96,8 @@ def kept_in(
     Raises
     ------
     SpecError
-        If there is no such folder or no Terraform in it, if *apply_patch* has no *repository*, or if it cannot be told
-        from the files which resource makes one of *things*: then it is neither imported nor mended.
+        If there is no such folder or no Terraform in it, if *apply_patch* has no *repository*, or if a mend is named
+        for one thing alone, which edits of files cannot be held to.
     WorkspaceError
         If a file cannot be written, or has changed since it was read.
     """
@@ -98,14 +105,18 @@ def kept_in(
     if not repository:
         if apply_patch:
             raise _refused("apply_patch", "True", "name the repository whose files shall be written")
-        return Kept((), tuple(things))
+        return Kept((), whole.things, left_out=whole.left_out)
+    if mends.names:
+        raise _refused("mend", repr(list(mend)), "with a repository name no thing in it; run it once for each instead")
     path = (workspace.root() / Path(repository).expanduser()).resolve()
     if not path.is_dir():
         raise _refused("repository", repr(repository), "name a folder with Terraform files")
-    here = _made(path, things, repository)
-    others = tuple(one for one in things if one not in here)
+    here, unsure = _made(path, whole.things, repository)
+    out = {one.of for one in unsure}
+    others = tuple(one for one in whole.things if one not in here and one.label not in out)
+    left_out = (*whole.left_out, *unsure)
     if not here:
-        return Kept((), others)
+        return Kept((), others, left_out=left_out)
     arns = [str(one.told["Arn"]) for one in here]
     try:
         found = patch(path, [one for one in mends if one in MENDS], only=arns)
@@ -113,24 +124,32 @@ def kept_in(
         raise _refused("repository", repr(repository), str(error)) from error
     left = [str(one) for one in found.not_placed]
     if QUEUE in mends:
-        left.append(f"{QUEUE} of {', '.join(one.label for one in here)}: give it the queue in your files by hand")
+        names = ", ".join(one.label for one in here)
+        left.append(f"{QUEUE} of {names}: {_NO_QUEUE}")
     if apply_patch:
         found.apply()
-    return Kept(tuple(here), others, found, apply_patch and bool(found.texts), tuple(left))
+    return Kept(tuple(here), others, found, apply_patch and bool(found.texts), tuple(left), left_out)
 
 
-def _made(path: Path, things: Sequence[Existing], repository: str) -> list[Existing]:
+_NO_QUEUE = (
+    "give it the queue in your files by hand, and the queue a policy that lets it write: where these belong is not "
+    "told by the files"
+)
+
+
+def _made(path: Path, things: Sequence[Existing], repository: str) -> tuple[list[Existing], list[LeftOut]]:
+    """Return what the files make, and of what cannot be told whether they do."""
     reading, found = Tree(path).read(), Found()
     if not any(one.files or one.broken for one in reading.configurations):
         raise _refused("repository", repr(repository), "name a folder with .tf or .tf.json files")
-    here = []
+    here, left = [], []
     for thing in things:
         sight = Sight(reading, [str(thing.told["Arn"])], found)
         if sight.targets:
             here.append(thing)
         elif unsure := [why for _, why in sight.unknown if "cannot be told" in why]:
-            raise _refused("repository", repr(repository), f"leave {thing.label} out: {unsure[0]}")
-    return here
+            left.append(LeftOut(thing.label, unsure[0]))
+    return here, left
 
 
 def _refused(name: str, value: str, mend: str) -> SpecError:

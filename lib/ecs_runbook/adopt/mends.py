@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ecs_runbook.adopt.existing import Existing, InlinePolicy, Policies, read_policies
+from ecs_runbook.adopt.existing import Existing
+from ecs_runbook.checks.launching import launch_of_request
 from ecs_runbook.errors import Fault, SpecError
-from ecs_runbook.firing.names import definition
+from ecs_runbook.firing.machines import machine_of
+from ecs_runbook.inventory.model import Absent, Cluster, Gap, Request, Told
 from ecs_runbook.inventory.request import of_target
-from ecs_runbook.lint.values import wildcard
 from ecs_runbook.moving.names import REVISION
 from ecs_runbook.wanted.schedule import shortened
-
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
 
 PINNED, POLICY, LAUNCH_TYPE, QUEUE = "pinned-revision", "policy", "launch-type", "dead-letter-queue"
 MENDS = (PINNED, POLICY, LAUNCH_TYPE, QUEUE)
 """What can be mended while adopting."""
-_ALSO = {
+ALSO = {
     "run-task-missing": POLICY,
     "launch-type-public-ip": LAUNCH_TYPE,
     "no-container-instances": LAUNCH_TYPE,
@@ -31,7 +28,8 @@ _ALSO = {
 }
 """Ids of checks that stand for one of these too."""
 _QUEUE = re.compile(r"arn:[\w-]+:sqs:[\w-]+:\d{12}:[\w-]+", re.ASCII)
-_DEFINITION = re.compile(r"(arn:[\w-]+:ecs:[\w-]+:\d{12}:task-definition/)([\w-]+)(?::\d+)?", re.ASCII)
+_LIKE = "pinned-revision of nightly, policy of batch/hourly, launch-type of nightly#job"
+_NOT_ASKED = Gap("ecs:DescribeClusters", "its cluster was not asked for")
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,38 @@ class NotMended:
         return f"{self.mend} of {self.of}: {self.because}"
 
 
-def chosen(mend: Collection[str], *, dead_letter_queue: str = "") -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Chosen:
     """
-    Return the mends that are meant, in their order; ids of checks are among them.
+    What shall differ, and where.
+
+    Attributes
+    ----------
+    where
+        By mend, in their order: of what, as a reader names it; empty for all.
+    """
+
+    where: Mapping[str, frozenset[str]]
+
+    def __contains__(self, mend: str) -> bool:
+        return mend in self.where
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.where)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What was named."""
+        return frozenset().union(*self.where.values())
+
+    def of(self, thing: Existing, place: str) -> list[str]:
+        """Return the mends that are meant for one target of *thing*."""
+        return [mend for mend, names in self.where.items() if not names or names & {thing.label, place}]
+
+
+def chosen(mend: Collection[str], *, dead_letter_queue: str = "") -> Chosen:
+    """
+    Return the mends that are meant, and for what: ids of checks are among them.
 
     Raises
     ------
@@ -81,12 +108,13 @@ def chosen(mend: Collection[str], *, dead_letter_queue: str = "") -> tuple[str, 
 
     Examples
     --------
-    >>> chosen(["launch-type-public-ip", "pinned-revision"])
-    ('pinned-revision', 'launch-type')
+    >>> list(chosen(["launch-type-public-ip", "pinned-revision of nightly"]))
+    ['pinned-revision', 'launch-type']
     """
-    meant = {_ALSO.get(one, one) for one in mend}
+    told = [_named(one) for one in mend]
+    meant = {name for name, _ in told}
     faults = [
-        Fault("mend", shortened(one), f"write some of {', '.join([*MENDS, *_ALSO])}")
+        Fault("mend", shortened(one), f"write some of {', '.join([*MENDS, *ALSO])}, or one of them of a name: {_LIKE}")
         for one in sorted(meant - set(MENDS))
     ]
     if dead_letter_queue and not _QUEUE.fullmatch(dead_letter_queue):
@@ -99,54 +127,62 @@ def chosen(mend: Collection[str], *, dead_letter_queue: str = "") -> tuple[str, 
         )
     if faults:
         raise SpecError("Nothing can be mended like this:", faults=faults)
-    return tuple(one for one in MENDS if one in meant)
+    where = {}
+    for name in (one for one in MENDS if one in meant):
+        of = {of for each, of in told if each == name}
+        where[name] = frozenset() if "" in of else frozenset(of)
+    return Chosen(where)
 
 
-def policies_of(things: Sequence[Existing], mend: Collection[str], *, iam: IAMClient) -> Policies:
-    """
-    Read the policies of the roles of *things*, if ``policy`` is to be mended; else none.
-
-    Notes
-    -----
-    Needs what :func:`~ecs_runbook.adopt.existing.read_policies` needs.
-    """
-    return read_policies(things, iam=iam) if POLICY in {_ALSO.get(one, one) for one in mend} else Policies()
+def _named(one: str) -> tuple[str, str]:
+    name, _, of = one.partition(" of ")
+    return ALSO.get(name.strip(), name.strip()), of.strip()
 
 
 def mended(
-    thing: Existing, mends: Collection[str], *, queue: str = ""
+    thing: Existing,
+    meant: Chosen,
+    clusters: Mapping[str, Told[Cluster]],
+    *,
+    machines: Collection[str] = (),
+    queue: str = "",
 ) -> tuple[Existing, list[Difference], list[NotMended]]:
-    """Return *thing* as the files shall have it, what that changes, and which mend finds no place in it."""
+    """
+    Return *thing* as the files shall have it, what that changes, and which mend finds no place in it.
+
+    *machines* are the ARNs of those that run a task. A target that does not have what a mend is for is left as it is,
+    without a word.
+    """
     targets: list[Mapping[str, Any]] = []
     changes: list[Difference] = []
     left: list[NotMended] = []
     for of, target in zip(thing.places, thing.targets, strict=True):
-        if of_target(target) is None:
-            if PINNED in mends and ":states:" in json.dumps(target, default=str):
-                left.append(NotMended(PINNED, of, "a state machine stands between: un-pin what its definition names"))
-            targets.append(target)
-            continue
-        new = copy.deepcopy(dict(target))
-        for mend in (one for one in MENDS if one in mends):
-            told = _MENDS[mend](new, queue) if mend in _MENDS else None
-            if isinstance(told, str):
-                left.append(NotMended(mend, of, told))
-            elif told:
-                changes.append(Difference(mend, of, *told))
+        new, request = copy.deepcopy(dict(target)), of_target(target)
+        told: dict[str, tuple[str, Any, Any] | str | None] = {}
+        for mend in meant.of(thing, of):
+            if mend == QUEUE and (request or machine_of(target) in machines):
+                told[mend] = _with_queue(new, queue)
+            elif mend == PINNED and request:
+                told[mend] = _unpinned(new, request)
+            elif mend == LAUNCH_TYPE and request:
+                told[mend] = _on_fargate(new, request, clusters.get(request.cluster, _NOT_ASKED))
         targets.append(new)
-    whole = replace(thing, targets=tuple(targets))
-    return whole, changes, left
+        for mend, what in told.items():
+            if isinstance(what, str):
+                left.append(NotMended(mend, of, what))
+            elif what:
+                changes.append(Difference(mend, of, *what))
+    return replace(thing, targets=tuple(targets)), changes, left
 
 
-def _unpinned(target: dict[str, Any], _: str) -> tuple[str, Any, Any] | str | None:
+def _unpinned(target: dict[str, Any], request: Request) -> tuple[str, Any, Any] | str | None:
+    if request.revision is None:
+        return None
     if "EcsParameters" in target:
         before = str(target["EcsParameters"]["TaskDefinitionArn"])
         after = REVISION.sub("", before)
         target["EcsParameters"]["TaskDefinitionArn"] = after
-        return ("task_definition_arn", before, after) if before != after else None
-    request = of_target(target)
-    if request is None or request.revision is None:
-        return None
+        return "task_definition_arn", before, after
     before = str(target["Input"])
     if before.count(f'"{request.definition}"') != 1:
         return "its Input names the revision in a way that is not understood well enough to change it"
@@ -155,124 +191,31 @@ def _unpinned(target: dict[str, Any], _: str) -> tuple[str, Any, Any] | str | No
     return "input", before, after
 
 
-def _on_fargate(target: dict[str, Any], _: str) -> tuple[str, Any, Any] | str | None:
+def _on_fargate(target: dict[str, Any], request: Request, cluster: Told[Cluster]) -> tuple[str, Any, Any] | str | None:
+    """Mend what would run on EC2 and cannot: it asks for a public IP, or there is no container instance."""
+    launch, public = launch_of_request(request, cluster), request.network is not None and request.network.public_ip
+    if isinstance(launch, Gap):
+        return f"whether it would run on Fargate is not known: {launch}"
+    if launch in ("FARGATE", "EXTERNAL") or isinstance(launch, Absent):
+        return None
+    empty = launch == "EC2" and isinstance(cluster, Cluster) and cluster.instances == 0
+    if not public and not empty:
+        return None
+    if launch == "own provider":
+        return "its capacity providers decide how it is launched"
     if "EcsParameters" not in target:
         return "it calls RunTask itself: give its Input a LaunchType"
     parameters = target["EcsParameters"]
-    if parameters.get("LaunchType") == "FARGATE":
-        return None
-    if parameters.get("CapacityProviderStrategy"):
-        return "its capacity providers decide how it is launched"
     if parameters.get("PlacementConstraints") or parameters.get("PlacementStrategy"):
         return "it is placed on container instances, which Fargate has not"
-    network = (parameters.get("NetworkConfiguration") or {}).get("awsvpcConfiguration") or {}
-    before = parameters.get("LaunchType")
-    if before and network.get("AssignPublicIp") != "ENABLED":
-        return f"it asks for {before}, and for no public IP that only Fargate gives: perhaps it is meant so"
+    if request.launch_type and not public:
+        return f"it asks for {launch}, and for no public IP that only Fargate gives: perhaps it is meant so"
     parameters["LaunchType"] = "FARGATE"
-    return "launch_type", before, "FARGATE"
+    return "launch_type", request.launch_type or None, "FARGATE"
 
 
-def _with_queue(target: dict[str, Any], queue: str) -> tuple[str, Any, Any] | str | None:
+def _with_queue(target: dict[str, Any], queue: str) -> tuple[str, Any, Any] | None:
     if (target.get("DeadLetterConfig") or {}).get("Arn"):
         return None
     target["DeadLetterConfig"] = {"Arn": queue}
     return "dead_letter_config", [], [{"arn": queue}]
-
-
-_MENDS = {PINNED: _unpinned, LAUNCH_TYPE: _on_fargate, QUEUE: _with_queue}
-
-
-def mended_policies(
-    things: Sequence[Existing], policies: Policies
-) -> tuple[list[InlinePolicy], list[Difference], list[NotMended]]:
-    """
-    Return the inline policies that change, so that they let *things* run every revision of their families.
-
-    Notes
-    -----
-    Just the resources that name a family of these without a revision, or with one, become ``<family>:*``: AWS asks
-    about the revision that runs (aws docs, RunTask, "authorization will occur using the latest revision").
-    """
-    families: dict[str, set[str]] = {}
-    for thing in things:
-        for target in thing.targets:
-            request = of_target(target)
-            if request is not None and target.get("RoleArn"):
-                name = str(target["RoleArn"]).rpartition("/")[2]
-                families.setdefault(name, set()).add(_arn(thing, request.definition))
-    changed: list[InlinePolicy] = []
-    changes: list[Difference] = []
-    left: list[NotMended] = []
-    for role, definitions in families.items():
-        if role in policies.unknown:
-            left.append(NotMended(POLICY, role, policies.unknown[role]))
-            continue
-        own = [one for one in policies.inline if one.role == role]
-        new = {one.name: _wider(one.document, {definition(arn).family for arn in definitions}) for one in own}
-        for one in own:
-            if new[one.name] != one.document:
-                changed.append(replace(one, document=new[one.name]))
-                changes.append(Difference(POLICY, f"{role}/{one.name}", "policy", one.document, new[one.name]))
-        uncovered = sorted(
-            family for family in definitions if not any(_covers(document, family) for document in new.values())
-        )
-        if uncovered:
-            left.append(NotMended(POLICY, role, _why(uncovered, policies.attached.get(role, ()))))
-    return changed, changes, left
-
-
-def _arn(thing: Existing, named: str) -> str:
-    """Return the ARN of a task definition that may be named by its family alone."""
-    parts = str(thing.told["Arn"]).split(":")
-    return (
-        named
-        if named.startswith("arn:")
-        else f"{':'.join([parts[0], parts[1], 'ecs', *parts[3:5]])}:task-definition/{named}"
-    )
-
-
-def _why(uncovered: Sequence[str], attached: Sequence[str]) -> str:
-    names = ", ".join(str(definition(one).family) for one in uncovered)
-    if attached:
-        several = ", ".join(attached)
-        return f"no inline policy lets it run {names}; {several} is attached, which others may use: look there"
-    return f"no policy of it names {names}, so there is none to widen"
-
-
-def _wider(document: Mapping[str, Any], families: Collection[str]) -> Mapping[str, Any]:
-    new = copy.deepcopy(dict(document))
-    for statement in _statements(new):
-        if statement.get("Effect") == "Allow" and _runs(statement):
-            told = statement.get("Resource")
-            wide = list(dict.fromkeys(_every_revision(one, families) for one in _listed(told)))
-            statement["Resource"] = wide if isinstance(told, list) else wide[0]
-    return new
-
-
-def _every_revision(resource: Any, families: Collection[str]) -> Any:
-    at = _DEFINITION.fullmatch(resource) if isinstance(resource, str) else None
-    return f"{at[1]}{at[2]}:*" if at and at[2] in families else resource
-
-
-def _runs(statement: Mapping[str, Any]) -> bool:
-    return any(wildcard(str(one), "ecs:RunTask", fold=True) for one in _listed(statement.get("Action", [])))
-
-
-def _covers(document: Mapping[str, Any], arn: str) -> bool:
-    """Say whether a statement lets every revision of the task definition *arn* run, as far as its resources tell."""
-    wanted = f"{REVISION.sub('', arn)}:12345"
-    return any(
-        statement.get("Effect") == "Allow"
-        and _runs(statement)
-        and any(wildcard(str(one), wanted) for one in _listed(statement.get("Resource", [])))
-        for statement in _statements(document)
-    )
-
-
-def _listed(told: Any) -> list[Any]:
-    return told if isinstance(told, list) else [told]
-
-
-def _statements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from _listed(document.get("Statement", []))

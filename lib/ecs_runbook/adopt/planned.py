@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecs_runbook.adopt.mends import POLICY
 from ecs_runbook.evidence.runs import hidden
 
 if TYPE_CHECKING:
@@ -141,6 +140,13 @@ def read_plan(adoption: Adoption, plan: Mapping[str, Any]) -> Judged:
             imported.append(address)
         if change["actions"] in (["no-op"], ["read"]):
             continue
+        if change["actions"] == ["create"] and address in adoption.written.made:
+            made = wanted[address, "policy"]
+            after = (change.get("after") or {}).get("policy")
+            if _is(None, None, made.after, after):
+                seen.add((address, "policy"))
+                changes.append(Planned(address, "policy", None, after, made.mend, "chosen"))
+                continue
         if change["actions"] != ["update"] or change.get("importing") is None:
             other.append(f"{' and '.join(change['actions'])} {address}")
             continue
@@ -148,7 +154,7 @@ def read_plan(adoption: Adoption, plan: Mapping[str, Any]) -> Judged:
             attribute = _attribute(path)
             name = next((word for word in reversed(path) if isinstance(word, str)), "")
             difference = wanted.get((address, name))
-            if difference is not None and _is(difference.mend, difference.before, before, difference.after, after):
+            if difference is not None and _is(difference.before, before, difference.after, after):
                 seen.add((address, name))
                 changes.append(Planned(address, attribute, before, after, difference.mend, "chosen"))
             elif not before and after is not None and after == adoption.written.silent.get((address, name)):
@@ -159,15 +165,15 @@ def read_plan(adoption: Adoption, plan: Mapping[str, Any]) -> Judged:
     return Judged(
         tuple(sorted(changes, key=lambda one: bool(one.chosen) + 2 * one.same)),
         tuple(imported),
-        tuple(one for one in addresses if one not in imported),
+        tuple(one for one in addresses if one not in imported and one not in adoption.written.made),
         tuple(other),
         tuple(f"{one.mend} of {one.of}" for key, one in wanted.items() if key not in seen),
         tuple(str(one) for one in adoption.written.lost if one.address in {change.address for change in changes}),
     )
 
 
-def _is(mend: str, was: Any, before: Any, becomes: Any, after: Any) -> bool:
-    if mend == POLICY:
+def _is(was: Any, before: Any, becomes: Any, after: Any) -> bool:
+    if isinstance(becomes, Mapping):
         return bool(_json(before) == was and _json(after) == becomes)
     return bool((before or None) == (was or None) and after == becomes)
 

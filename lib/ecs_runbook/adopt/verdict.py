@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ecs_runbook.adopt.planned import Judged
     from ecs_runbook.adopt.rewriters import Who
 
+_TOLD = 10
+
 
 def judge_adoption(adoption: Adoption, judged: Judged, who: Who, kept: Kept | None = None) -> list[Check]:
     """
@@ -32,13 +34,13 @@ def judge_adoption(adoption: Adoption, judged: Judged, who: Who, kept: Kept | No
     -------
     list of Check
         ``adopt-ready``: NG if the plan does more or less than to import all and change what was chosen.
-        ``adopt-mends``: SKIP if a chosen mend finds no place. ``adopt-whose``: NG if a stack of CloudFormation owns
-        one. ``adopt-rewritten``: NG if another tool writes revisions into a target that is un-pinned.
+        ``adopt-mends``: SKIP if a chosen mend finds no place. ``adopt-left-out``: SKIP if something
+        is not adopted. ``adopt-rewritten``: NG if another tool writes revisions into a target that is un-pinned.
         ``adopt-patched``, where files make some of it: SKIP if an edit is not written, or a mend finds no place there.
     """
     kept = kept or Kept()
     name = adoption.name
-    checks = [_ready(adoption, judged, name), _mends(adoption, name), _whose(adoption, name)]
+    checks = [_ready(adoption, judged, name, kept), _mends(adoption, name), _left_out(adoption, kept)]
     return [*checks, _rewritten(adoption, who, kept), *_patched(kept)]
 
 
@@ -54,9 +56,10 @@ def _patched(kept: Kept) -> Iterator[Check]:
         yield Check("adopt-patched", name, "OK", because, "Plan and apply them where they are applied.")
 
 
-def _ready(adoption: Adoption, judged: Judged, name: str) -> Check:
+def _ready(adoption: Adoption, judged: Judged, name: str, kept: Kept) -> Check:
     if not adoption.things:
-        return Check("adopt-ready", name, "OK", "nothing is left to import: your own files make all of it")
+        why = "your own files make all of it" if kept.here else "nothing can be adopted"
+        return Check("adopt-ready", name, "OK" if kept.here else "SKIP", f"nothing is left to import: {why}")
     if not judged.ready:
         told = [f"{one} ({one.because})" for one in judged.unchosen]
         told += [f"{one} is not imported" for one in judged.missing]
@@ -69,6 +72,7 @@ def _ready(adoption: Adoption, judged: Judged, name: str) -> Check:
     because = f"the plan imports all {len(judged.imported)} resources, and changes "
     because += f"the {count} chosen attribute{'' if count == 1 else 's'} and nothing else" if count else "nothing"
     said = [f"it writes down {one.attribute} of {one.address}: {one.because}" for one in judged.same]
+    said += adoption.told
     said += [f"no argument is written for {one}; nothing touches it now" for one in adoption.written.lost]
     return Check("adopt-ready", name, "OK", "; ".join([because, *said]), "20_apply applies this very plan.")
 
@@ -84,12 +88,14 @@ def _mends(adoption: Adoption, name: str) -> Check:
     return Check("adopt-mends", name, "OK", because)
 
 
-def _whose(adoption: Adoption, name: str) -> Check:
-    owned = [f"{one.label} belongs to the stack {one.stack}" for one in adoption.things if one.stack]
-    if owned:
-        mend = "Let the stack go of it first (DeletionPolicy: Retain), or mend it in the stack."
-        return Check("adopt-whose", name, "NG", "; ".join(owned), mend)
-    return Check("adopt-whose", name, "OK", "no tag names a stack of CloudFormation that owns one")
+def _left_out(adoption: Adoption, kept: Kept) -> Check:
+    left = [*kept.left_out, *adoption.left_out]
+    if not left:
+        return Check("adopt-left-out", adoption.name, "OK", "nothing was left out")
+    several = f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+    because = "; ".join(map(str, left[:_TOLD])) + several
+    mend = "The rest goes on without these; mend them where they are owned, or ask as somebody who may look."
+    return Check("adopt-left-out", adoption.name, "SKIP", because, mend)
 
 
 def _rewritten(adoption: Adoption, who: Who, kept: Kept) -> Check:

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ecs_runbook.adopt.existing import Existing, InlinePolicy
+from ecs_runbook.adopt.existing import Existing
+from ecs_runbook.adopt.machines import StateMachine
 from ecs_runbook.adopt.planned import shown
+from ecs_runbook.adopt.policies import Policy
+from ecs_runbook.adopt.queues import LetterQueue
 from ecs_runbook.terraform import generate, hcl
 from ecs_runbook.terraform.targets import OF_RULE, OF_SCHEDULE, ecs_parameters, json_text, label_of, same_text
 
 NEEDED_TERRAFORM = ">= 1.6"
 RULE, TARGET = "aws_cloudwatch_event_rule", "aws_cloudwatch_event_target"
 SCHEDULE, GROUP = "aws_scheduler_schedule", "aws_scheduler_schedule_group"
-ROLE_POLICY = "aws_iam_role_policy"
+ROLE_POLICY, POLICY, ATTACHMENT = "aws_iam_role_policy", "aws_iam_policy", "aws_iam_role_policy_attachment"
+MACHINE, QUEUE_POLICY = "aws_sfn_state_machine", "aws_sqs_queue_policy"
 
 _OF_RULE = frozenset(
     [
@@ -98,6 +102,22 @@ _OF_ECS = frozenset(
         "PlacementStrategy",
     ]
 )
+_OF_MACHINE = frozenset(
+    [
+        "stateMachineArn",
+        "name",
+        "status",
+        "definition",
+        "roleArn",
+        "type",
+        "creationDate",
+        "loggingConfiguration",
+        "tracingConfiguration",
+        "encryptionConfiguration",
+        "revisionId",
+        "label",
+    ]
+)
 _RETRY = {
     "MaximumEventAgeInSeconds": ("maximum_event_age_in_seconds", 86400),
     "MaximumRetryAttempts": ("maximum_retry_attempts", 185),
@@ -136,6 +156,8 @@ class Written:
         What cannot be written.
     silent
         By address and argument: what AWS takes where it tells nothing, and the provider always says.
+    made
+        Addresses of what is not there yet, and is made.
     """
 
     blocks: list[hcl.Block] = field(default_factory=list)
@@ -144,12 +166,16 @@ class Written:
     silent: dict[tuple[str, str], int] = field(default_factory=dict)
     taken: dict[str, set[str]] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
 
     def add(self, of: str, kind: str, name: str, key: str, *parts: Mapping[str, Any] | hcl.Block) -> str:
-        """Write one resource below its import, and return its address."""
+        """Write one resource below its import, and return its address; without a key it is made."""
         label = label_of(name, self.taken.setdefault(kind, set()))
         address = f"{kind}.{label}"
-        self.blocks.append(hcl.block("import", {"to": hcl.Code(address), "id": key}))
+        if key:
+            self.blocks.append(hcl.block("import", {"to": hcl.Code(address), "id": key}))
+        else:
+            self.made.add(address)
         self.blocks.append(hcl.block("resource", kind, label, *parts))
         self.addresses[of] = address
         return address
@@ -170,9 +196,18 @@ class Written:
                 self.lost.append(Lost(self.addresses[of], of, f"{within}{name}", told[name]))
 
 
-def root_module(
-    things: Sequence[Existing], policies: Sequence[InlinePolicy], *, account: str, region: str
-) -> tuple[str, Written]:
+@dataclass(frozen=True)
+class Beside:
+    """What is adopted beside rules and schedules, since a mend changes it."""
+
+    machines: Sequence[StateMachine] = ()
+    policies: Sequence[Policy] = ()
+    roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    queue: LetterQueue | None = None
+    queue_has_policy: bool = False
+
+
+def root_module(things: Sequence[Existing], beside: Beside, *, account: str, region: str) -> tuple[str, Written]:
     """
     Return the text of ``main.tf`` and what was written in it.
 
@@ -187,11 +222,62 @@ def root_module(
     written = Written()
     for thing in things:
         (_rule if thing.kind == "rule" else _schedule)(thing, written)
-    for one in policies:
-        policy = {"name": one.name, "role": one.role, "policy": hcl.Call("jsonencode", one.document)}
-        key = f"{one.role}:{one.name}"
-        written.add(f"{one.role}/{one.name}", ROLE_POLICY, f"{one.role}_{one.name}", key, policy)
+    for machine in beside.machines:
+        _machine(machine, written)
+    for one in beside.policies:
+        _policy(one, beside.roles.get(one.of, ()), written)
+    if queue := beside.queue:
+        told = {"queue_url": queue.url, "policy": hcl.Call("jsonencode", queue.policy)}
+        key = queue.url if beside.queue_has_policy else ""
+        written.add(f"queue {queue.name}", QUEUE_POLICY, queue.name, key, told)
     return hcl.document(settings, provider, *written.blocks), written
+
+
+# ---------------------------------------------------------------- what stands beside
+
+
+def _policy(one: Policy, roles: Sequence[str], written: Written) -> None:
+    document = {"policy": hcl.Call("jsonencode", one.document)}
+    if not one.arn:
+        key = f"{one.role}:{one.name}"
+        written.add(one.of, ROLE_POLICY, f"{one.role}_{one.name}", key, {"name": one.name, "role": one.role} | document)
+        return
+    path = one.told.get("Path", "/")
+    named = (
+        {"name": one.name} | ({"path": path} if path != "/" else {}) | _given(one.told, {"Description": "description"})
+    )
+    tags = _own({tag["Key"]: tag["Value"] for tag in one.told.get("Tags", [])})
+    address = written.add(one.of, POLICY, one.name, one.arn, named | document, tags)
+    for role in roles:
+        parts = {"role": role, "policy_arn": hcl.Code(f"{address}.arn")}
+        written.add(f"{one.of} of {role}", ATTACHMENT, f"{role}_{one.name}", f"{role}/{one.arn}", parts)
+
+
+def _machine(one: StateMachine, written: Written) -> None:
+    told, of = one.told, f"state machine {one.name}"
+    first = {"name": one.name, "role_arn": one.role, "definition": same_text(one.text)}
+    first |= {"type": told["type"]} if told.get("type", "STANDARD") != "STANDARD" else {}
+    parts: list[Mapping[str, Any] | hcl.Block] = [first]
+    logging = told.get("loggingConfiguration") or {}
+    if logging.get("level", "OFF") != "OFF":
+        groups = [each["cloudWatchLogsLogGroup"]["logGroupArn"] for each in logging.get("destinations", [])]
+        inside = {"level": logging["level"], "include_execution_data": logging.get("includeExecutionData", False)}
+        parts.append(hcl.block("logging_configuration", inside | ({"log_destination": groups[0]} if groups else {})))
+    if (told.get("tracingConfiguration") or {}).get("enabled"):
+        parts.append(hcl.block("tracing_configuration", {"enabled": True}))
+    key = told.get("encryptionConfiguration") or {}
+    if key.get("type", "AWS_OWNED_KEY") != "AWS_OWNED_KEY":
+        names = {"type": "type", "kmsKeyId": "kms_key_id"}
+        names |= {"kmsDataKeyReusePeriodSeconds": "kms_data_key_reuse_period_seconds"}
+        parts.append(hcl.block("encryption_configuration", _given(key, names)))
+    written.add(of, MACHINE, one.name, str(told["stateMachineArn"]), *parts, _own(one.tags))
+    written.lose(of, told, _OF_MACHINE)
+
+
+def _own(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return tags as an argument, without those of AWS's own, which nobody else may write."""
+    own = {key: value for key, value in tags.items() if not key.lower().startswith("aws:")}
+    return {"tags": own} if own else {}
 
 
 # ---------------------------------------------------------------- a rule
@@ -206,9 +292,8 @@ def _rule(thing: Existing, written: Written) -> None:
         when["event_pattern"] = json_text(str(told["EventPattern"]))
     when |= {"state": told["State"]} if told.get("State", "ENABLED") != "ENABLED" else {}
     own = _given(told, {"RoleArn": "role_arn"})
-    tags = {key: value for key, value in thing.tags.items() if not key.lower().startswith("aws:")}
     key = thing.name if thing.group == "default" else f"{thing.group}/{thing.name}"
-    address = written.add(of, RULE, thing.name, key, first, when, own, {"tags": tags} if tags else {})
+    address = written.add(of, RULE, thing.name, key, first, when, own, _own(thing.tags))
     written.lose(of, told, _OF_RULE)
     for target in thing.targets:
         its = f"{thing.label}#{target['Id']}"
@@ -269,8 +354,7 @@ def _schedule(thing: Existing, written: Written) -> None:
     group: Any = "default"
     if thing.group != "default":
         if thing.group not in written.groups:
-            tags = {key: value for key, value in thing.tags.items() if not key.lower().startswith("aws:")}
-            parts = ({"name": thing.group}, {"tags": tags} if tags else {})
+            parts = ({"name": thing.group}, _own(thing.tags))
             address = written.add(f"{thing.group} group", GROUP, thing.group, thing.group, *parts)
             written.groups[thing.group] = address
         group = hcl.Code(f"{written.groups[thing.group]}.name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ecs_runbook.firing.names import short
-from ecs_runbook.inventory.model import Absent, Cluster, Gap, Row, Told
+from ecs_runbook.inventory.model import Absent, Cluster, Gap, Request, Row, Told
 
 Launch = Literal["FARGATE", "EC2", "EXTERNAL", "own provider"]
 """``own provider``: a capacity provider of the account's own, which is EC2, or instances that ECS manages."""
@@ -24,7 +24,11 @@ def launch_of(row: Row, cluster: Told[Cluster]) -> Told[Launch]:
     Source: botocore ecs RunTask (verified); that EC2 comes last: public issues about "Assign public IP is not
     supported for this launch type." (seen).
     """
-    request = row.request
+    return launch_of_request(row.request, cluster)
+
+
+def launch_of_request(request: Request, cluster: Told[Cluster]) -> Told[Launch]:
+    """Return where the tasks of *request* would run, as :func:`launch_of` does."""
     if request.launch_type:
         return request.launch_type  # type: ignore[return-value]  # AWS takes these three alone
     if request.strategy:

@@ -80,7 +80,7 @@ def read_machine(arn: str, *, sfn: Any, ask: Asking) -> Machine:
     Needs ``states:DescribeStateMachine``.
     """
     told = ask("states:DescribeStateMachine", sfn.describe_state_machine, stateMachineArn=arn)
-    task = next(_tasks(_mapping(told.get("definition"))), {})
+    task = next(tasks_of(str(told.get("definition") or "")), {})
     asked = _mapping(task.get("Parameters") or task.get("Arguments"))
     requested = asked.get("TaskDefinition")
     return Machine(
@@ -92,8 +92,12 @@ def read_machine(arn: str, *, sfn: Any, ask: Asking) -> Machine:
     )
 
 
+def tasks_of(machine: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the states of a definition, in the Amazon States Language, that run an ECS task, those of branches too."""
+    yield from _tasks(_mapping(machine))
+
+
 def _tasks(machine: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the states that run an ECS task, those of branches too."""
     for state in _mapping(machine.get("States")).values():
         if not isinstance(state, Mapping):
             continue

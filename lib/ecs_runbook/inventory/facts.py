@@ -125,7 +125,7 @@ def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) 
     tags = any(row.request.tags or row.request.managed_tags for row in rows)
     jobs: dict[str, Callable[[], Any]] = {
         "definitions": lambda: _definitions(place, rows, fleet, bars),
-        "clusters": lambda: _clusters(place, {row.request.cluster for row in rows}, aws, ask),
+        "clusters": lambda: clusters_of(place, {row.request.cluster for row in rows}, aws, ask),
         "subnets": lambda: (
             networks.subnets(subnets, account=place.account, ec2=aws.client("ec2"), ask=ask) if subnets else {}
         ),
@@ -268,7 +268,7 @@ def _role_arn(role: str, definition_arn: str) -> str:
     )
 
 
-def _clusters(place: Place, names: set[str], aws: Aws, ask: Asking) -> Known[Cluster]:
+def clusters_of(place: Place, names: set[str], aws: Aws, ask: Asking) -> Known[Cluster]:
     """Return what ECS says of clusters, by the names that targets give them."""
     own = sorted(name for name in names if not _foreign(name, place))
     found: Known[Cluster] = {

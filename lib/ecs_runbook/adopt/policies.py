@@ -1,0 +1,280 @@
+"""The policies of the roles that run what is adopted, and what of them has to name every revision."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from ecs_runbook.adopt.existing import Existing
+from ecs_runbook.adopt.machines import Machines, StateMachine
+from ecs_runbook.adopt.mends import POLICY, Chosen, Difference, NotMended
+from ecs_runbook.errors import AwsError
+from ecs_runbook.firing.asking import Asking
+from ecs_runbook.firing.machines import machine_of
+from ecs_runbook.firing.names import definition, short
+from ecs_runbook.inventory.request import of_target
+from ecs_runbook.lint.values import wildcard
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+_DEFINITION = re.compile(r"(arn:[\w-]+:ecs:[\w*-]+:[\d*]+:task-definition/)([\w-]+)(?::\d+)?", re.ASCII)
+_OF_AWS = ":iam::aws:policy/"
+_ANY_REVISION = 1234567890
+"""Stands for a revision that nobody named."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    A policy of a role.
+
+    Attributes
+    ----------
+    role
+        Its name.
+    name
+        Of the policy.
+    document
+        What it says.
+    told
+        Of one that is attached: what GetPolicy tells; empty of one that stands in the role.
+    users
+        Of one that is attached: who else it is attached to.
+    """
+
+    role: str
+    name: str
+    document: Mapping[str, Any] = field(repr=False)
+    told: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    users: tuple[str, ...] = ()
+
+    @property
+    def arn(self) -> str:
+        """Of one that is attached; ``""`` of one that stands in the role."""
+        return str(self.told.get("Arn", ""))
+
+    @property
+    def of_aws(self) -> bool:
+        """Whether AWS manages it."""
+        return _OF_AWS in self.arn
+
+    @property
+    def of(self) -> str:
+        """How a difference names it."""
+        return f"policy {self.name}" if self.arn else f"{self.role}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Policies:
+    """
+    The policies of the roles of what is adopted.
+
+    Attributes
+    ----------
+    all
+        Those that stand in the roles, and those that are attached.
+    unknown
+        Why a role's could not be read, by the role's name.
+    """
+
+    all: tuple[Policy, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, role: str) -> list[Policy]:
+        """Return those of one role."""
+        return [one for one in self.all if one.role == role]
+
+
+def read_policies(roles: Collection[str], *, iam: IAMClient, ask: Asking | None = None) -> Policies:
+    """
+    Read the policies of *roles*, which are names.
+
+    Notes
+    -----
+    Needs ``iam:ListRolePolicies``, ``iam:GetRolePolicy``, ``iam:ListAttachedRolePolicies``, ``iam:GetPolicy``,
+    ``iam:GetPolicyVersion`` and, for a policy that is not AWS's own, ``iam:ListEntitiesForPolicy``.
+    """
+    ask = ask or Asking()
+    found: list[Policy] = []
+    unknown: dict[str, str] = {}
+    known: dict[str, Policy] = {}
+    for role in dict.fromkeys(roles):
+        try:
+            found += [*_inline(role, iam, ask), *_attached(role, iam, ask, known)]
+        except AwsError as error:
+            unknown[role] = str(error)
+    return Policies(tuple(found), unknown)
+
+
+def _inline(role: str, iam: IAMClient, ask: Asking) -> list[Policy]:
+    pages = ask.pages("iam:ListRolePolicies", iam.list_role_policies, RoleName=role)
+    told = [
+        ask("iam:GetRolePolicy", iam.get_role_policy, RoleName=role, PolicyName=name)
+        for page in pages
+        for name in page["PolicyNames"]
+    ]
+    return [Policy(role, one["PolicyName"], _document(one["PolicyDocument"])) for one in told]
+
+
+def _attached(role: str, iam: IAMClient, ask: Asking, known: dict[str, Policy]) -> Iterator[Policy]:
+    pages = ask.pages("iam:ListAttachedRolePolicies", iam.list_attached_role_policies, RoleName=role)
+    for arn in [one["PolicyArn"] for page in pages for one in page["AttachedPolicies"]]:
+        if arn not in known:
+            told = ask("iam:GetPolicy", iam.get_policy, PolicyArn=arn)["Policy"]
+            version = told["DefaultVersionId"]
+            said = ask("iam:GetPolicyVersion", iam.get_policy_version, PolicyArn=arn, VersionId=version)
+            document = _document(said["PolicyVersion"]["Document"])
+            users = () if _OF_AWS in arn else tuple(_users(arn, iam, ask))
+            known[arn] = Policy(role, told["PolicyName"], document, told, users)
+        yield replace(known[arn], role=role)
+
+
+def _users(arn: str, iam: IAMClient, ask: Asking) -> Iterator[str]:
+    for page in ask.pages("iam:ListEntitiesForPolicy", iam.list_entities_for_policy, PolicyArn=arn):
+        yield from (f"role {one['RoleName']}" for one in page.get("PolicyRoles", []))
+        yield from (f"user {one['UserName']}" for one in page.get("PolicyUsers", []))
+        yield from (f"group {one['GroupName']}" for one in page.get("PolicyGroups", []))
+
+
+def _document(told: object) -> Mapping[str, Any]:
+    """Return a policy as a mapping: botocore decodes what IAM sends, and leaves what it cannot."""
+    document = json.loads(unquote(told)) if isinstance(told, str) else told
+    return document if isinstance(document, Mapping) else {}
+
+
+# ---------------------------------------------------------------- what they have to let run
+
+
+def roles_of(things: Sequence[Existing], machines: Machines, meant: Chosen | None = None) -> list[str]:
+    """Return the names of the roles that call RunTask for *things*, where *meant* wants their policies mended."""
+    return list(_run_by(things, machines, meant))
+
+
+def _run_by(things: Sequence[Existing], machines: Machines, meant: Chosen | None) -> dict[str, set[str]]:
+    """Return what each role has to let run: ARNs of task definitions, of a revision only where one is named."""
+    found: dict[str, set[str]] = {}
+    for thing in things:
+        for of, target in zip(thing.places, thing.targets, strict=True):
+            if meant is not None and POLICY not in meant.of(thing, of):
+                continue
+            request, machine = of_target(target), machines.get(machine_of(target))
+            if request is not None and target.get("RoleArn"):
+                found.setdefault(short(str(target["RoleArn"])), set()).add(_arn(thing, request.definition))
+            elif isinstance(machine, StateMachine):
+                found.setdefault(short(machine.role), set()).update(_arn(thing, one) for one in machine.runs)
+    return found
+
+
+def _arn(thing: Existing, named: str) -> str:
+    """Return the ARN of a task definition that may be named by its family alone."""
+    parts = str(thing.told["Arn"]).split(":")
+    return (
+        named
+        if named.startswith("arn:")
+        else f"{':'.join([parts[0], parts[1], 'ecs', *parts[3:5]])}:task-definition/{named}"
+    )
+
+
+def mended_policies(
+    things: Sequence[Existing], machines: Machines, policies: Policies, meant: Chosen
+) -> tuple[list[Policy], list[Difference], list[NotMended]]:
+    """
+    Return the policies that change, so that they let *things* run what they name.
+
+    Parameters
+    ----------
+    things, machines
+        As the files shall have them: what names no revision needs every revision.
+
+    Notes
+    -----
+    What is let run already changes nothing. Else just the resources that name the family without a revision, or with
+    one, become ``<family>:*``: AWS asks about the revision that runs (aws docs, RunTask, "authorization will occur
+    using the latest revision").
+    """
+    changed: dict[str, Policy] = {}
+    changes: list[Difference] = []
+    left: list[NotMended] = []
+    for role, definitions in _run_by(things, machines, meant).items():
+        if role in policies.unknown:
+            left.append(NotMended(POLICY, role, policies.unknown[role]))
+            continue
+        own = [changed.get(one.of, one) for one in policies.of(role)]
+        wanting = {arn for arn in definitions if not any(_covers(one.document, arn) for one in own)}
+        families = {definition(arn).family for arn in wanting}
+        for one in own if wanting else ():
+            new = one if one.of_aws else replace(one, document=_wider(one.document, families))
+            if new.document != one.document:
+                changed[one.of] = new
+                changes = [each for each in changes if each.of != one.of]
+                before = next(each.document for each in policies.all if each.of == one.of)
+                changes.append(Difference(POLICY, one.of, "policy", before, new.document))
+        own = [changed.get(one.of, one) for one in own]
+        still = sorted(arn for arn in wanting if not any(_covers(one.document, arn) for one in own))
+        if still:
+            left.append(NotMended(POLICY, role, _why(still, own)))
+    return list(changed.values()), changes, left
+
+
+def _why(still: Sequence[str], own: Sequence[Policy]) -> str:
+    names = ", ".join(str(definition(one)) for one in still)
+    of_aws = [one.name for one in own if one.of_aws and any(_narrowly(one.document, arn) for arn in still)]
+    if of_aws:
+        return f"{', '.join(of_aws)} names {names}, and AWS manages it: give the role a policy of its own"
+    return f"no policy of it names {names}, so there is none to widen"
+
+
+def _narrowly(document: Mapping[str, Any], arn: str) -> bool:
+    return _wider(document, {definition(arn).family}) != document
+
+
+def _wider(document: Mapping[str, Any], families: Collection[str]) -> Mapping[str, Any]:
+    new = copy.deepcopy(dict(document))
+    for statement in _statements(new):
+        if statement.get("Effect") == "Allow" and _runs(statement) and "Resource" in statement:
+            told = statement["Resource"]
+            wide = list(dict.fromkeys(_every_revision(one, families) for one in _listed(told)))
+            statement["Resource"] = wide if isinstance(told, list) else wide[0]
+    return new
+
+
+def _every_revision(resource: Any, families: Collection[str]) -> Any:
+    at = _DEFINITION.fullmatch(resource) if isinstance(resource, str) else None
+    return f"{at[1]}{at[2]}:*" if at and at[2] in families else resource
+
+
+def _runs(statement: Mapping[str, Any], action: str = "ecs:RunTask") -> bool:
+    return any(wildcard(str(one), action, fold=True) for one in _listed(statement.get("Action", [])))
+
+
+def _covers(document: Mapping[str, Any], arn: str) -> bool:
+    """Say whether a statement lets the task definition *arn* run, every revision if it names none."""
+    return _allows(document, "ecs:RunTask", arn if definition(arn).revision is not None else f"{arn}:{_ANY_REVISION}")
+
+
+def _allows(document: Mapping[str, Any], action: str, resource: str) -> bool:
+    return any(
+        statement.get("Effect") == "Allow"
+        and _runs(statement, action)
+        and any(wildcard(str(one), resource) for one in _listed(statement.get("Resource", [])))
+        for statement in _statements(document)
+    )
+
+
+def allows(policies: Policies, role: str, action: str, resource: str) -> bool:
+    """Say whether a policy of *role* allows *action* on *resource*; conditions and what denies it are not looked at."""
+    return any(_allows(one.document, action, resource) for one in policies.of(role))
+
+
+def _listed(told: Any) -> list[Any]:
+    return told if isinstance(told, list) else [told]
+
+
+def _statements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (one for one in _listed(document.get("Statement", [])) if isinstance(one, dict))
