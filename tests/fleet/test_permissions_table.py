@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "lib" / "ecs_runbook"
 NOT_OF_THE_CALLER = {"local_aws", "rehearsal"}  # the local AWS itself, and what may run on it alone
 SERVICES = {  # botocore's name of a service, and IAM's
+    "athena": "athena",
     "cloudtrail": "cloudtrail",
     "ec2": "ec2",
     "ecr": "ecr",
@@ -31,7 +32,17 @@ SERVICES = {  # botocore's name of a service, and IAM's
 }
 ALSO = {"sfn": "stepfunctions"}  # what a client is called besides
 CALLED_OTHERWISE = {"s3:ListObjectsV2": "s3:ListBucket"}  # by IAM: AWS docs, actions of Amazon S3
-IMPLIED = {"iam:PassRole", "events:TagResource", "ecs:TagResource"}  # of calls with a role or with tags: botocore
+IMPLIED = {
+    *("iam:PassRole", "events:TagResource", "ecs:TagResource"),  # of calls with a role or with tags: botocore
+    # what Athena does in the caller's name. AWS docs: access to the Glue catalogue, and to the place of the results
+    *("glue:CreateDatabase", "glue:CreateTable", "glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"),
+    *(
+        "s3:AbortMultipartUpload",
+        "s3:GetBucketLocation",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+    ),
+}
 
 
 @pytest.fixture(scope="module")

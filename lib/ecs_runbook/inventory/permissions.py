@@ -115,6 +115,13 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "events:ListTagsForResource",
             "events:ListTargetsByRule",
         ),
+        "past.athena_query": (
+            "athena:GetQueryExecution",
+            "athena:GetQueryResults",
+            "athena:StartQueryExecution",
+            "athena:StopQueryExecution",
+        ),
+        "past.delivered": ("s3:ListBucket",),
         "reports.publish": ("sns:Publish",),
         "shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "rollback.content": ("ecs:DescribeTaskDefinition",),
@@ -209,6 +216,24 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "60_check-organisation": ("organizations:ListAccounts", "sts:AssumeRole"),
         "60_check-publish": ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sns:Publish"),
+        "65_history-athena": (
+            "athena:GetQueryExecution",
+            "athena:GetQueryResults",
+            "athena:StartQueryExecution",
+            "athena:StopQueryExecution",
+            "glue:CreateDatabase",
+            "glue:CreateTable",
+            "glue:GetDatabase",
+            "glue:GetPartitions",
+            "glue:GetTable",
+            "s3:AbortMultipartUpload",
+            "s3:GetBucketLocation",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:ListBucketMultipartUploads",
+            "s3:ListMultipartUploadParts",
+            "s3:PutObject",
+        ),
         "30_fire": (
             "cloudtrail:LookupEvents",
             "ecs:DescribeTaskDefinition",
@@ -300,7 +325,9 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
 ``gate``, ``70_roll_back``: what these need besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
-``60_check-publish``: to publish, or to keep the history in S3. ``30_fire-schedule``: a drill of a schedule of
+``60_check-publish``: to publish, or to keep the history in S3. ``65_history-athena``: to have Athena read a trail's log
+files; what it does itself in the caller's name, in the catalogue and in S3, is told by AWS's docs and not tried.
+``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
 dead-letter queue; what it writes is applied by whoever may. ``80_adopt``: to read what is adopted, and
 for *all_found* those of ``60_check`` besides. ``20_apply``, ``20_apply-schedule`` and

@@ -70,6 +70,7 @@ RATES: tuple[Rate, ...] = (
     Rate("EC2", ("ec2:*",), 20, 10, _OURS),
     Rate("SQS", ("sqs:*",), 20, 50, _OURS),
     Rate("tags", ("tag:*",), 2, 5, _OURS),
+    Rate("S3", ("s3:*",), 100, 200, "S3 user guide, 5,500 reads a second and prefix; our choice, far below"),
     Rate("IAM", ("iam:*",), 10, 10, _OURS, regional=False),
     Rate("IAM's simulator", ("iam:SimulatePrincipalPolicy",), 5, 5, _OURS, regional=False),
     Rate("STS", ("sts:*",), 20, 20, _OURS, regional=False),
