@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from ecs_runbook import workspace
 from ecs_runbook.errors import WorkspaceError
 from ecs_runbook.session import translated
 
+_AT_ONCE = 8
+"""Objects that are fetched at once: no more than the connections that a client of boto3 keeps, which are ten."""
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 
 
@@ -34,10 +37,10 @@ class Shelf(Protocol):
 
 
 class Folder:
-    """A folder on this machine."""
+    """A folder on this machine, made if need be unless it is only *read*."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = workspace.writable(folder)
+    def __init__(self, folder: Path, *, read: bool = False) -> None:
+        self.folder = _there(folder) if read else workspace.writable(folder)
 
     def where(self, name: str) -> str:
         """Return its place, from the folder in which a person stands."""
@@ -46,8 +49,12 @@ class Folder:
         return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
     def names(self) -> list[str]:
-        """Return the names of its files."""
-        return [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+        """Return the names of its files, ``<folder>/<name>`` of those that lie in folders of it."""
+        found = []
+        for folder, folders, files in os.walk(self.folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(folder, name) for name in files if not name.startswith(".")]
+        return [path.relative_to(self.folder).as_posix() for path in found]
 
     @contextmanager
     def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
@@ -101,13 +108,18 @@ class Bucket:
 
     @contextmanager
     def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
-        """Fetch the files *names*. Needs ``s3:GetObject``."""
+        """Fetch the files *names*, several at once. Needs ``s3:GetObject``."""
         with tempfile.TemporaryDirectory() as folder:
-            for name in names:
-                with translated("s3:GetObject", hint=_hint(self.where(name), "s3:GetObject")):
-                    told = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + name)
-                    Path(folder, name).write_bytes(told["Body"].read())
-            yield [Path(folder, name) for name in names]
+            paths = [Path(folder, name) for name in names]
+            with ThreadPoolExecutor(_AT_ONCE) as several:
+                list(several.map(self._fetch, names, paths))
+            yield paths
+
+    def _fetch(self, name: str, path: Path) -> None:
+        with translated("s3:GetObject", hint=_hint(self.where(name), "s3:GetObject")):
+            told = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(told["Body"].read())
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -144,21 +156,31 @@ def bucket_and_prefix(place: str) -> tuple[str, str] | None:
     return (found.group(1), found.group(2) or "") if found else None
 
 
-def shelf_at(place: str, aws: Any) -> Folder | Bucket:
+def shelf_at(place: str, aws: Any, *, read: bool = False) -> Folder | Bucket:
     """
     Return the shelf at *place*, a folder or ``s3://bucket/prefix``.
+
+    A folder is made if need be; if the shelf is only *read*, it has to be there.
 
     Raises
     ------
     WorkspaceError
-        If it is neither, or the folder cannot be written to.
+        If it is neither, or the folder cannot be written to, or is not there.
     """
     if found := bucket_and_prefix(place):
         return Bucket(*found, aws.client("s3"))
     if "://" in place:
         raise WorkspaceError(f"{place!r} is no place for files.", hint="Name a folder, or s3://bucket/prefix.")
     folder = Path(place).expanduser()
-    return Folder(folder if folder.is_absolute() else workspace.root() / folder)
+    return Folder(folder if folder.is_absolute() else workspace.root() / folder, read=read)
+
+
+def _there(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise WorkspaceError(
+            f"{folder} is no folder.", hint="Name the folder that was written to, or s3://bucket/prefix."
+        )
+    return folder
 
 
 def _hint(where: str, action: str) -> str:

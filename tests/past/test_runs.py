@@ -2,16 +2,26 @@
 
 import random
 from datetime import timedelta
+from itertools import permutations
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from told_records import RECORDS, SINCE, TRUE, UNTIL, arn, register, run, stopped, told
+from told_records import PLACES, RECORDS, SINCE, TRUE, UNTIL, arn, record, register, run, stopped, told
 
-from ecs_runbook.past.facts import FACT_COLUMNS, facts_of_record, facts_of_stop, frame
+from ecs_runbook.errors import AwsError
+from ecs_runbook.firing.tasks import read_task
+from ecs_runbook.past.facts import (
+    FACT_COLUMNS,
+    facts_of_record,
+    facts_of_revision,
+    facts_of_stop,
+    facts_of_task,
+    frame,
+)
 from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
-from ecs_runbook.past.sources import Told
+from ecs_runbook.past.sources import Together, Told
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -31,6 +41,22 @@ class Given:
 
     def facts(self, _window, _progress=None):
         return Told(frame(self.rows))
+
+
+class Facts:
+    """A source that tells these facts."""
+
+    name = "facts"
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def facts(self, _window, _progress=None):
+        return Told(frame(self.rows))
+
+
+def of_facts(rows):
+    return past_runs(Facts(rows), since=SINCE, until=UNTIL)
 
 
 def table(records, events=(), **more):
@@ -130,3 +156,82 @@ def test_nothing_in_a_record_makes_it_fail(anything):
             assert all(list(frame([fact]).columns) == list(FACT_COLUMNS) for fact in facts)
     detail = {"lastStatus": "STOPPED", "containers": anything, "taskArn": anything, "createdAt": anything}
     facts_of_stop({"detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": detail, "id": anything})
+
+
+def test_of_two_ends_of_one_task_the_one_that_knows_the_exit_code_counts_in_whatever_order_they_came():
+    # the event does not tell which of two containers is essential, ECS was asked
+    event = stopped("t03", 3, event_id="zz")
+    event["detail"]["containers"].append({"name": "proxy", "exitCode": 0})
+    event["detail"]["containers"][0]["exitCode"] = 0
+    event["detail"]["containers"][1]["exitCode"] = None
+    seen = read_task(stopped("t03", 0)["detail"] | {"containers": event["detail"]["containers"]}, ["main"])
+    assert (facts_of_stop(event)[0]["exit_code"], facts_of_task(seen)[0]["exit_code"]) == (None, 0)
+    facts = [fact for one in RECORDS for fact in facts_of_record(one)]
+    tables = [of_facts([*facts, *ends]) for ends in permutations([*facts_of_stop(event), *facts_of_task(seen)])]
+    assert [one.set_index("run").loc["t03", "exit_code"] for one in tables] == [0, 0]
+    assert tables[0].equals(tables[1])
+    assert len(tables[0]) == len(TRUE)
+
+
+def test_a_task_that_runs_still_is_no_end_and_becomes_one_run_with_its_end():
+    described = stopped("t03", 3)["detail"]
+    assert facts_of_task(read_task(described | {"lastStatus": "RUNNING"})) == []
+    found = of_facts(
+        [*(fact for one in RECORDS for fact in facts_of_record(one)), *facts_of_task(read_task(described))]
+    )
+    row = found.set_index("run").loc["t03"]
+    assert (row.status, row.exit_code, row.source) == ("STOPPED", 3, "ECS + CloudTrail")
+
+
+def test_a_call_that_was_kept_twice_once_with_a_secret_blanked_is_one_call():
+    words = "AccessDenied for AKIAABCDEFGHIJKLMNOP"
+    refused = record("RunTask", "2026-11-07T02:00:12Z", "e09", errorCode="AccessDenied", errorMessage=words)
+    blanked = refused | {"errorMessage": "AccessDenied for AKIA****************"}
+    one, other = table([refused, blanked]), table([blanked, refused])
+    assert len(one) == 1
+    assert one.equals(other)
+
+
+def test_where_the_numbers_of_revisions_have_a_gap_nothing_in_it_is_guessed():
+    # a check saw 3 and, weeks later, 7: what was the latest in between, nobody knows
+    told = [
+        {"family": "nightly", "revision": 3, "registered_at": "2026-11-01T10:00:00.5Z", "deregistered_at": None},
+        {"family": "nightly", "revision": 7, "registered_at": "2026-11-20T10:00:00.5Z", "deregistered_at": None},
+    ]
+    facts = [fact for one in told for fact in facts_of_revision(one, account=PLACES[0][0], region=PLACES[0][1])]
+    days = {3: "2026-11-02", 5: "2026-11-10", 7: "2026-11-21"}
+    ran = [run(ran, f"{day}T02:00:12Z", f"g{ran}", task=f"g{ran}") for ran, day in days.items()]
+    found = of_facts([*facts, *(fact for one in ran for fact in facts_of_record(one))])
+    assert found["state"].tolist() == ["UNKNOWN", "UNKNOWN", "LATEST"]
+
+
+def test_what_ecs_says_of_a_revision_and_its_record_are_one_registration():
+    said = {"family": "nightly", "revision": 5, "registered_at": "2026-11-02T10:00:00.25Z", "registered_by": "me"}
+    facts = facts_of_revision(said, account=PLACES[0][0], region=PLACES[0][1])
+    both = of_facts([*facts, *(fact for one in RECORDS for fact in facts_of_record(one))])
+    assert told(both) == TRUE
+
+
+def test_several_sources_together_tell_what_each_of_them_tells_each_fact_once():
+    half = len(RECORDS) // 2
+    one, other, ends = Given(RECORDS[half - 2 :]), Given(RECORDS[: half + 2]), Given([], [stopped("t03", 3)])
+    found = past_runs(Together([one, other, ends]), since=SINCE, until=UNTIL)
+    assert told(found.assign(status=found["status"].replace("STOPPED", "ACCEPTED"))) == TRUE
+    assert found.set_index("run").loc["t03", "exit_code"] == 3
+    assert found.equals(past_runs(Together([ends, other, one]), since=SINCE, until=UNTIL))
+
+
+def test_a_source_that_aws_refuses_is_told_of_and_the_others_answers_count():
+    class Refused:
+        name = "the log group"
+
+        def facts(self, _window, _progress=None):
+            raise AwsError("logs:FilterLogEvents", "AccessDeniedException", "no")
+
+    found = past_runs(Together([Given(RECORDS), Refused()]), since=SINCE, until=UNTIL)
+    assert told(found) == TRUE
+    (silent,) = [one for one in found.attrs["asked"] if not one["answered"]]
+    assert silent["source"] == "the log group"
+    assert "logs:FilterLogEvents was refused: AccessDeniedException: no" in silent["answer"]
+    with pytest.raises(AwsError, match="logs:FilterLogEvents was refused: AccessDeniedException"):
+        past_runs(Together([Refused()]), since=SINCE, until=UNTIL)

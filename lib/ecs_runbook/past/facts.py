@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_runbook.evidence.runs import Run, of_call, of_task
 from ecs_runbook.firing.calls import Call, moment, read
 from ecs_runbook.firing.names import definition
-from ecs_runbook.firing.tasks import read_task
+from ecs_runbook.firing.tasks import Task, read_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,8 @@ apart. ``caller`` is who called, as far as the record shows: a rule, a schedule,
 ``executed`` and ``named``, the definition in the words of a refusal, are ``family:revision`` or a family.
 """
 _ORDER = ["account", "region", "time", "what", "event_id", "item", "task"]
+ORDER = [*_ORDER, *(name for name in FACT_COLUMNS if name not in _ORDER)]
+"""What facts are sorted by, ascending, what is missing last: no two facts are equal in all of it."""
 _SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
 """Seen in a record of a universal target; that of a templated one is not verified."""
 _MACHINES = "states.amazonaws.com"
@@ -105,21 +107,48 @@ def facts_of_stop(event: object) -> list[dict[str, Any]]:
         return []
     if not isinstance(detail, Mapping) or detail.get("lastStatus") != "STOPPED":
         return []
-    task = read_task(_plain(detail))
-    arn = (task.arn.split(":") + [""] * 6)[:6]
+    told = {"account": _text(whole.get("account")), "region": _text(whole.get("region"))}
+    return [_end(read_task(_plain(detail)), told | {"event_id": _text(whole.get("id"))})]
+
+
+def facts_of_task(task: Task) -> list[dict[str, Any]]:
+    """
+    Return the fact of a task as ECS describes it; none while it runs.
+
+    It is the same end that the task's event tells, but that ECS is asked which containers are essential.
+
+    Examples
+    --------
+    >>> task = read_task({"taskArn": "arn:aws:ecs:eu-west-2:111122223333:task/batch/0f", "lastStatus": "STOPPED",
+    ...                   "containers": [{"name": "main", "exitCode": 3}]})
+    >>> [(one["account"], one["region"], one["what"], one["exit_code"]) for one in facts_of_task(task)]
+    [('111122223333', 'eu-west-2', 'end', 3)]
+    """
+    return [_end(task, {"event_id": ""})] if task.status == "STOPPED" else []
+
+
+def facts_of_revision(row: Mapping[Any, Any], *, account: str, region: str) -> list[dict[str, Any]]:
+    """
+    Return the facts of one revision as ECS tells it, a row of :func:`~ecs_runbook.evidence.revisions.revisions`.
+
+    A revision of which ECS tells no times gives none.
+
+    Examples
+    --------
+    >>> row = {"family": "nightly", "revision": 7, "registered_at": "2026-11-24T17:00:12.5Z", "deregistered_at": None}
+    >>> facts = facts_of_revision(row, account="111122223333", region="eu-west-2")
+    >>> [(one["what"], one["executed"], one["time"].isoformat()) for one in facts]
+    [('registered', 'nightly:7', '2026-11-24T17:00:12.500000+00:00')]
+    """
+    executed = definition(f"{row['family']}:{row['revision']}")
+    told = {"account": account, "region": region, "event_id": "", "item": 0, "caller": "", "named": ""}
+    told |= {"started_by": "", "cluster": ""}
+    by = {REGISTERED: _text(row.get("registered_by")), DEREGISTERED: ""}
+    times = {REGISTERED: moment(row.get("registered_at")), DEREGISTERED: moment(row.get("deregistered_at"))}
     return [
-        _fact(
-            END,
-            of_task(task, ""),
-            account=_text(whole.get("account")) or arn[4],
-            region=_text(whole.get("region")) or arn[3],
-            event_id=_text(whole.get("id")),
-            item=0,
-            caller="",
-            named="",
-            started_by=task.started_by,
-            cluster=task.cluster,
-        )
+        _fact(what, Run(time, "", "", executed=executed, role=by[what]), **told)
+        for what, time in times.items()
+        if time is not None and time == time  # NaT is not equal to itself
     ]
 
 
@@ -150,13 +179,24 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         elif kind == "bigint":
             columns[name] = table[name].astype("Int64")
         else:
-            columns[name] = table[name].astype("str")
+            columns[name] = _sayable(table[name].astype("str"))
     return pd.DataFrame(columns, columns=list(FACT_COLUMNS))
 
 
+def _sayable(texts: pd.Series[str]) -> pd.Series[str]:
+    """Return *texts* as UTF-8 can say them: in JSON, half a pair of surrogates may stand alone."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return texts.map(lambda text: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return texts
+
+
 def settled(facts: pd.DataFrame) -> pd.DataFrame:
-    """Return *facts* each once and in one order."""
-    return facts.drop_duplicates().sort_values(_ORDER, kind="stable", ignore_index=True)
+    """Return *facts* each once and in one order, that of :data:`ORDER`."""
+    once = facts.drop_duplicates()
+    by = ORDER if once.duplicated(_ORDER).any() else _ORDER  # seldom needed, and takes three times as long
+    return once.sort_values(by, kind="stable", ignore_index=True)
 
 
 def _of_revision(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -191,6 +231,14 @@ def _fact(what: str, run: Run, **told: Any) -> dict[str, Any]:
         "ended": run.ended,
         **told,
     }
+
+
+def _end(task: Task, told: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fact of a task that stopped; where it ran its own ARN says too."""
+    arn = (task.arn.split(":") + [""] * 6)[:6]
+    place = {"account": told.get("account") or arn[4], "region": told.get("region") or arn[3]}
+    common = {"event_id": told["event_id"], "item": 0, "caller": "", "named": ""}
+    return _fact(END, of_task(task, ""), **place, **common, started_by=task.started_by, cluster=task.cluster)
 
 
 def _place(whole: Mapping[str, Any]) -> dict[str, str]:

@@ -65,7 +65,8 @@ def past_runs(
     revisions
         What ECS says of the revisions: ``account``, ``region`` and the columns of
         :func:`~ecs_runbook.evidence.revisions.revisions`. Without it the latest one is known from the first
-        registration on that the source tells of; what ran before is UNKNOWN, since it is never guessed.
+        registration on that the source tells of; what ran before, or where numbers are missing in between, is UNKNOWN,
+        since it is never guessed.
     known
         Rules and schedules of an account and Region, to tell runs apart whose ``startedBy``, cut to 36 characters, is
         the same, and to know whose a refusal is that shows its role alone. Without it they are named by what the
@@ -78,6 +79,11 @@ def past_runs(
     pandas.DataFrame
         One row per task and per refusal, columns :data:`PAST_COLUMNS`, in the order of account, Region and time. The
         same facts give the same table, byte by byte, in whatever order and however often they were delivered.
+
+        What several sources tell of one run is one row: the call tells what was asked for and by whom, the end how it
+        went. Of several ends that were told of one task, by its event and by a check that saw it, the one counts that
+        knows the exit code; of several calls with one event id, the last in the order of facts. A run that was seen
+        while it ran has no end yet, and gets one as soon as any source tells it.
 
         ``attrs``: ``asked``, who was asked and what they answered; ``broken``, what could not be read, and why;
         ``because`` an empty table may be empty; ``window``, the range; ``registered``, when each revision was
@@ -135,19 +141,26 @@ def _rows_of(facts: pd.DataFrame) -> list[Any]:
 def _runs(facts: Sequence[Any], everyone: Everyone) -> list[Run]:
     """Return the runs of one place, oldest first: of a schedule, or of what may be one."""
     of_ecs: dict[str, Run] = {}
-    of_trail: list[Run] = []
-    for fact in facts:
+    calls: dict[Any, Run] = {}
+    for number, fact in enumerate(facts):
         run = _run(fact)
         run.schedule = _whose(fact, run, everyone)
         if fact.what == CALL:
-            of_trail.append(run)
-        else:
-            of_ecs[run.task] = run  # settled facts have the end that was told last behind
+            # a record that was kept twice, once with a secret blanked in its words, is one call
+            calls[(fact.event_id, fact.item) if fact.event_id else number] = run
+        elif _tells(run) >= _tells(of_ecs.get(run.task)):
+            of_ecs[run.task] = run
+    of_trail = list(calls.values())
     placed = {run.task: run.schedule for run in of_trail if run.task}
     for run in of_ecs.values():
         # one that shows nobody who started it is known by the call that placed it
         run.schedule = run.schedule or placed.get(run.task, "")
     return [run for run in merge(of_ecs.values(), of_trail) if run.schedule]
+
+
+def _tells(end: Run | None) -> tuple[bool, ...]:
+    """Return how much an end that ECS told says: its exit code counts most."""
+    return (end.exit_code is not None, end.ended is not None, end.began is not None) if end else ()
 
 
 def _run(fact: Any) -> Run:
@@ -203,7 +216,7 @@ def _revisions(facts: pd.DataFrame, told: pd.DataFrame | None) -> dict[Key, list
             number = one.revision if one.revision is not None else max(own, default=0) + 1
             row = own.setdefault(number, _revision(one.family, number))
             if one.revision is not None:
-                row |= {"registered_at": time, "registered_by": fact.role}
+                row |= {"registered_at": time, "registered_by": fact.role or row["registered_by"]}
                 row["status"] = "ACTIVE" if row["deregistered_at"] is None else "INACTIVE"
         elif one.revision is not None:
             row = own.setdefault(one.revision, _revision(one.family, one.revision))
@@ -220,7 +233,17 @@ def _revisions(facts: pd.DataFrame, told: pd.DataFrame | None) -> dict[Key, list
         own[number] = own.get(number, _revision(key.family, number)) | {
             name: value for name, value in said.items() if not pd.isna(value)
         }
-    return {key: [own[number] for number in sorted(own)] for key, own in found.items()}
+    return {key: list(_with_gaps(key.family, own)) for key, own in found.items()}
+
+
+def _with_gaps(family: str, own: Mapping[int, dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Yield the rows by number, and one of an unknown revision wherever nobody told of those in between."""
+    last = 0
+    for number in sorted(own):
+        if last and number - last > 1:
+            yield _revision(family, number - 1)
+        yield own[number]
+        last = number
 
 
 def _revision(family: str, number: int) -> dict[str, Any]:

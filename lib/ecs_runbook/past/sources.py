@@ -14,7 +14,7 @@ from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.calls import records
 from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
 from ecs_runbook.inventory.model import Place
-from ecs_runbook.past.facts import EVENT_NAMES, facts_of_record, frame
+from ecs_runbook.past.facts import EVENT_NAMES, facts_of_record, frame, settled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,53 @@ class Source(Protocol):
 
     def facts(self, window: Window, progress: Bars | None = None) -> Told:
         """Return the facts of a time range."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """
+    Several sources as one, such as log files and the ends of tasks: what any of them tells, each fact once.
+
+    Parameters
+    ----------
+    sources
+        They are asked one after another. One that AWS refuses to answer for is told of, and the others' answers count.
+    """
+
+    sources: Sequence[Source]
+
+    @property
+    def name(self) -> str:
+        """The names of all of them."""
+        return " + ".join(one.name for one in self.sources)
+
+    def facts(self, window: Window, progress: Bars | None = None) -> Told:
+        """
+        Return the facts of a time range.
+
+        Raises
+        ------
+        AwsError
+            If none of them could be asked.
+        """
+        import pandas as pd
+
+        told: list[Told] = []
+        refused: list[tuple[Source, AwsError]] = []
+        for source in self.sources:
+            try:
+                told.append(source.facts(window, progress))
+            except AwsError as error:
+                refused.append((source, error))
+        if refused and not told:
+            raise refused[0][1]
+        silent = [{"source": one.name, "answered": False, "answer": str(why), "calls": 0} for one, why in refused]
+        every = [one.facts for one in told]
+        return Told(
+            settled(pd.concat(every, ignore_index=True)) if every else frame([]),
+            [*(asked for one in told for asked in one.asked), *silent],
+            [broken for one in told for broken in one.broken],
+        )
 
 
 @dataclass(frozen=True)
