@@ -35,7 +35,9 @@ def deliver(records, root="AWSLogs"):
     for one in records:
         place = one["recipientAccountId"], one["awsRegion"]
         files.setdefault(key_of(place, one["eventTime"][:10].replace("-", "/"), root=root), []).append(one)
-    return {key: gzip.compress(json.dumps({"Records": some}).encode()) for key, some in files.items()}
+    return {
+        key: gzip.compress(json.dumps({"Records": some}, separators=(",", ":")).encode()) for key, some in files.items()
+    }
 
 
 def refusal(code, message, operation):

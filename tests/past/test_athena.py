@@ -338,3 +338,23 @@ def test_odd_records_give_the_same_facts_by_athena_as_by_themselves():
 def test_each_place_has_a_table_of_its_own():
     names = {athena_sql.table_name(Root(*one)) for one in (("a", "AWSLogs"), ("b", "AWSLogs"), ("a", "x/AWSLogs"))}
     assert len(names) == 3
+
+
+def test_a_few_files_tell_how_many_records_there_are_and_how_many_of_them_count(aws):
+    aws.s3.files[key_of(PLACES[0], "2026/11/20")] = b"no gzip" * 3  # passed over, as what cannot be read tells nothing
+    delivered = ask(aws)._delivered(aws, Gate(limited=False))
+    sizes = delivered.sizes(delivered.roots(), WHOLE)
+    share = delivered.peek(sizes)
+    # of 15 records before the first of December 14 count: not the DescribeTasks, in whose request RunTask is a word
+    assert share.records * sizes.bytes == pytest.approx(15, rel=0.5)
+    assert 0.5 < share.about_runs / share.records <= 1
+    assert sizes.first == SINCE.date()
+
+
+def test_where_no_file_may_be_read_nobody_says_how_many_records_there_are(aws):
+    def denied(**_):
+        raise refusal("AccessDenied", "Access Denied", "GetObject")
+
+    aws.s3.get_object = denied
+    delivered = ask(aws)._delivered(aws, Gate(limited=False))
+    assert delivered.peek(delivered.sizes(delivered.roots(), WHOLE)) is None

@@ -121,7 +121,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "athena:StartQueryExecution",
             "athena:StopQueryExecution",
         ),
-        "past.delivered": ("s3:ListBucket",),
+        "past.delivered": ("s3:GetObject", "s3:ListBucket"),
         "reports.publish": ("sns:Publish",),
         "shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "rollback.content": ("ecs:DescribeTaskDefinition",),

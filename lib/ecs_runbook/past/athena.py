@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -257,10 +258,10 @@ def money(dollars: float) -> str:
 
     Examples
     --------
-    >>> money(0.016), money(0.00005), money(12.5)
+    >>> money(0.015), money(0.00005), money(12.5)
     ('about $0.02', 'less than $0.01', 'about $12.50')
     """
-    return "less than $0.01" if dollars < 0.01 else f"about ${dollars:.2f}"
+    return "less than $0.01" if dollars < 0.01 else f"about ${math.ceil(dollars * 100 - 1e-9) / 100:.2f}"
 
 
 def _succeeded(done: Done, statement: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ecs_runbook.errors import AwsError, EvidenceError, SessionError, WorkspaceE
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
+from ecs_runbook.past.facts import EVENT_NAMES
 from ecs_runbook.shelf import bucket_and_prefix
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 2000
 """So many folders of one day are listed at most; beyond, some days stand for all."""
+_ABOUT_RUNS = re.compile(rf'"eventName":\s*"(?:{"|".join(EVENT_NAMES)})"'.encode())
+_PEEKS, _PEEK_BYTES = 5, 4_000_000
 LATE = timedelta(days=1)
 """A file's folder is the day of its delivery, so what was logged on a day may lie in the next (AWS docs)."""
 _BELOW = re.compile(
@@ -59,6 +63,14 @@ class Root:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How many records a packed byte of log files holds, and how many of them count here."""
+
+    records: float
+    about_runs: float
+
+
+@dataclass(frozen=True)
 class Sizes:
     """
     How much there is to read.
@@ -70,15 +82,18 @@ class Sizes:
     partitions, listed
         How many folders of one account, Region and day these are, and how many of them were listed: where it is not
         all of them, the rest is taken to be like them.
+    first
+        The oldest of the days that were listed of which there are files.
     some
-        Bucket, key and size of some of the files.
+        Key and size of some of the files.
     """
 
     bytes: int = 0
     files: int = 0
     partitions: int = 0
     listed: int = 0
-    some: Sequence[tuple[str, str, int]] = field(default=(), repr=False)
+    first: date | None = None
+    some: Sequence[tuple[str, int]] = field(default=(), repr=False)
 
     def __add__(self, other: Sizes) -> Sizes:
         return Sizes(
@@ -86,6 +101,7 @@ class Sizes:
             self.files + other.files,
             self.partitions + other.partitions,
             self.listed + other.listed,
+            min((day for day in (self.first, other.first) if day), default=None),
             (*self.some, *other.some),
         )
 
@@ -229,20 +245,48 @@ class Delivered:
         folders = sum(len(places) for places in roots.values())
         chosen = some_of(every, max(1, most // max(folders, 1)))
         asked = [
-            (root, root.folder_of(place, day)) for root, places in roots.items() for place in places for day in chosen
+            (root.folder_of(place, day), day) for root, places in roots.items() for place in places for day in chosen
         ]
         total = Sizes()
         for _, one in self._each(lambda one: self._size(*one), asked):
             total += one
         share = len(every) / len(chosen)
-        return Sizes(
-            round(total.bytes * share), round(total.files * share), folders * len(every), len(asked), total.some
+        # where some days stand for all, the first of them stands for the beginning
+        first = every[0] if total.first == chosen[0] else total.first
+        return replace(
+            total,
+            bytes=round(total.bytes * share),
+            files=round(total.files * share),
+            partitions=folders * len(every),
+            first=first,
         )
 
-    def _size(self, root: Root, folder: str) -> Sizes:
+    def peek(self, sizes: Sizes) -> Share | None:
+        """
+        Look into a few files for how many records there are, and how many of them count here.
+
+        None if none of them could be read. Needs ``s3:GetObject``.
+        """
+        small = [(key, size) for key, size in sizes.some if size <= _PEEK_BYTES]
+        records = about_runs = packed = 0
+        for key, size in some_of(small, _PEEKS):
+            try:
+                told = self._ask("s3:GetObject", self.s3.get_object, Bucket=self.bucket, Key=key)
+                content = zlib.decompressobj(wbits=31).decompress(told["Body"].read(), _PEEK_BYTES * 20)
+            except (AwsError, OSError, zlib.error):
+                continue
+            packed += size
+            records += content.count(b'"eventVersion"')
+            about_runs += len(_ABOUT_RUNS.findall(content))
+        if not records:
+            return None
+        # of what was not seen there may still be one, had one looked further
+        return Share(records / packed, max(about_runs, 1) / packed)
+
+    def _size(self, folder: str, day: date) -> Sizes:
         objects = [one for page in self._pages(folder) for one in page.get("Contents", [])]
-        some = [(root.bucket, str(one["Key"]), int(one["Size"])) for one in objects[len(objects) // 2 :][:1]]
-        return Sizes(sum(int(one["Size"]) for one in objects), len(objects), 1, 1, some)
+        some = [(str(one["Key"]), int(one["Size"])) for one in objects[len(objects) // 2 :][:1]]
+        return Sizes(sum(int(one["Size"]) for one in objects), len(objects), 1, 1, day if objects else None, some)
 
     def _regions(self, root: Root, account: str) -> list[str]:
         found = self._folders(f"{root.folder}/{account}/CloudTrail/")
