@@ -255,6 +255,7 @@ def test_a_setting_that_is_none_changes_nothing(aws, wanted, words):
 
 def test_all_settings_are_shown_and_can_be_taken_back_at_once(aws):
     start = {
+        "athena_seconds": 0.0,
         "cloudtrail_delay_seconds": 0.0,
         "deliver_twice": {},
         "enforce_iam": False,
@@ -270,6 +271,7 @@ def test_all_settings_are_shown_and_can_be_taken_back_at_once(aws):
     }
     assert process.settings(aws.server) == start
     changed = {
+        "athena_seconds": 0.5,
         "cloudtrail_delay_seconds": 60.0,
         "deliver_twice": {"nightly": 2},
         "enforce_iam": True,

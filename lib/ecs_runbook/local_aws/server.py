@@ -29,7 +29,9 @@ __all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create"
 
 _LOG = logging.getLogger(__name__)
 # These see the world's clock or each other's state. The rest is moto's affair; SQS would hold the lock as it polls.
-_ONE_AT_A_TIME = frozenset({"ecs", "ec2", "events", "cloudtrail", "s3", "scheduler", "iam", "sts", "stepfunctions"})
+_ONE_AT_A_TIME = frozenset(
+    {"athena", "cloudtrail", "ec2", "ecs", "events", "glue", "iam", "s3", "scheduler", "stepfunctions", "sts"}
+)
 _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
 _ROOMS = (
@@ -49,6 +51,7 @@ _ROOMS = (
     "schedules",
     "machines",
 )
+_LATE_ROOMS = {"athena": "athena"}  # by the service whose first call they are installed for: they import much
 _INVOKED_BY, _ACCOUNT = "ecs_runbook.invoked_by", "ecs_runbook.account"
 
 _APP: list[Application] = []
@@ -122,6 +125,7 @@ class Application:
         self._fault = ""
         self._moto: Any = None
         self._furnished: set[tuple[str, str]] = set()
+        self._late = dict(_LATE_ROOMS)
         self._gate: Any = None
 
     def warm_up(self) -> None:
@@ -187,6 +191,7 @@ class Application:
         self.world.clock.catch_up()
         backend = self._moto.get_application(environ)
         service = wire.botocore_name(backend.service)
+        self._install_late(service)
         scope = wire.scope_of(environ)
         asked = wire.asked(service, environ)
         made = self._call(service, scope, asked, environ)
@@ -202,6 +207,13 @@ class Application:
             if asked is not None:
                 self._tell(made, asked, answer)
         return answer
+
+    def _install_late(self, service: str) -> None:
+        if service in self._late:
+            with self.world.lock:
+                if (room := self._late.get(service)) is not None:
+                    importlib.import_module(f"ecs_runbook.local_aws.{room}").install(self.world)
+                    del self._late[service]
 
     def _call(self, service: str, scope: Scope, asked: Asked | None, environ: Mapping[str, Any]) -> Call:
         return Call(

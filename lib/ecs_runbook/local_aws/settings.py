@@ -12,6 +12,7 @@ throttle                  ``{"ecs:RunTask": 3}``: the next three such calls are 
                           takes the place of what was throttled before; ``{}`` throttles nothing. EventBridge's own
                           calls count too. ``ec2:DescribeSubnets`` and ``ec2:DescribeSecurityGroups`` also count where
                           RunTask itself looks up a network.
+athena_seconds            how long each of Athena's queries is RUNNING at least, in real seconds; 0 at the start
 retry_refused             whether EventBridge retries what RunTask refused with ``InvalidParameterException``,
                           ``ClientException`` and the like; false at the start, as what AWS does is not verified
 enforce_iam               whether IAM is asked about every call of a user or a role's session; false at the start. The
@@ -51,6 +52,7 @@ FARGATE = ("available", "no-capacity", "quota")
 RATES = ("unlimited", "published")
 PLACEMENT_ERRORS = ("AmazonECS.Unknown", "ECS.AmazonECSException")
 _NAMES = (
+    "athena_seconds",
     "cloudtrail_delay_seconds",
     "deliver_twice",
     "enforce_iam",
@@ -94,6 +96,7 @@ class Settings:
     deliver_twice: dict[str, Times] = field(default_factory=dict)
     second_delivery_after: timedelta = timedelta(seconds=5)
     log_twice: dict[str, Times] = field(default_factory=dict)
+    athena_lasts: timedelta = timedelta(0)
     faults: Faults = field(default_factory=Faults, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -133,6 +136,7 @@ class Settings:
             if "second_delivery_seconds" in wanted
             else base.second_delivery_after,
             _counts("log_twice", wanted["log_twice"], what="records") if "log_twice" in wanted else base.log_twice,
+            span(wanted["athena_seconds"]) if "athena_seconds" in wanted else base.athena_lasts,
         )
         with self._lock:
             self.cloudtrail_delay, self.fargate = fresh.cloudtrail_delay, fresh.fargate
@@ -140,13 +144,14 @@ class Settings:
             self.enforce_iam, self.rates = fresh.enforce_iam, fresh.rates
             self.placement_error, self.stop_timed_out = fresh.placement_error, fresh.stop_timed_out
             self.deliver_twice, self.second_delivery_after = dict(fresh.deliver_twice), fresh.second_delivery_after
-            self.log_twice = dict(fresh.log_twice)
+            self.log_twice, self.athena_lasts = dict(fresh.log_twice), fresh.athena_lasts
         if faults is not None or base is not self:
             self.faults.set(faults or [])
 
     def shown(self) -> dict[str, Any]:
         """Return every setting as it is: of what is throttled, how often it still will be."""
         return {
+            "athena_seconds": self.athena_lasts / timedelta(seconds=1),
             "cloudtrail_delay_seconds": self.cloudtrail_delay / timedelta(seconds=1),
             "deliver_twice": dict(self.deliver_twice),
             "enforce_iam": self.enforce_iam,
