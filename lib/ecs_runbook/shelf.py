@@ -29,8 +29,8 @@ class Shelf(Protocol):
     def names(self) -> list[str]:
         """Return the names of its files."""
 
-    def reading(self, names: Sequence[str]) -> AbstractContextManager[list[Path]]:
-        """Give the files *names* as files on this machine."""
+    def reading(self, names: Sequence[str]) -> AbstractContextManager[dict[str, Path]]:
+        """Give the files *names* as files on this machine, each by its name."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """Give a path; what lies there in the end gets the name *name*, whole or not at all."""
@@ -57,9 +57,9 @@ class Folder:
         return [path.relative_to(self.folder).as_posix() for path in found]
 
     @contextmanager
-    def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
+    def reading(self, names: Sequence[str]) -> Iterator[dict[str, Path]]:
         """Give the files *names*; one that has gone in the meantime is left out."""
-        yield [path for name in names if (path := self.folder / name).is_file()]
+        yield {name: path for name in names if (path := self.folder / name).is_file()}
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -101,24 +101,26 @@ class Bucket:
         while True:
             with translated("s3:ListBucket", hint=_hint(self.where(""), "s3:ListBucket")):
                 page = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, **onward)
-            found += [str(one["Key"]).removeprefix(self.prefix) for one in page.get("Contents", [])]
+            keys = [str(one["Key"]) for one in page.get("Contents", [])]
+            found += [key.removeprefix(self.prefix) for key in keys if not key.endswith("/")]
             if not page.get("IsTruncated"):
                 return found
             onward = {"ContinuationToken": page["NextContinuationToken"]}
 
     @contextmanager
-    def reading(self, names: Sequence[str]) -> Iterator[list[Path]]:
+    def reading(self, names: Sequence[str]) -> Iterator[dict[str, Path]]:
         """Fetch the files *names*, several at once. Needs ``s3:GetObject``."""
         with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder, name) for name in names]
+            # each in a folder of its own: a key may hold anything, and must not lead out of here
+            paths = {name: Path(folder, f"{number}", Path(name).name) for number, name in enumerate(names)}
             with ThreadPoolExecutor(_AT_ONCE) as several:
-                list(several.map(self._fetch, names, paths))
+                list(several.map(self._fetch, paths, paths.values()))
             yield paths
 
     def _fetch(self, name: str, path: Path) -> None:
         with translated("s3:GetObject", hint=_hint(self.where(name), "s3:GetObject")):
             told = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + name)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir()
             path.write_bytes(told["Body"].read())
 
     @contextmanager

@@ -12,6 +12,7 @@ from told_records import PLACES, RECORDS, SINCE, TRUE, UNTIL, records, told
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
+from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.facts import facts_of_record, frame
 from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
@@ -63,7 +64,14 @@ def athena(several, _folder):
     return Athena(PaperAws(deliver(several)), f"s3://{BUCKET}", gate=Gate(limited=False))
 
 
-SOURCES = {"LookupEvents": lookups, "Athena": athena}
+def archive(several, folder):
+    half = len(several) // 2
+    for some in (several[half:], several[: half + 2]):
+        Archive(str(folder)).keep(Themselves(some).facts(None).facts)
+    return Archive(str(folder))
+
+
+SOURCES = {"LookupEvents": lookups, "Athena": athena, "archive": archive}
 
 
 def table(source):

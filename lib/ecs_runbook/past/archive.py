@@ -360,7 +360,7 @@ def _read(shelf: Shelf, files: Sequence[_File]) -> tuple[pd.DataFrame, list[Brok
     if not files:
         return frame([]), []
     with _database() as database, shelf.reading([one.name for one in files]) as paths:
-        there = _on_this_machine(files, paths)
+        there = {str(paths[one.name]): one for one in files if one.name in paths}
         if not there:
             return frame([]), []
         try:
@@ -376,13 +376,6 @@ def _read(shelf: Shelf, files: Sequence[_File]) -> tuple[pd.DataFrame, list[Brok
                 return frame([]), broken
             _gather(database, good)
             return _gathered(database), broken
-
-
-def _on_this_machine(files: Sequence[_File], paths: Iterable[Path]) -> dict[str, _File]:
-    """Return which file each path is; one may have gone in the meantime."""
-    by_name = {one.name: one for one in files}
-    depth = files[0].name.count("/") + 1
-    return {str(path): by_name["/".join(path.parts[-depth:])] for path in paths}
 
 
 def _gather(database: duckdb.DuckDBPyConnection, files: Mapping[str, _File]) -> None:

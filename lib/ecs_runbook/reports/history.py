@@ -332,7 +332,8 @@ class History:
             return []
         import duckdb
 
-        with _database() as database, self.shelf.reading(names) as paths:
+        with _database() as database, self.shelf.reading(names) as files:
+            paths = list(files.values())
             try:
                 return _selected(database, paths, query)
             except duckdb.Error:
