@@ -1,12 +1,13 @@
 """Same columns, same verdicts: every source, asked of the same records, leads to the same table, byte for byte."""
 
+import itertools
 import json
 import random
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from paper_athena import BUCKET, PaperAws, deliver
+from paper_athena import deliver
 from told_records import PLACES, RECORDS, SINCE, TRUE, UNTIL, records, told
 
 from ecs_runbook.inventory.fleet import Fleet
@@ -17,6 +18,9 @@ from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.facts import facts_of_record, frame
 from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
 from ecs_runbook.past.sources import LookupEvents, Told
+from own_aws import aws, home, server  # noqa: F401
+
+NUMBERS = itertools.count(1)
 
 
 class PaperCloudTrail:
@@ -52,7 +56,7 @@ class Themselves:
         return Told(frame(fact for one in self.several for fact in facts_of_record(one)))
 
 
-def lookups(several, _folder):
+def lookups(several, _aws, _folder):
     entered = {}
     for place in PLACES:
         trail = PaperCloudTrail([one for one in several if (one["recipientAccountId"], one["awsRegion"]) == place])
@@ -60,27 +64,56 @@ def lookups(several, _folder):
     return LookupEvents(Fleet(sorted(entered), Gate(limited=False), _entered=entered))
 
 
-def athena(several, _folder):
-    return Athena(PaperAws(deliver(several)), f"s3://{BUCKET}", gate=Gate(limited=False))
+def bucket(aws, files):  # noqa: F811
+    """A bucket of the local AWS with these files."""
+    s3, name = aws.client("s3"), f"logs-{next(NUMBERS)}"
+    s3.create_bucket(Bucket=name)
+    for key, content in files.items():
+        s3.put_object(Bucket=name, Key=key, Body=content)
+    return name
 
 
-def archive(several, folder):
-    half = len(several) // 2
-    for some in (several[half:], several[: half + 2]):
-        Archive(str(folder)).keep(Themselves(some).facts(None).facts)
-    return Archive(str(folder))
+def athena(several, aws, _folder):  # noqa: F811
+    files = deliver(several)
+    return Athena(aws, f"s3://{bucket(aws, files)}", output=f"s3://{bucket(aws, {})}/athena")
 
 
-SOURCES = {"LookupEvents": lookups, "Athena": athena, "archive": archive}
+def archive(several, aws, _folder):  # noqa: F811
+    return kept(several, f"s3://{bucket(aws, {})}/archive", aws)
+
+
+def archive_folder(several, aws, folder):  # noqa: F811
+    return kept(several, str(folder), aws)
+
+
+def kept(several, place, aws):  # noqa: F811
+    """An archive that was given the facts in two parts that overlap."""
+    made, half = Archive(place, aws), len(several) // 2
+    for part in (several[half:], several[: half + 2]):
+        made.keep(Themselves(part).facts(None).facts)
+    return made
+
+
+SOURCES = {"LookupEvents": lookups, "Athena": athena, "an archive in S3": archive, "an archive": archive_folder}
 
 
 def table(source):
     return past_runs(source, since=SINCE, until=UNTIL)
 
 
-@pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_every_source_tells_the_truth_in_the_same_table(make, tmp_path):
-    found = table(make(RECORDS, tmp_path))
+@pytest.fixture(scope="module", params=SOURCES)
+def make(request, aws, tmp_path_factory):  # noqa: F811
+    """``make(records)``: a source that has them."""
+    return lambda several: SOURCES[request.param](several, aws, tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(scope="module")
+def source(make):
+    return make(RECORDS)
+
+
+def test_every_source_tells_the_truth_in_the_same_table(source):
+    found = table(source)
     assert told(found) == TRUE
     assert list(found.columns) == PAST_COLUMNS
     assert found.attrs["broken"] == []
@@ -90,18 +123,16 @@ def test_every_source_tells_the_truth_in_the_same_table(make, tmp_path):
     assert found.dtypes.equals(itself.dtypes)
 
 
-@pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_told_twice_and_in_any_order_the_table_is_the_same(make, tmp_path):
-    several = records() + records()
-    random.Random(11).shuffle(several)
-    assert table(make(several, tmp_path)).to_csv() == table(Themselves(RECORDS)).to_csv()
-
-
-@pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_where_nothing_happened_every_source_has_the_columns_and_says_why(make, tmp_path):
-    found = past_runs(make(RECORDS, tmp_path), since=UNTIL.replace(hour=1), until=UNTIL.replace(hour=2))
+def test_where_nothing_happened_every_source_has_the_columns_and_says_why(source):
+    found = past_runs(source, since=UNTIL.replace(hour=1), until=UNTIL.replace(hour=2))
     assert found.empty
     assert list(found.columns) == PAST_COLUMNS
     assert found.attrs["because"].startswith(
         "no run of a schedule was seen from 2026-11-30 01:00 to 2026-11-30 02:00 UTC"
     )
+
+
+def test_told_twice_and_in_any_order_the_table_is_the_same(make):
+    several = records() + records()
+    random.Random(11).shuffle(several)
+    assert table(make(several)).to_csv() == table(Themselves(RECORDS)).to_csv()

@@ -194,8 +194,9 @@ class _Question:
     @property
     def answer(self) -> str:
         """What it came to, for a person."""
+        pages = "1 page" if self._pages == 1 else f"{self._pages} pages"
         return (
-            f"told of {self._records:,} records on {self._pages} pages; it read {size(self._scanned)}"
+            f"told of {self._records:,} records on {pages}; it read {size(self._scanned)}"
             f" for {money(self._dollars)}, where {self._estimate} were expected; query {', '.join(self._ids)}"
         )
 
