@@ -1,4 +1,10 @@
-"""CloudTrail's own history of an account with every kind of fault, against what one schedule's own evidence says."""
+"""
+CloudTrail's own history of an account with every kind of fault, against what one schedule's own evidence says; and what
+a trail delivered of it, against that history.
+"""
+
+import json
+from datetime import timedelta
 
 import pytest
 from sown import sow
@@ -8,6 +14,7 @@ from ecs_runbook.evidence.runs import runs
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
+from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.runs import past_runs
 from ecs_runbook.past.sources import LookupEvents
 from own_aws import aws, home, server  # noqa: F401
@@ -19,9 +26,39 @@ SAME = ["time", "requested", "executed", "task", "role"]
 def since(server, aws):  # noqa: F811
     process.clock(server, freeze=True)
     begun = aws.now()
+    log(aws)
     sow(aws.client, account=aws.account, region=aws.region, rules=40, schedules=0, seed=7, share=0.5, due=aws.now())
     process.clock(server, advance="52m")
     return begun
+
+
+def log(aws):  # noqa: F811
+    """A trail of all Regions that delivers to the bucket ``audit``; its policy is that of AWS's docs."""
+    s3, cloudtrail = aws.client("s3"), aws.client("cloudtrail")
+    s3.create_bucket(Bucket="audit")
+    s3.create_bucket(Bucket="results")
+    service = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    acl = {"Action": "s3:GetBucketAcl", "Resource": "arn:aws:s3:::audit"}
+    put = {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::audit/trail/AWSLogs/{aws.account}/*"}
+    policy = {"Version": "2012-10-17", "Statement": [service | acl, service | put]}
+    s3.put_bucket_policy(Bucket="audit", Policy=json.dumps(policy))
+    cloudtrail.create_trail(Name="audit", S3BucketName="audit", S3KeyPrefix="trail", IsMultiRegionTrail=True)
+    cloudtrail.start_logging(Name="audit")
+
+
+def test_what_a_trail_delivered_tells_by_athena_what_the_lookups_tell(aws, since):  # noqa: F811
+    until = aws.now() - timedelta(minutes=10)
+    looked_up = past_runs(LookupEvents(fleet(aws)), since=since, until=until)
+    found = past_runs(Athena(aws, "s3://audit/trail", output="s3://results/ecs"), since=since, until=until)
+    assert len(found) >= 10
+    assert found.to_csv() == looked_up.to_csv()
+    (asked,) = found.attrs["asked"]
+    assert asked["answered"]
+    assert asked["source"] == "Athena on s3://audit/trail"
+    stored = aws.client("s3").list_objects_v2(Bucket="audit")["Contents"]
+    read = sum(one["Size"] for one in stored)
+    assert f"it read {read / 1000:.0f} kB for less than $0.01" in asked["answer"]
+    assert f"{read / 1000:.0f} kB in {len(stored)} log files, less than $0.01 were expected" in asked["answer"]
 
 
 def test_lookups_of_all_tell_of_each_rule_what_its_own_evidence_tells(aws, since):  # noqa: F811
