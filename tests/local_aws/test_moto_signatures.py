@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import pytest
 from moto import backends
+from moto.athena.responses import AthenaResponse
 from moto.cloudtrail.models import CloudTrailBackend, Trail, TrailStatus
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core import config, utils
@@ -21,10 +22,15 @@ from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, security_groups, subnets, vpcs
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
+from moto.firehose.models import FirehoseBackend
+from moto.firehose.responses import FirehoseResponse
+from moto.glue.models import FakeTable, GlueBackend
 from moto.iam.models import AccessKey, IAMBackend
 from moto.iam.responses import IamResponse
+from moto.logs.models import LogGroup, LogStream
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
+from moto.s3.models import S3Backend
 from moto.stepfunctions.models import StateMachine, StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 from moto.sts.models import AssumedRole, STSBackend
@@ -60,6 +66,21 @@ def test_it_is_the_moto_that_was_tried():
         (TrailStatus.description, "self"),
         (CloudTrailBackend.delete_trail, "self, name"),
         (CloudTrailBackend.describe_trails, "self, include_shadow_trails"),
+        (AthenaResponse.start_query_execution, "self"),
+        (AthenaResponse.get_query_execution, "self"),
+        (AthenaResponse.get_query_results, "self"),
+        (AthenaResponse.stop_query_execution, "self"),
+        (GlueBackend.create_database, "self, database_name, database_input, tags"),
+        (GlueBackend.create_table, "self, database_name, table_name, table_input, open_table_format_input"),
+        (GlueBackend.update_table, "self, database_name, table_name, table_input"),
+        (GlueBackend.delete_table, "self, database_name, table_name"),
+        (FakeTable.as_dict, "self, version"),
+        (FirehoseBackend.put_s3_records, "self, delivery_stream_name, version_id, s3_destination, records"),
+        (FirehoseResponse.put_record, "self"),
+        (FirehoseResponse.put_record_batch, "self"),
+        (LogGroup.create_log_stream, "self, log_stream_name"),
+        (LogStream.put_log_events, "self, log_events"),
+        (S3Backend.get_bucket, "self, bucket_name"),
         (BaseResponse.call_action, "self"),
         (BaseResponse.get_current_account, "self"),
         (ActionResult.__init__, "self, result"),
@@ -118,6 +139,10 @@ def test_a_function_takes_what_it_took(function, parameters):
 
 def test_cloudtrail_still_lacks_lookup_events():
     assert not hasattr(CloudTrailResponse, "lookup_events")
+
+
+def test_athena_still_lacks_many_executions_at_once():
+    assert not hasattr(AthenaResponse, "batch_get_query_execution")
 
 
 def test_iam_still_lacks_the_simulator_and_ecs_the_account_settings_default():

@@ -38,6 +38,7 @@ sns        Publish PublishBatch
 lambda     Invoke InvokeAsync InvokeWithResponseStream
 dynamodb   GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems
 dynamodb   TransactWriteItems ExecuteStatement BatchExecuteStatement ExecuteTransaction
+firehose   PutRecord PutRecordBatch
 kinesis    PutRecord PutRecords GetRecords GetShardIterator SubscribeToShard
 """
 _DATA = {

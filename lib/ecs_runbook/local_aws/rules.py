@@ -1,5 +1,5 @@
 """
-EventBridge: rules that fire ECS targets, on their schedule or for an event; moto has the rules, and never fires one.
+EventBridge: rules that fire targets, on their schedule or for an event; moto has the rules, and never fires one.
 
 A target's role is assumed and RunTask is called in its name, through the server like any other call: IAM judges it and
 the trail records it. What becomes of a call that fails is decided in :mod:`~ecs_runbook.local_aws.delivery`.
@@ -37,6 +37,7 @@ from ecs_runbook.local_aws.delivery import (
     refusal_of,
 )
 from ecs_runbook.local_aws.invoking import Call, Errand, Invoking, NotAnswered, Sender, run_task_parameters
+from ecs_runbook.local_aws.log_group_target import is_log_group, kept
 from ecs_runbook.local_aws.policy import Policy, Principal, decide_resource
 from ecs_runbook.local_aws.task_life import Task, generation, life_of
 from ecs_runbook.local_aws.world import World
@@ -205,7 +206,7 @@ class Rules:
 
     def invoke(self, rule: Rule, target: Target, event: Event) -> Refusal | None:
         """
-        Invoke a target, a task's or a state machine's in the name of its role; return what refused that.
+        Invoke a target: a task's, a state machine's or Firehose's in the name of its role; return what refused that.
 
         An answer that has failures[] alone is delivered, and neither retried nor a dead letter (inferred).
         """
@@ -213,6 +214,8 @@ class Rules:
             asked = call_of(rule, target, event)
         except ValueError as error:
             return Refusal("INVALID_JSON", str(error))
+        if asked is None and is_log_group(target):
+            return kept(rule, target, text_for(rule, target, event), self._clock.now())
         if asked is None:
             return _by_moto(rule, target, event)
         role = target.get("RoleArn") or rule.role_arn
@@ -351,10 +354,25 @@ def call_of(rule: Rule, target: Target, event: Event) -> tuple[str, str, dict[st
         started_by, overrides = f"events-rule/{rule.name}", overrides_of(target, event, own_variables(rule, event))
         return "ecs", "RunTask", run_task_parameters(started_by, target, overrides)
     if ":states:" in target["Arn"]:
-        given = input_of(target, event, own_variables(rule, event))
-        text = body_of(event) if given is None else json.dumps(given)
-        return "stepfunctions", "StartExecution", {"stateMachineArn": target["Arn"], "input": text}
+        asked = {"stateMachineArn": target["Arn"], "input": text_for(rule, target, event)}
+        return "stepfunctions", "StartExecution", asked
+    if ":firehose:" in target["Arn"]:
+        record = {"Data": text_for(rule, target, event).encode()}
+        return "firehose", "PutRecord", {"DeliveryStreamName": target["Arn"].split("/")[-1], "Record": record}
     return None
+
+
+def text_for(rule: Rule, target: Target, event: Event) -> str:
+    """
+    Return what a target is sent: the event, or what it is given instead.
+
+    Raises
+    ------
+    ValueError
+        If its input is no JSON.
+    """
+    given = input_of(target, event, own_variables(rule, event))
+    return body_of(event) if given is None else json.dumps(given)
 
 
 def own_variables(rule: Rule, event: Event) -> dict[str, Any]:

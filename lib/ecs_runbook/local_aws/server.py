@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["ACCOUNT", "Answer", "Application", "Call", "World", "call", "create", "current_call", "world"]
 
 _LOG = logging.getLogger(__name__)
-# These see the world's clock or each other's state. The rest is moto's affair; SQS would hold the lock as it polls.
-_ONE_AT_A_TIME = frozenset(
-    {"athena", "cloudtrail", "ec2", "ecs", "events", "glue", "iam", "s3", "scheduler", "stepfunctions", "sts"}
-)
+# One call at a time. The rest is moto's affair; SQS would hold the lock as it polls.
+_SEE_THE_CLOCK = frozenset({"cloudtrail", "ec2", "ecs", "events", "firehose", "logs", "scheduler", "stepfunctions"})
+_SEE_EACH_OTHER = frozenset({"athena", "glue", "iam", "s3", "sts"})
+_ONE_AT_A_TIME = _SEE_THE_CLOCK | _SEE_EACH_OTHER
 _FURNISHED = frozenset({"ecs", "ec2"})
 _FIRST_REGION = "us-east-1"  # where most begin: furnished while the first client is still being imported
 _ROOMS = (
@@ -51,7 +51,10 @@ _ROOMS = (
     "schedules",
     "machines",
 )
-_LATE_ROOMS = {"athena": "athena"}  # by the service whose first call they are installed for: they import much
+_LATE_ROOMS = {
+    "athena": "athena",
+    "firehose": "firehose",
+}  # by the service whose first call they are installed for: they import much
 _INVOKED_BY, _ACCOUNT = "ecs_runbook.invoked_by", "ecs_runbook.account"
 
 _APP: list[Application] = []
