@@ -122,6 +122,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "athena:StopQueryExecution",
         ),
         "past.delivered": ("s3:GetObject", "s3:ListBucket"),
+        "past.stopped_tasks": ("logs:FilterLogEvents",),
         "reports.publish": ("sns:Publish",),
         "shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "rollback.content": ("ecs:DescribeTaskDefinition",),
@@ -216,6 +217,19 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "60_check-organisation": ("organizations:ListAccounts", "sts:AssumeRole"),
         "60_check-publish": ("s3:GetObject", "s3:ListBucket", "s3:PutObject", "sns:Publish"),
+        "65_history": (
+            "cloudtrail:LookupEvents",
+            "ec2:DescribeRegions",
+            "ecs:DescribeTaskDefinition",
+            "ecs:ListTaskDefinitions",
+            "events:ListEventBuses",
+            "events:ListRules",
+            "events:ListTargetsByRule",
+            "scheduler:GetSchedule",
+            "scheduler:ListSchedules",
+            "states:DescribeStateMachine",
+        ),
+        "65_history-s3": ("s3:GetObject", "s3:ListBucket"),
         "65_history-athena": (
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
@@ -325,7 +339,8 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
 ``gate``, ``70_roll_back``: what these need besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
-``60_check-publish``: to publish, or to keep the history in S3. ``65_history-athena``: to have Athena read a trail's log
+``60_check-publish``: to publish, or to keep the history in S3. ``65_history``: a look back over one account, and
+``65_history-s3`` besides where its records are in S3. ``65_history-athena``: to have Athena read a trail's log
 files; what it does itself in the caller's name, in the catalogue and in S3, is told by AWS's docs and not tried.
 ``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a

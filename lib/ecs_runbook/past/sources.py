@@ -63,7 +63,9 @@ class Told:
 class Source(Protocol):
     """Where facts are read."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How it is called."""
 
     def facts(self, window: Window, progress: Bars | None = None) -> Told:
         """Return the facts of a time range."""
