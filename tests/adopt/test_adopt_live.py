@@ -9,7 +9,7 @@ import json
 import subprocess
 
 import pytest
-from things_to_adopt import LATEST, MACHINE, NEW_QUEUE, PINNED, TWENTY, arn, furnish, make, policy
+from things_to_adopt import CLUSTER, LATEST, MACHINE, NEW_QUEUE, PINNED, QUEUE, TWENTY, arn, furnish, make, policy
 
 from ecs_runbook.adopt.adopt import adopt_in_terraform, write_adoption
 from ecs_runbook.adopt.around import what_they_name
@@ -70,7 +70,8 @@ def adopted(aws, before, home):
     place = {"account": aws.account, "region": aws.region}
     seen = {}
     for name, mend, queue in (("as it is", [], ""), ("mended", MENDS, NEW_QUEUE)):
-        around = what_they_name(before, mend, dead_letter_queue=queue, aws=aws)
+        given = {"dead_letter_queue": queue, "with_what_it_names": bool(mend)}
+        around = what_they_name(before, mend, aws=aws, **given)
         adoption = adopt_in_terraform(before, around, mend=mend, dead_letter_queue=queue, **place)
         files = write_adoption(adoption, aws, folder=str(home / name.replace(" ", "-")))
         terraform = Terraform(files.folder, aws=aws)
@@ -87,7 +88,7 @@ def test_without_a_mend_the_plan_imports_everything_and_changes_nothing_of_aws(a
     assert (judged.missing, judged.other, judged.absent, judged.dropped, judged.unchosen) == ((), (), (), (), [])
     rules = [one for one in TWENTY if one["kind"] == "rule"]
     targets = sum(len(one["targets"]) for one in rules)
-    assert len(judged.imported) == len(rules) + targets + 9 + 1  # nine schedules, and the group of two of them
+    assert len(judged.imported) == len(rules) + targets + 9
     assert {(one.attribute, one.before, one.after) for one in judged.changes} == {
         ("ecs_target[0].task_count", 0, 1),
         ("retry_policy[0].maximum_event_age_in_seconds", 0, 86400),
@@ -111,6 +112,23 @@ def test_with_mends_the_plan_changes_just_what_was_chosen(adopted):
     ]
     assert adopted["mended"]["adoption"].told == ("shared is attached to role task too, which gets the same",)
     assert "aws_sqs_queue_policy.new_dead" in {one.address for one in by_mend["dead-letter-queue"]}
+
+
+def test_what_they_name_is_listed_and_goes_along_on_request(adopted):
+    alone, along = (adopted[name]["adoption"].named.set_index("arn")["adopted"] for name in ("as it is", "mended"))
+    assert set(alone) == {""}
+    assert {arn_: address for arn_, address in along.items() if address} == {
+        arn("events", "event-bus/orders"): "aws_cloudwatch_event_bus.orders",
+        arn("scheduler", "schedule-group/batch"): "aws_scheduler_schedule_group.batch",
+        arn("iam", "role/rules"): "aws_iam_role.rules",
+        arn("iam", "role/schedules"): "aws_iam_role.schedules",
+        QUEUE: "aws_sqs_queue.dead",
+        arn("states", "stateMachine:again"): "aws_sfn_state_machine.again",
+    }
+    assert {CLUSTER, PINNED} <= set(along.index)
+    assert {"aws_iam_role.states", "aws_iam_role_policy_attachment.schedules_shared"} <= set(
+        adopted["mended"]["judged"].imported
+    )
 
 
 def test_what_finds_no_place_is_said_with_its_reason(adopted):

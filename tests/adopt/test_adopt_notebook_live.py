@@ -14,13 +14,16 @@ from ecs_runbook.adopt.around import Around, what_they_name
 from ecs_runbook.adopt.choosing import to_adopt
 from ecs_runbook.adopt.existing import existing
 from ecs_runbook.adopt.mends import MENDS
+from ecs_runbook.adopt.planned import read_plan
 from ecs_runbook.adopt.rewriters import who_rewrites
 from ecs_runbook.errors import AwsError, EvidenceError, SpecError, WorkspaceError
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.local_aws import process
+from ecs_runbook.terraform.run import Terraform
 
 ROOT = Path(__file__).resolve().parents[2]
+PLANNED = {"states:ListStateMachineVersions", "states:ValidateStateMachineDefinition"}  # by Terraform alone
 BY_NAME = {one["name"]: one for one in TWENTY}
 
 
@@ -28,7 +31,16 @@ BY_NAME = {one["name"]: one for one in TWENTY}
 def made(aws, server):
     process.clock(server, freeze=True)
     furnish(aws)
-    for name in ("a01-plain", "a04-spaced-input", "a10-five", "b01-plain", "b03-window", "b09-machine"):
+    for name in (
+        "a01-plain",
+        "a04-spaced-input",
+        "a06-bucket",
+        "a09-everything",
+        "a10-five",
+        "b01-plain",
+        "b03-window",
+        "b09-machine",
+    ):
         make(aws, BY_NAME[name])
 
 
@@ -200,20 +212,52 @@ class TestWithTheLeastPolicy:
         iam.delete_role(RoleName="reader")
 
     def read(self, aws):
-        choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"], schedules=["batch/b03-window", "b09-machine"])
+        choice = to_adopt(
+            fleet(aws),
+            now=aws.now(),
+            rules=["a01-plain", "orders/a06-bucket", "a09-everything"],
+            schedules=["batch/b03-window", "b09-machine"],
+        )
         whole = existing(choice.inventory, **aws.clients("events", "scheduler"))
-        around = what_they_name(whole.things, MENDS, dead_letter_queue=NEW_QUEUE, aws=aws)
+        around = what_they_name(whole.things, MENDS, dead_letter_queue=NEW_QUEUE, with_what_it_names=True, aws=aws)
         who = who_rewrites(whole.things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace)
         return whole, around, who
 
     def test_all_is_read(self, acting):
         whole, around, who = self.read(acting(self.POLICY))
-        assert (len(whole.things), whole.left_out, dict(around.policies.unknown), who.unknown) == (3, (), {}, "")
+        assert (len(whole.things), whole.left_out, dict(around.policies.unknown), who.unknown) == (5, (), {}, "")
         assert {one.name for one in around.policies.all} == {"run", "shared"}
         assert [one.name for one in around.machines.values()] == ["again"]
         assert around.queue.name == "new-dead"
 
-    @pytest.mark.parametrize("action", [one for each in POLICY["Statement"] for one in each["Action"]])
+    def test_all_is_planned(self, acting, aws, server, home):
+        other = acting(self.POLICY)
+        whole, around, _ = self.read(other)
+        wanted = {"mend": MENDS, "dead_letter_queue": NEW_QUEUE}
+        place = {"account": aws.account, "region": aws.region}
+        adoption = adopt_in_terraform(whole.things, around, **place, **wanted)
+        files = write_adoption(adoption, aws, folder=str(home / "least"))
+        keys = aws.client("sts").assume_role(RoleArn=arn("iam", "role/reader"), RoleSessionName="plan")["Credentials"]
+        names = {"access_key": "AccessKeyId", "secret_key": "SecretAccessKey", "token": "SessionToken"}
+        lines = "\n".join(f'  {name} = "{keys[key]}"' for name, key in names.items())
+        (files.folder / "reader_override.tf").write_text(f'provider "aws" {{\n{lines}\n}}\n')
+        since, terraform = aws.now(), Terraform(files.folder, aws=aws)
+        judged = read_plan(adoption, terraform.plan_in_json(terraform.plan()))
+        assert judged.ready, judged.table
+        process.settings(server, enforce_iam=False)
+        pages = aws.client("cloudtrail").get_paginator("lookup_events").paginate(StartTime=since)
+        told = [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
+        asked = {
+            f"{one['eventSource'].partition('.')[0]}:{one['eventName']}"
+            for one in told
+            if one["userIdentity"].get("arn", "").endswith("/plan") and "errorCode" not in one
+        }
+        assert asked - {"sts:GetCallerIdentity"} <= {one for each in self.POLICY["Statement"] for one in each["Action"]}
+        assert asked >= PLANNED
+
+    @pytest.mark.parametrize(
+        "action", sorted({one for each in POLICY["Statement"] for one in each["Action"]} - PLANNED)
+    )
     def test_without_one_it_is_named(self, acting, action):
         statements = [
             one | {"Action": [each for each in one["Action"] if each != action]} for one in self.POLICY["Statement"]

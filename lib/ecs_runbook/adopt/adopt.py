@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.adopt.around import Around
+from ecs_runbook.adopt.beside import Beside, beside_them
 from ecs_runbook.adopt.existing import Existing, LeftOut
-from ecs_runbook.adopt.machines import StateMachine, mended_machines, plain
-from ecs_runbook.adopt.mends import POLICY, QUEUE, Chosen, Difference, NotMended, chosen, mended
+from ecs_runbook.adopt.machines import mended_machines
+from ecs_runbook.adopt.made import Makes
+from ecs_runbook.adopt.mends import Difference, NotMended, chosen, mended
+from ecs_runbook.adopt.named import named_by, table
 from ecs_runbook.adopt.planned import shown
-from ecs_runbook.adopt.policies import Policy, mended_policies, roles_of
-from ecs_runbook.adopt.queues import mended_queue
-from ecs_runbook.adopt.writing import Beside, Written, root_module
+from ecs_runbook.adopt.writing import Written, root_module
 from ecs_runbook.errors import SpecError
 from ecs_runbook.evidence.runs import hidden
 from ecs_runbook.moving.files import MoveFiles, folder_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 DIFFERENCE_COLUMNS = ["mend", "of", "attribute", "before", "after"]
 SUFFIX = "-adopted"
+_IN_FILES = "your own files make it, {}: mend it there"
+_SHOWN = 40
 _IGNORE = f""".terraform/
 *.tfstate
 *.tfstate.*
@@ -43,7 +46,7 @@ _README = """\
 
 Expect the plan to import {count} resources, to change what stands above, and to make or destroy nothing. After the
 apply the `import` blocks have done their work. `main.tf` names the account that it is for.
-
+{stays}
 Needs Terraform or OpenTofu, 1.6 or newer. `{override}`, if it is here, ties the folder to the local AWS:
 leave it behind.
 """
@@ -93,6 +96,11 @@ class Adoption:
         """How its folder is called: as the only thing, else ``all``, or ``none``."""
         return self.things[0].name if len(self.things) == 1 else "all" if self.things else "none"
 
+    @property
+    def named(self) -> pd.DataFrame:
+        """One row for each thing that they name, columns ``NAMED_COLUMNS``; with its address if it is adopted too."""
+        return table(named_by(self.things), self.written.along)
+
     def __str__(self) -> str:
         several = "" if len(self.differences) == 1 else "s"
         left = f"; {len(self.not_mended)} mends find no place" if self.not_mended else ""
@@ -105,6 +113,11 @@ class Adoption:
             "To know": self.told,
         }
         told = [f"<p>{head}:</p><ul>{''.join(map(_item, some))}</ul>" for head, some in lists.items() if some]
+        named = self.named
+        if len(named):
+            told += ["<p>What they name, by its ARN; without an address it stays where it is:</p>"]
+            told += [named[:_SHOWN].to_html(index=False)]
+            told += [f"<p>and {len(named) - _SHOWN} more</p>"] if len(named) > _SHOWN else []
         return f"<p>{html.escape(str(self))}</p>{self.table.to_html(index=False)}{''.join(told)}"
 
 
@@ -132,6 +145,7 @@ def adopt_in_terraform(
     account: str,
     region: str,
     dead_letter_queue: str = "",
+    makes: Makes | None = None,
 ) -> Adoption:
     """
     Think out what adopts *things*: nothing is written, and AWS is not asked.
@@ -149,6 +163,8 @@ def adopt_in_terraform(
         Where it may be applied, and nowhere else.
     dead_letter_queue
         ARN of a queue for targets that have none, if that is to be mended.
+    makes
+        What somebody's own files make, from :func:`~ecs_runbook.adopt.kept.kept_in`: it is not imported too.
 
     Raises
     ------
@@ -170,10 +186,18 @@ def adopt_in_terraform(
     machines, changes, unplaced = mended_machines(things, around.machines, meant)
     differences += changes
     left += unplaced
-    beside, changes, unplaced, told = _beside(new, machines, around, meant, differences, dead_letter_queue)
-    text, written = root_module(new, beside, account=account, region=region)
-    every = (*differences, *changes), (*left, *unplaced)
+    beside, changes, unplaced, told = beside_them(new, machines, around, meant, differences, dead_letter_queue)
+    text, written = root_module(new, beside, account=account, region=region, makes=makes)
+    differences += changes
+    left += unplaced
+    left += [NotMended(one.mend, one.of, _IN_FILES.format(where)) for one, where in _elsewhere(differences, written)]
+    every = tuple(one for one in differences if one.of not in written.elsewhere), tuple(left)
+    left_out = [*left_out, *(around.along.left_out if around.along else ())]
     return Adoption(tuple(things), *every, tuple(left_out), tuple(told), text, written)
+
+
+def _elsewhere(differences: Sequence[Difference], written: Written) -> list[tuple[Difference, str]]:
+    return [(one, written.elsewhere[one.of]) for one in differences if one.of in written.elsewhere]
 
 
 def _writable(things: Sequence[Existing], account: str, region: str) -> tuple[list[Existing], list[LeftOut]]:
@@ -187,47 +211,6 @@ def _writable(things: Sequence[Existing], account: str, region: str) -> tuple[li
         else:
             kept.append(thing)
     return kept, left
-
-
-def _beside(
-    new: Sequence[Existing],
-    machines: Mapping[str, StateMachine],
-    around: Around,
-    meant: Chosen,
-    differences: Sequence[Difference],
-    arn: str,
-) -> tuple[Beside, list[Difference], list[NotMended], list[str]]:
-    """Return what differs beside *new*: policies and the queue, and what of them a reader has to know."""
-    then = {name: machines.get(plain(name), one) for name, one in around.machines.items()}
-    policies: list[Policy] = []
-    changes: list[Difference] = []
-    left: list[NotMended] = []
-    if POLICY in meant:
-        policies, changes, left = mended_policies(new, then, around.policies, meant)
-    attached = {one.of: _attached(one, around, roles_of(new, then)) for one in policies}
-    told = [_also(one, attached[one.of]) for one in policies if set(one.users) - _users(attached[one.of])]
-    beside = Beside(tuple(machines.values()), policies, attached)
-    if around.queue is None:
-        return beside, changes, left, told
-    given = [one for one in new if any(each.mend == QUEUE and each.of in one.places for each in differences)]
-    queue, more, unplaced, said = mended_queue(around.queue, given, around.policies, arn=arn)
-    has_policy = not isinstance(around.queue, str) and bool(around.queue.policy)
-    beside = Beside(beside.machines, policies, attached, queue, has_policy)
-    return beside, changes + more, left + unplaced, told + said
-
-
-def _attached(policy: Policy, around: Around, roles: Sequence[str]) -> list[str]:
-    """Return those of *roles* that *policy* is attached to."""
-    return [role for role in roles if policy.arn and any(one.of == policy.of for one in around.policies.of(role))]
-
-
-def _users(roles: Sequence[str]) -> set[str]:
-    return {f"role {one}" for one in roles}
-
-
-def _also(policy: Policy, roles: Sequence[str]) -> str:
-    others = ", ".join(one for one in policy.users if one not in _users(roles))
-    return f"{policy.name} is attached to {others} too, which gets the same"
 
 
 def write_adoption(adoption: Adoption, aws: Aws, *, folder: str = "") -> AdoptedFiles:
@@ -265,7 +248,16 @@ def _readme(adoption: Adoption) -> str:
         mends=mends.rstrip("."),
         count=len(adoption.written.addresses),
         override=generate.LOCAL_OVERRIDE,
+        stays=_stays(adoption),
     )
+
+
+def _stays(adoption: Adoption) -> str:
+    """Return what is named by its ARN alone, as lines of Markdown."""
+    left = [one for one in named_by(adoption.things) if one.arn not in adoption.written.along]
+    lines = [f"- {one.what}: `{one.arn}`" for one in left[:_SHOWN]]
+    lines += [f"- and {len(left) - _SHOWN} more"] if len(left) > _SHOWN else []
+    return "\nWhat stays where it is, named by its ARN:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def adoption_receipt(adoption: Adoption) -> Mapping[str, Any]:
@@ -280,6 +272,7 @@ def adoption_receipt(adoption: Adoption) -> Mapping[str, Any]:
             "told": list(adoption.told),
             "not_mended": [str(one) for one in adoption.not_mended],
             "not_carried": [str(one) for one in adoption.written.lost],
+            "named": adoption.named.to_dict("records"),
             "resources": dict(adoption.written.addresses),
         }
     )

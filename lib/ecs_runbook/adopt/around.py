@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ecs_runbook.adopt.existing import Existing
-from ecs_runbook.adopt.machines import Machines, read_machines
+from ecs_runbook.adopt.machines import Machines, StateMachine, read_machines
 from ecs_runbook.adopt.mends import LAUNCH_TYPE, POLICY, QUEUE, chosen
+from ecs_runbook.adopt.named import Along, read_along
 from ecs_runbook.adopt.policies import Policies, read_policies, roles_of
 from ecs_runbook.adopt.queues import LetterQueue, read_queue
 from ecs_runbook.firing.asking import Asking
@@ -33,12 +34,15 @@ class Around:
         By the name that a target gives: where ``launch-type`` is to be mended.
     queue
         The queue that ``dead-letter-queue`` gives, or why it is not known; None if it gives none.
+    along
+        What is adopted with the things that name it; None if they are adopted alone.
     """
 
     machines: Machines = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     clusters: Mapping[str, Told[Cluster]] = field(default_factory=dict)
     queue: LetterQueue | str | None = None
+    along: Along | None = None
 
 
 def what_they_name(
@@ -47,10 +51,11 @@ def what_they_name(
     *,
     aws: Aws,
     dead_letter_queue: str = "",
+    with_what_it_names: bool = False,
     ask: Asking | None = None,
 ) -> Around:
     """
-    Read what *things* name, as far as the mends that were chosen have to know it; without a mend, nothing.
+    Read what *things* name, as far as the mends that were chosen have to know it, or it is adopted too.
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ def what_they_name(
         As :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` takes them.
     aws
         Where they are.
+    with_what_it_names
+        Adopt with them their event bus, schedule group, role, dead-letter queue and state machine.
 
     Raises
     ------
@@ -70,10 +77,11 @@ def what_they_name(
     -----
     What AWS does not tell is known to be so. Needs what :func:`~ecs_runbook.adopt.machines.read_machines`,
     :func:`~ecs_runbook.adopt.policies.read_policies` and :func:`~ecs_runbook.adopt.queues.read_queue` need, and for
-    ``launch-type`` ``ecs:DescribeClusters``.
+    ``launch-type`` ``ecs:DescribeClusters``; *with_what_it_names*, what
+    :func:`~ecs_runbook.adopt.named.read_along` needs.
     """
     meant, ask = chosen(mend, dead_letter_queue=dead_letter_queue), ask or Asking()
-    if not things or not list(meant):
+    if not things or not (list(meant) or with_what_it_names):
         return Around()
     machines = read_machines(things, sfn=aws.client("stepfunctions"), ask=ask)
     roles = roles_of(things, machines, meant) if POLICY in meant else []
@@ -88,4 +96,8 @@ def what_they_name(
         requests = [of_target(target) for thing in things for target in thing.targets]
         names = {one.cluster for one in requests if one is not None}
         clusters = clusters_of(Place(aws.account, aws.region), names, aws, ask)
-    return Around(machines, policies, clusters, queue)
+    along = None
+    if with_what_it_names:
+        more = [one.role for one in machines.values() if isinstance(one, StateMachine)]
+        along = read_along(things, aws=aws, ask=ask, more=more)
+    return Around(machines, policies, clusters, queue, along)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecs_runbook import workspace
 from ecs_runbook.adopt.existing import Existing, LeftOut, Whole
+from ecs_runbook.adopt.made import Makes
 from ecs_runbook.adopt.mends import QUEUE, chosen
 from ecs_runbook.errors import Fault, SpecError, TerraformError
 from ecs_runbook.lint.reading import Tree
+from ecs_runbook.lint.view import View
 from ecs_runbook.patch.patch import Patch, patch
 from ecs_runbook.patch.wishes import MENDS, Found, Sight
 
@@ -34,6 +36,8 @@ class Kept:
         What mends the former; None without a repository, or if nothing of it is there.
     wrote
         Whether the edits were written.
+    makes
+        What else the files make.
     left_out
         What is neither mended nor imported, and why.
     left
@@ -46,6 +50,7 @@ class Kept:
     wrote: bool = False
     left: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    makes: Makes = field(default_factory=Makes)
 
     @property
     def diff(self) -> str:
@@ -111,12 +116,12 @@ def kept_in(
     path = (workspace.root() / Path(repository).expanduser()).resolve()
     if not path.is_dir():
         raise _refused("repository", repr(repository), "name a folder with Terraform files")
-    here, unsure = _made(path, whole.things, repository)
+    here, unsure, makes = _made(path, whole.things, repository)
     out = {one.of for one in unsure}
     others = tuple(one for one in whole.things if one not in here and one.label not in out)
     left_out = (*whole.left_out, *unsure)
     if not here:
-        return Kept((), others, left_out=left_out)
+        return Kept((), others, left_out=left_out, makes=makes)
     arns = [str(one.told["Arn"]) for one in here]
     try:
         found = patch(path, [one for one in mends if one in MENDS], only=arns)
@@ -128,7 +133,7 @@ def kept_in(
         left.append(f"{QUEUE} of {names}: {_NO_QUEUE}")
     if apply_patch:
         found.apply()
-    return Kept(tuple(here), others, found, apply_patch and bool(found.texts), tuple(left), left_out)
+    return Kept(tuple(here), others, found, apply_patch and bool(found.texts), tuple(left), left_out, makes)
 
 
 _NO_QUEUE = (
@@ -137,8 +142,8 @@ _NO_QUEUE = (
 )
 
 
-def _made(path: Path, things: Sequence[Existing], repository: str) -> tuple[list[Existing], list[LeftOut]]:
-    """Return what the files make, and of what cannot be told whether they do."""
+def _made(path: Path, things: Sequence[Existing], repository: str) -> tuple[list[Existing], list[LeftOut], Makes]:
+    """Return what the files make, of what cannot be told whether they do, and what else they make."""
     reading, found = Tree(path).read(), Found()
     if not any(one.files or one.broken for one in reading.configurations):
         raise _refused("repository", repr(repository), "name a folder with .tf or .tf.json files")
@@ -149,7 +154,7 @@ def _made(path: Path, things: Sequence[Existing], repository: str) -> tuple[list
             here.append(thing)
         elif unsure := [why for _, why in sight.unknown if "cannot be told" in why]:
             left.append(LeftOut(thing.label, unsure[0]))
-    return here, left
+    return here, left, Makes([View(one.configuration) for one in reading.roots])
 
 
 def _refused(name: str, value: str, mend: str) -> SpecError:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs_runbook.adopt.beside import Beside
 from ecs_runbook.adopt.existing import Existing
 from ecs_runbook.adopt.machines import StateMachine
+from ecs_runbook.adopt.made import Makes
+from ecs_runbook.adopt.named import Along
 from ecs_runbook.adopt.planned import shown
 from ecs_runbook.adopt.policies import Policy
-from ecs_runbook.adopt.queues import LetterQueue
 from ecs_runbook.terraform import generate, hcl
 from ecs_runbook.terraform.targets import OF_RULE, OF_SCHEDULE, ecs_parameters, json_text, label_of, same_text
 
@@ -20,6 +22,7 @@ RULE, TARGET = "aws_cloudwatch_event_rule", "aws_cloudwatch_event_target"
 SCHEDULE, GROUP = "aws_scheduler_schedule", "aws_scheduler_schedule_group"
 ROLE_POLICY, POLICY, ATTACHMENT = "aws_iam_role_policy", "aws_iam_policy", "aws_iam_role_policy_attachment"
 MACHINE, QUEUE_POLICY = "aws_sfn_state_machine", "aws_sqs_queue_policy"
+BUS, ROLE, QUEUE = "aws_cloudwatch_event_bus", "aws_iam_role", "aws_sqs_queue"
 
 _OF_RULE = frozenset(
     [
@@ -118,6 +121,21 @@ _OF_MACHINE = frozenset(
         "label",
     ]
 )
+_OF_BUS = frozenset(
+    ["Arn", "Name", "Description", "KmsKeyIdentifier", "DeadLetterConfig", "Tags", "CreationTime", "LastModifiedTime"]
+)
+_SESSION = 3600
+_QUEUE_NUMBERS = {
+    "DelaySeconds": ("delay_seconds", 0),
+    "MaximumMessageSize": ("max_message_size", 262144),
+    "MessageRetentionPeriod": ("message_retention_seconds", 345600),
+    "ReceiveMessageWaitTimeSeconds": ("receive_wait_time_seconds", 0),
+    "VisibilityTimeout": ("visibility_timeout_seconds", 30),
+    "KmsDataKeyReusePeriodSeconds": ("kms_data_key_reuse_period_seconds", 300),
+}
+"""Arguments of a queue and the provider's defaults (its documentation of aws_sqs_queue, verified)."""
+_MOST_OF_A_MESSAGE = 262144
+"""More than that, though SQS has queues with more, the provider refuses to be told (5.100, seen); ignored, it stays."""
 _RETRY = {
     "MaximumEventAgeInSeconds": ("maximum_event_age_in_seconds", 86400),
     "MaximumRetryAttempts": ("maximum_retry_attempts", 185),
@@ -151,13 +169,17 @@ class Written:
         What stands in ``main.tf`` below the provider.
     addresses
         By what each resource is of, as :attr:`Difference.of <ecs_runbook.adopt.mends.Difference.of>` names it; the
-        rule beside its targets as ``<label> rule``, the group as ``<group> group``.
+        rule beside its targets as ``<label> rule``.
+    along
+        Addresses of what is adopted since it is named, by ARN.
     lost
         What cannot be written.
     silent
         By address and argument: what AWS takes where it tells nothing, and the provider always says.
     made
         Addresses of what is not there yet, and is made.
+    makes, elsewhere
+        What somebody's own files make; and by what it is of, where they make what is therefore not written.
     """
 
     blocks: list[hcl.Block] = field(default_factory=list)
@@ -165,8 +187,19 @@ class Written:
     lost: list[Lost] = field(default_factory=list)
     silent: dict[tuple[str, str], int] = field(default_factory=dict)
     taken: dict[str, set[str]] = field(default_factory=dict)
-    groups: dict[str, str] = field(default_factory=dict)
+    along: dict[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    makes: Makes = field(default_factory=Makes)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+
+    def beside(
+        self, of: str, kind: str, name: str, key: str, *parts: Mapping[str, Any] | hcl.Block, role: str = ""
+    ) -> str:
+        """Write what is no rule and no schedule, unless somebody's own files make it: then return ``""``."""
+        if place := self.makes.place(kind, name, role=role):
+            self.elsewhere[of] = place
+            return ""
+        return self.add(of, kind, f"{role}_{name}" if role else name, key, *parts)
 
     def add(self, of: str, kind: str, name: str, key: str, *parts: Mapping[str, Any] | hcl.Block) -> str:
         """Write one resource below its import, and return its address; without a key it is made."""
@@ -179,6 +212,13 @@ class Written:
         self.blocks.append(hcl.block("resource", kind, label, *parts))
         self.addresses[of] = address
         return address
+
+    def named(self, arn: str, attribute: str = "arn", otherwise: str | None = None) -> str:
+        """Return how *arn* is written: by its resource, if it is adopted too, else as it is, or as *otherwise*."""
+        address = self.along.get(arn)
+        if address is None:
+            return arn if otherwise is None else otherwise
+        return hcl.Code(f"{address}.{attribute}")
 
     def keep_silent(self, of: str, target: Mapping[str, Any]) -> None:
         """Note what *target* does not say."""
@@ -196,18 +236,9 @@ class Written:
                 self.lost.append(Lost(self.addresses[of], of, f"{within}{name}", told[name]))
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What is adopted beside rules and schedules, since a mend changes it."""
-
-    machines: Sequence[StateMachine] = ()
-    policies: Sequence[Policy] = ()
-    roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    queue: LetterQueue | None = None
-    queue_has_policy: bool = False
-
-
-def root_module(things: Sequence[Existing], beside: Beside, *, account: str, region: str) -> tuple[str, Written]:
+def root_module(
+    things: Sequence[Existing], beside: Beside, *, account: str, region: str, makes: Makes | None = None
+) -> tuple[str, Written]:
     """
     Return the text of ``main.tf`` and what was written in it.
 
@@ -219,17 +250,21 @@ def root_module(things: Sequence[Existing], beside: Beside, *, account: str, reg
         hcl.block("required_providers", {"aws": {"source": "hashicorp/aws", "version": generate.NEEDED_PROVIDER}}),
     )
     provider = hcl.block("provider", "aws", {"region": region, "allowed_account_ids": [account]})
-    written = Written()
-    for thing in things:
-        (_rule if thing.kind == "rule" else _schedule)(thing, written)
+    written = Written(makes=makes or Makes())
+    _along(beside.along, things, written)
     for machine in beside.machines:
         _machine(machine, written)
+    for thing in things:
+        (_rule if thing.kind == "rule" else _schedule)(thing, written)
     for one in beside.policies:
         _policy(one, beside.roles.get(one.of, ()), written)
+    for one in (each for each in beside.along.policies.all if each.arn):
+        if f"{one.of} of {one.role}" not in written.addresses:
+            _attachment(one, one.role, one.arn, written)
     if queue := beside.queue:
         told = {"queue_url": queue.url, "policy": hcl.Call("jsonencode", queue.policy)}
         key = queue.url if beside.queue_has_policy else ""
-        written.add(f"queue {queue.name}", QUEUE_POLICY, queue.name, key, told)
+        written.beside(f"queue {queue.name}", QUEUE_POLICY, queue.name, key, told)
     return hcl.document(settings, provider, *written.blocks), written
 
 
@@ -239,23 +274,87 @@ def root_module(things: Sequence[Existing], beside: Beside, *, account: str, reg
 def _policy(one: Policy, roles: Sequence[str], written: Written) -> None:
     document = {"policy": hcl.Call("jsonencode", one.document)}
     if not one.arn:
-        key = f"{one.role}:{one.name}"
-        written.add(one.of, ROLE_POLICY, f"{one.role}_{one.name}", key, {"name": one.name, "role": one.role} | document)
+        key, named = f"{one.role}:{one.name}", {"name": one.name, "role": _role_of(one.role, written)}
+        written.beside(one.of, ROLE_POLICY, one.name, key, named | document, role=one.role)
         return
     path = one.told.get("Path", "/")
     named = (
         {"name": one.name} | ({"path": path} if path != "/" else {}) | _given(one.told, {"Description": "description"})
     )
     tags = _own({tag["Key"]: tag["Value"] for tag in one.told.get("Tags", [])})
-    address = written.add(one.of, POLICY, one.name, one.arn, named | document, tags)
-    for role in roles:
-        parts = {"role": role, "policy_arn": hcl.Code(f"{address}.arn")}
-        written.add(f"{one.of} of {role}", ATTACHMENT, f"{role}_{one.name}", f"{role}/{one.arn}", parts)
+    address = written.beside(one.of, POLICY, one.name, one.arn, named | document, tags)
+    for role in roles if address else ():
+        _attachment(one, role, hcl.Code(f"{address}.arn"), written)
+
+
+def _attachment(one: Policy, role: str, arn: str, written: Written) -> None:
+    parts = {"role": _role_of(role, written), "policy_arn": arn}
+    written.beside(f"{one.of} of {role}", ATTACHMENT, one.name, f"{role}/{one.arn}", parts, role=role)
+
+
+def _role_of(name: str, written: Written) -> str:
+    arn = next((arn for arn in written.along if arn.endswith(f"/{name}") and ":role/" in arn), "")
+    return written.named(arn, "name", name)
+
+
+def _along(along: Along, things: Sequence[Existing], written: Written) -> None:
+    for arn, told in along.buses.items():
+        parts = {"name": told["Name"]} | _given(told, {"Description": "description"})
+        parts |= _given(told, {"KmsKeyIdentifier": "kms_key_identifier"})
+        dead = hcl.block("dead_letter_config", _given(told.get("DeadLetterConfig") or {}, {"Arn": "arn"}))
+        _one_along(arn, BUS, told["Name"], told["Name"], written, parts, _own(told["Tags"]), dead)
+        if arn in written.along:
+            written.lose(arn, told, _OF_BUS)
+    for name in sorted(along.groups):
+        thing = next(one for one in things if one.kind == "schedule" and one.group == name)
+        arn = _group_arn(thing)
+        _one_along(arn, GROUP, name, name, written, {"name": name}, _own(thing.tags))
+    for arn, told in along.queues.items():
+        _queue(arn, told, written)
+    for arn, told in along.roles.items():
+        name, path = told["RoleName"], told.get("Path", "/")
+        parts = {"name": name} | ({"path": path} if path != "/" else {}) | _given(told, {"Description": "description"})
+        parts |= {"assume_role_policy": hcl.Call("jsonencode", told["AssumeRolePolicyDocument"])}
+        boundary = (told.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+        parts |= {"permissions_boundary": boundary} if boundary else {}
+        longest = told.get("MaxSessionDuration", _SESSION)
+        parts |= {"max_session_duration": longest} if longest != _SESSION else {}
+        _one_along(arn, ROLE, name, name, written, parts, _own(told["Tags"]))
+
+
+def _one_along(
+    arn: str, kind: str, name: str, key: str, written: Written, *parts: Mapping[str, Any] | hcl.Block
+) -> None:
+    kept = [part for part in parts if not isinstance(part, hcl.Block) or part.parts]
+    if address := written.beside(arn, kind, name, key, *kept):
+        written.along[arn] = address
+
+
+def _queue(arn: str, told: Mapping[str, Any], written: Written) -> None:
+    name = arn.rpartition(":")[2]
+    parts: dict[str, Any] = {"name": name}
+    for aws, (argument, usual) in _QUEUE_NUMBERS.items():
+        if told.get(aws) not in (None, "", str(usual)):
+            parts[argument] = int(told[aws])
+    kept: list[hcl.Block] = []
+    if parts.get("max_message_size", 0) > _MOST_OF_A_MESSAGE:
+        del parts["max_message_size"]
+        kept = [hcl.block("lifecycle", {"ignore_changes": [hcl.Code("max_message_size")]})]
+    parts |= {"sqs_managed_sse_enabled": False} if told.get("SqsManagedSseEnabled") == "false" else {}
+    parts |= _given(told, {"KmsMasterKeyId": "kms_master_key_id"})
+    for aws, argument in {"RedrivePolicy": "redrive_policy", "RedriveAllowPolicy": "redrive_allow_policy"}.items():
+        if told.get(aws):
+            parts[argument] = same_text(str(told[aws]))
+    _one_along(arn, QUEUE, name, str(told["QueueUrl"]), written, parts, _own(told["Tags"]), *kept)
+
+
+def _group_arn(thing: Existing) -> str:
+    return str(thing.told["Arn"]).replace(":schedule/", ":schedule-group/").rpartition("/")[0]
 
 
 def _machine(one: StateMachine, written: Written) -> None:
     told, of = one.told, f"state machine {one.name}"
-    first = {"name": one.name, "role_arn": one.role, "definition": same_text(one.text)}
+    first = {"name": one.name, "role_arn": written.named(one.role), "definition": same_text(one.text)}
     first |= {"type": told["type"]} if told.get("type", "STANDARD") != "STANDARD" else {}
     parts: list[Mapping[str, Any] | hcl.Block] = [first]
     logging = told.get("loggingConfiguration") or {}
@@ -270,8 +369,10 @@ def _machine(one: StateMachine, written: Written) -> None:
         names = {"type": "type", "kmsKeyId": "kms_key_id"}
         names |= {"kmsDataKeyReusePeriodSeconds": "kms_data_key_reuse_period_seconds"}
         parts.append(hcl.block("encryption_configuration", _given(key, names)))
-    written.add(of, MACHINE, one.name, str(told["stateMachineArn"]), *parts, _own(one.tags))
-    written.lose(of, told, _OF_MACHINE)
+    arn = str(told["stateMachineArn"])
+    if address := written.beside(of, MACHINE, one.name, arn, *parts, _own(one.tags)):
+        written.along[arn] = address
+        written.lose(of, told, _OF_MACHINE)
 
 
 def _own(tags: Mapping[str, str]) -> dict[str, Any]:
@@ -285,20 +386,22 @@ def _own(tags: Mapping[str, str]) -> dict[str, Any]:
 
 def _rule(thing: Existing, written: Written) -> None:
     told = thing.told
-    of, bus = f"{thing.label} rule", {"event_bus_name": thing.group} if thing.group != "default" else {}
+    arn = f"{str(told['Arn']).partition(':rule/')[0]}:event-bus/{thing.group}"
+    bus = {"event_bus_name": written.named(arn, "name", thing.group)} if thing.group != "default" else {}
+    of = f"{thing.label} rule"
     first = {"name": thing.name, **bus} | _given(told, {"Description": "description"})
     when = _given(told, {"ScheduleExpression": "schedule_expression"})
     if told.get("EventPattern"):
         when["event_pattern"] = json_text(str(told["EventPattern"]))
     when |= {"state": told["State"]} if told.get("State", "ENABLED") != "ENABLED" else {}
-    own = _given(told, {"RoleArn": "role_arn"})
+    own = {"role_arn": written.named(str(told["RoleArn"]))} if told.get("RoleArn") else {}
     key = thing.name if thing.group == "default" else f"{thing.group}/{thing.name}"
     address = written.add(of, RULE, thing.name, key, first, when, own, _own(thing.tags))
     written.lose(of, told, _OF_RULE)
     for target in thing.targets:
         its = f"{thing.label}#{target['Id']}"
         name = thing.name if len(thing.targets) == 1 else f"{thing.name}_{target['Id']}"
-        parts = [*_target(target, address, bus)]
+        parts = [*_target(target, address, bus, written)]
         written.add(its, TARGET, name, f"{thing.group}/{thing.name}/{target['Id']}", *parts)
         written.keep_silent(its, target)
         written.lose(its, target, _OF_TARGET)
@@ -306,11 +409,14 @@ def _rule(thing: Existing, written: Written) -> None:
         written.lose(its, ecs, _OF_ECS - OF_RULE.lacks, "EcsParameters.")
 
 
-def _target(target: Mapping[str, Any], rule: str, bus: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | hcl.Block]:
+def _target(
+    target: Mapping[str, Any], rule: str, bus: Mapping[str, Any], written: Written
+) -> Iterator[Mapping[str, Any] | hcl.Block]:
     names = {"rule": hcl.Code(f"{rule}.name")}
     if bus:
         names["event_bus_name"] = hcl.Code(f"{rule}.event_bus_name")
-    yield names | {"target_id": target["Id"], "arn": target["Arn"]} | _given(target, {"RoleArn": "role_arn"})
+    role = {"role_arn": written.named(str(target["RoleArn"]))} if target.get("RoleArn") else {}
+    yield names | {"target_id": target["Id"], "arn": written.named(str(target["Arn"]))} | role
     handed = _given(target, {"InputPath": "input_path"})
     if target.get("Input"):
         handed["input"] = same_text(str(target["Input"]))
@@ -321,7 +427,7 @@ def _target(target: Mapping[str, Any], rule: str, bus: Mapping[str, Any]) -> Ite
     if parameters := target.get("EcsParameters"):
         yield hcl.block("ecs_target", *ecs_parameters(_told(parameters), OF_RULE))
     yield from _others(target)
-    yield from _failing(target)
+    yield from _failing(target, written)
 
 
 def _others(target: Mapping[str, Any]) -> Iterator[hcl.Block]:
@@ -351,13 +457,7 @@ def _others(target: Mapping[str, Any]) -> Iterator[hcl.Block]:
 
 def _schedule(thing: Existing, written: Written) -> None:
     told = thing.told
-    group: Any = "default"
-    if thing.group != "default":
-        if thing.group not in written.groups:
-            parts = ({"name": thing.group}, _own(thing.tags))
-            address = written.add(f"{thing.group} group", GROUP, thing.group, thing.group, *parts)
-            written.groups[thing.group] = address
-        group = hcl.Code(f"{written.groups[thing.group]}.name")
+    group = written.named(_group_arn(thing), "name", thing.group)
     first = {"name": thing.name, "group_name": group} | _given(told, {"Description": "description"})
     when = {"schedule_expression": told["ScheduleExpression"]}
     zone = told.get("ScheduleExpressionTimezone", "UTC")
@@ -379,7 +479,7 @@ def _schedule(thing: Existing, written: Written) -> None:
         when,
         _given(told, {"KmsKeyArn": "kms_key_arn"}),
         hcl.block("flexible_time_window", inside),
-        hcl.block("target", *_its_target(thing.targets[0])),
+        hcl.block("target", *_its_target(thing.targets[0], written)),
     )
     written.keep_silent(thing.label, thing.targets[0])
     written.lose(thing.label, told, _OF_SCHEDULE)
@@ -387,8 +487,8 @@ def _schedule(thing: Existing, written: Written) -> None:
     written.lose(thing.label, thing.targets[0].get("EcsParameters") or {}, _OF_ECS, "Target.EcsParameters.")
 
 
-def _its_target(target: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | hcl.Block]:
-    yield {"arn": target["Arn"], "role_arn": target["RoleArn"]}
+def _its_target(target: Mapping[str, Any], written: Written) -> Iterator[Mapping[str, Any] | hcl.Block]:
+    yield {"arn": written.named(str(target["Arn"])), "role_arn": written.named(str(target["RoleArn"]))}
     if target.get("Input"):
         yield {"input": same_text(str(target["Input"]))}
     if parameters := target.get("EcsParameters"):
@@ -399,18 +499,18 @@ def _its_target(target: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | hcl.B
         yield hcl.block("kinesis_parameters", {"partition_key": told["PartitionKey"]})
     if told := target.get("SqsParameters"):
         yield hcl.block("sqs_parameters", _given(told, {"MessageGroupId": "message_group_id"}))
-    yield from _failing(target)
+    yield from _failing(target, written)
 
 
 # ---------------------------------------------------------------- both
 
 
-def _failing(target: Mapping[str, Any]) -> Iterator[hcl.Block]:
+def _failing(target: Mapping[str, Any], written: Written) -> Iterator[hcl.Block]:
     retry = target.get("RetryPolicy") or {}
     if retry:  # the provider sends 0 for the one that is left out
         yield hcl.block("retry_policy", {to: retry.get(name, usual) for name, (to, usual) in _RETRY.items()})
     if (target.get("DeadLetterConfig") or {}).get("Arn"):
-        yield hcl.block("dead_letter_config", {"arn": target["DeadLetterConfig"]["Arn"]})
+        yield hcl.block("dead_letter_config", {"arn": written.named(str(target["DeadLetterConfig"]["Arn"]))})
 
 
 def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "scheduler:ListTagsForResource",
         ),
         "adopt.machines": ("states:DescribeStateMachine", "states:ListTagsForResource"),
+        "adopt.named": ("events:DescribeEventBus", "iam:GetRole", "sqs:ListQueueTags"),
         "adopt.policies": (
             "iam:GetPolicy",
             "iam:GetPolicyVersion",
@@ -286,11 +287,13 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "80_adopt": (
             "cloudtrail:LookupEvents",
             "ecs:DescribeClusters",
+            "events:DescribeEventBus",
             "events:DescribeRule",
             "events:ListTagsForResource",
             "events:ListTargetsByRule",
             "iam:GetPolicy",
             "iam:GetPolicyVersion",
+            "iam:GetRole",
             "iam:GetRolePolicy",
             "iam:ListAttachedRolePolicies",
             "iam:ListEntitiesForPolicy",
@@ -300,8 +303,11 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "scheduler:ListTagsForResource",
             "sqs:GetQueueAttributes",
             "sqs:GetQueueUrl",
+            "sqs:ListQueueTags",
             "states:DescribeStateMachine",
+            "states:ListStateMachineVersions",
             "states:ListTagsForResource",
+            "states:ValidateStateMachineDefinition",
         ),
         "85_move_to_scheduler": (
             "cloudtrail:LookupEvents",
@@ -345,7 +351,7 @@ files; what it does itself in the caller's name, in the catalogue and in S3, is 
 ``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
 dead-letter queue; what it writes is applied by whoever may. ``80_adopt``: to read what is adopted, and
-for *all_found* those of ``60_check`` besides. ``20_apply``, ``20_apply-schedule`` and
+for Terraform to plan it; for *all_found* those of ``60_check`` besides. ``20_apply``, ``20_apply-schedule`` and
 ``20_apply-state_machine``: a first apply of that kind with an existing cluster and without a queue, a topic or a group
 of its own, and the plan after it.
 """
