@@ -313,11 +313,13 @@ TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:lost"
 TASKS_OF_BATCH, ECS_RULE = f"{ECS}:task/batch/*", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{ECS_EVENTS_RULE}"
 DOES = Machine(waits=True, watches=True, skips=True, acts=(("ecs:ListTasks", ""), ("sns:Publish", TOPIC)))
 MAY = {
-    Deed(CALLER, "ecs:ListTasks", "*"): "allowed",
-    Deed(CALLER, "sns:Publish", TOPIC): "allowed",
-    Deed(CALLER, "ecs:DescribeTasks", TASKS_OF_BATCH): "allowed",
-    Deed(CALLER, "ecs:StopTask", TASKS_OF_BATCH): "allowed",
-    **{Deed(CALLER, f"events:{one}", ECS_RULE): "allowed" for one in ("PutTargets", "PutRule", "DescribeRule")},
+    Deed(CALLER, "ecs:ListTasks", "*", CLUSTER): "allowed",
+    Deed(CALLER, "sns:Publish", TOPIC, CLUSTER): "allowed",
+    Deed(CALLER, "ecs:DescribeTasks", TASKS_OF_BATCH, CLUSTER): "allowed",
+    Deed(CALLER, "ecs:StopTask", TASKS_OF_BATCH, CLUSTER): "allowed",
+    **{
+        Deed(CALLER, f"events:{one}", ECS_RULE, CLUSTER): "allowed" for one in ("PutTargets", "PutRule", "DescribeRule")
+    },
 }
 
 

@@ -10,6 +10,7 @@ from sown_faults import FAULTS
 from ecs_runbook import connect
 from ecs_runbook.checks.check import check
 from ecs_runbook.checks.registry import KINDS
+from ecs_runbook.checks.settings import Settings
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.local_aws import process
@@ -56,7 +57,7 @@ def after(aws, account, before):
     since = aws.now()
     process.clock(server, advance="52m")
     places = fleet(aws)
-    return check(places, take_inventory(places), since=since, until=aws.now())
+    return check(places, take_inventory(places), since=since, until=aws.now()), since
 
 
 def said(checked, status="NG"):
@@ -80,8 +81,8 @@ def test_every_fault_of_a_definition_is_found_and_nothing_else(account, before):
 
 
 def test_every_fault_shows_in_what_happened_and_nothing_else_does(account, after):
-    assert said(after) == account.expected_after_a_firing
-    assert said(after, "SKIP") == set()
+    assert said(after[0]) == account.expected_after_a_firing
+    assert said(after[0], "SKIP") == set()
 
 
 def test_no_more_is_asked_than_the_api_forces(aws, account, before):
@@ -100,5 +101,39 @@ def test_each_execution_of_a_machine_that_may_run_its_task_again_is_read_once_an
     for entry in machines:
         arn = f"arn:aws:states:{aws.region}:{aws.account}:stateMachine:machine-{entry.place}-{entry.name}"
         made += len(sfn.list_executions(stateMachineArn=arn)["executions"])
-    assert after.calls["states:ListExecutions"] == len(machines)
-    assert after.calls["states:GetExecutionHistory"] == made > 0
+    assert after[0].calls["states:ListExecutions"] == len(machines)
+    assert after[0].calls["states:GetExecutionHistory"] == made > 0
+
+
+def alike():
+    """The checks, those together that need the same actions; and those of what ran, but for the revision."""
+    found = {}
+    for kind in KINDS.values():
+        ran = kind.id.startswith("runs-") or kind.id == "schedule-overlap"
+        found.setdefault(("ran",) if ran and kind.id != "runs-latest" else kind.needs, []).append(kind.id)
+    return [pytest.param(ids, id=ids[0]) for needs, ids in found.items() if needs and ids != ["inventory"]]
+
+
+@pytest.mark.parametrize("on", alike())
+def test_a_check_that_is_off_costs_no_call_and_those_that_are_on_say_the_same(aws, after, on):
+    whole, since = after
+    off = {one: "not today" for one in KINDS if one not in (*on, "inventory")}
+    places = fleet(aws)
+    checked = check(places, whole.inventory, since=since, until=aws.now(), settings=Settings(off=off))
+    assert told_by(checked, on) == told_by(whole, on)
+    made = {one for one in checked.calls if checked.calls[one]}
+    assert made - may_be_made(on) == set()
+
+
+def told_by(checked, checks):
+    return {(one.subject, one.check, one.status, one.because) for one in checked.findings if one.check in checks}
+
+
+def may_be_made(on):
+    """The calls that these checks need, by hand; of runs, whatever tells of them."""
+    needed = {action for one in on for action in KINDS[one].needs}
+    runs = {"cloudtrail:LookupEvents", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeTaskDefinition"}
+    runs |= {"states:ListExecutions", "states:GetExecutionHistory"}
+    runs |= {"sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    listed = {"iam:ListRoles"} if "iam:GetRole" in needed else set()
+    return needed | listed | (runs if any(one.startswith("runs-") for one in on) else set())

@@ -211,8 +211,8 @@ def test_a_deed_of_a_role_with_tasks_in_several_clusters_is_asked_once():
 
 
 def test_the_deeds_of_a_role_whose_task_has_no_revision_are_asked_in_its_cluster():
-    iam, look = Iam(lambda *_: True), Deed(ROLE, "ecs:ListTasks", "*")
-    assert asked_of(iam, deeds=[look, START], clusters={ROLE: BATCH}) == ({}, {look: "allowed", START: "allowed"})
+    iam, look = Iam(lambda *_: True), Deed(ROLE, "ecs:ListTasks", "*", BATCH)
+    assert asked_of(iam, deeds=[look, START]) == ({}, {look: "allowed", START: "allowed"})
     given = {
         one["PolicySourceArn"]: {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in one["ContextEntries"]}
         for one in iam.asked
@@ -221,7 +221,22 @@ def test_the_deeds_of_a_role_whose_task_has_no_revision_are_asked_in_its_cluster
     assert "ecs:cluster" not in given[STARTER]
 
 
-def test_a_cluster_of_which_there_is_a_request_goes_before_one_of_which_there_is_none():
-    iam = Iam(lambda *_: True)
-    asked_of(iam, PLAIN, deeds=[LETTER], clusters={ROLE: arn("cluster/other")})
-    assert len(iam.asked) == 1
+def cluster_in(one):
+    return next(
+        entry["ContextKeyValues"][0] for entry in one["ContextEntries"] if entry["ContextKeyName"] == "ecs:cluster"
+    )
+
+
+def test_what_a_role_does_in_two_clusters_is_asked_in_each_of_them_and_what_it_does_in_none_in_the_first():
+    asked, other = {}, arn("cluster/other")
+
+    class ListsInOne:
+        def simulate_principal_policy(self, **parameters):
+            asked[cluster_in(parameters)] = parameters["ActionNames"]
+            here = Iam(lambda action, _: action != "ecs:ListTasks" or cluster_in(parameters) == BATCH)
+            return here.simulate_principal_policy(**parameters)
+
+    here, there = (Deed(ROLE, "ecs:ListTasks", "*", cluster) for cluster in (BATCH, other))
+    _, done = asked_of(ListsInOne(), PLAIN, deeds=[here, there, LETTER])
+    assert done == {here: "allowed", there: "denied", LETTER: "allowed"}
+    assert {cluster: "sqs:SendMessage" in actions for cluster, actions in asked.items()} == {BATCH: True, other: False}

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from ecs_runbook.checks.findings import Checked
 from ecs_runbook.checks.judge import judge
+from ecs_runbook.checks.registry import KINDS
+from ecs_runbook.checks.scope import looks_at_runs, scope_of
 from ecs_runbook.checks.settings import Settings, read_settings
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.inventory.facts import facts
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.model import Inventory
-from ecs_runbook.inventory.runs import runs
+from ecs_runbook.inventory.runs import runs, table
 from ecs_runbook.wanted.schedule import zone_named
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ def check(
     zone
         IANA name of the reader's time zone.
     settings
-        Which checks are off, or of another severity: what the settings file says, or its path; ``""`` for none.
+        Which checks are off, or of another severity: what the settings file says, or its path; ``""`` for none. What
+        no other check looks at is not asked for then.
     past
         How long earlier runs took, columns ``account``, ``region``, ``subject``, ``started_at`` and ``seconds``.
     progress
@@ -68,7 +71,12 @@ def check(
     """
     zone_named(zone)
     chosen = settings if isinstance(settings, Settings) else read_settings(settings) if settings else Settings()
-    known = facts(fleet, found, progress=progress)
-    happened = runs(fleet, found, since=since, until=until, facts=known, progress=progress)
+    on = KINDS.keys() - chosen.off.keys()
+    known = facts(fleet, found, scope=scope_of(on), progress=progress)
+    happened = None
+    if looks_at_runs(on):
+        judged = "runs-latest" in on
+        happened = runs(fleet, found, since=since, until=until, facts=known, judged=judged, progress=progress)
     findings = judge(found, known, happened, now=until, zone=zone, settings=chosen, past=past)
-    return Checked(found, findings, happened.runs, dict(fleet.gate.counts), chosen.off, known)
+    ran = happened.runs if happened else table([])
+    return Checked(found, findings, ran, dict(fleet.gate.counts), chosen.off, known)

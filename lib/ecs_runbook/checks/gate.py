@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecs_runbook.checks.findings import Checked
 from ecs_runbook.checks.judge import judge
 from ecs_runbook.checks.outcome import judge_checked
+from ecs_runbook.checks.scope import scope_of
 from ecs_runbook.checks.settings import Settings
 from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.firing.asking import Bars
@@ -80,13 +81,14 @@ def gate(
     new = _described(revision, place, fleet)
     rows = [_as_it_will_run(row, new) for row in found.rows if row.place == place and _takes(row, new)]
     will_run = replace(found, rows=tuple(rows))
-    known = facts(fleet, will_run, progress=progress)
+    off = {check: why for check, why in settings.off.items() if check in GATE} if settings else {}
+    scope = scope_of(set(GATE) - off.keys())
+    known = facts(fleet, will_run, scope=scope, progress=progress)
     if place in known:
-        known[place] = replace(known[place], contents={new.arn: contents(new, place, fleet)})
+        known[place] = replace(known[place], contents={new.arn: contents(new, place, fleet, scope=scope)})
     now = fleet.at(place).now()
     kept = (*GATE, "inventory")
     findings = [one for one in judge(will_run, known, now=now, settings=settings) if one.check in kept]
-    off = {check: why for check, why in settings.off.items() if check in kept} if settings else {}
     return Checked(will_run, findings, _no_runs(), dict(fleet.gate.counts), off, known)
 
 

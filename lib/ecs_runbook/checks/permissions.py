@@ -347,7 +347,7 @@ def machine_acts(row: Row, scene: Scene) -> Iterator[Finding]:
         yield skip(check, row, gaps[0])
     elif "not asked" in told.values():
         yield skip(check, row, "IAM was not asked for that")
-    else:
+    elif set(told.values()) == {"allowed"}:
         yield ok(check, row, f"{name} may do all else that its states do")
 
 

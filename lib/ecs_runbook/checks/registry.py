@@ -71,7 +71,7 @@ _DEFINITION = (
         "10_generate",
         "terraform-provider-aws#16078, amazon-ecs-cli#627",
         "seen in public issues",
-        (_DESCRIBE_CLUSTERS,),
+        (_DESCRIBE_CLUSTERS, _DESCRIBE_DEFINITION),
     ),
     Kind(
         "launch-type-and-strategy",
@@ -214,7 +214,7 @@ _DEFINITION = (
         "10_generate",
         "aws-cdk#9233, aws-cdk#18642; AWS docs, ECS developer guide, interface VPC endpoints",
         "seen in public issues",
-        (_SUBNETS, "ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints", _DESCRIBE_DEFINITION),
+        (_SUBNETS, "ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints", _DESCRIBE_DEFINITION, _DESCRIBE_CLUSTERS),
     ),
     # -------- its roles
     Kind(
@@ -295,7 +295,7 @@ _DEFINITION = (
         "10_generate",
         "AWS docs, ECS developer guide, EventBridge IAM role",
         "verified",
-        (_SIMULATE, _DESCRIBE_DEFINITION),
+        (_SIMULATE, _DESCRIBE_DEFINITION, _DESCRIBE_CLUSTERS),
     ),
     Kind(
         "tag-resource-missing",
@@ -307,7 +307,7 @@ _DEFINITION = (
         "10_generate",
         "aws-cdk#28854, terraform-aws-eventbridge#130",
         "seen in public issues",
-        (_SIMULATE, "ecs:ListAccountSettings"),
+        (_SIMULATE, _DESCRIBE_DEFINITION, _DESCRIBE_CLUSTERS, "ecs:ListAccountSettings"),
     ),
     Kind(
         "policy-too-wide",
@@ -318,7 +318,7 @@ _DEFINITION = (
         "10_generate",
         "AWS docs, IAM best practices: least privilege",
         "verified",
-        (_SIMULATE,),
+        (_SIMULATE, _DESCRIBE_DEFINITION, _DESCRIBE_CLUSTERS),
     ),
     # -------- when it runs
     Kind(

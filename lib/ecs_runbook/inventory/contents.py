@@ -11,6 +11,7 @@ from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import gap_of
 from ecs_runbook.inventory.model import Absent, Contents, Definition, Image, LogGroup, Place, Told
+from ecs_runbook.inventory.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -23,7 +24,7 @@ _ECR = re.compile(
 _NOT_THERE = frozenset({"RepositoryNotFoundException", "ImageNotFoundException"})
 
 
-def contents(revision: Definition, place: Place, fleet: Fleet) -> Contents:
+def contents(revision: Definition, place: Place, fleet: Fleet, *, scope: Scope = EVERYTHING) -> Contents:
     """
     Ask whether the log groups and the images are there that *revision* names.
 
@@ -35,6 +36,8 @@ def contents(revision: Definition, place: Place, fleet: Fleet) -> Contents:
         Where it is registered; a log group or an image of another Region is asked for there.
     fleet
         Who asks.
+    scope
+        What is asked: log groups, images, or both.
 
     Returns
     -------
@@ -50,10 +53,10 @@ def contents(revision: Definition, place: Place, fleet: Fleet) -> Contents:
     def client(service: str, region: str) -> Any:
         return (own if region == place.region else own.elsewhere(region=region)).client(service)
 
-    groups = dict.fromkeys(log_groups_of(revision.raw, place.region))
-    images = {text: ecr_image(text) for text in revision.images}
+    groups = log_groups_of(revision.raw, place.region) if scope.asks("logs:DescribeLogGroups") else ()
+    images = {text: ecr_image(text) for text in revision.images if scope.asks("ecr:DescribeImages")}
     return Contents(
-        log_groups={group: _group(group, client("logs", group.region), ask) for group in groups},
+        log_groups={group: _group(group, client("logs", group.region), ask) for group in dict.fromkeys(groups)},
         images={text: _image(image, client("ecr", image.region), ask) for text, image in images.items() if image},
         elsewhere=tuple(text for text, image in images.items() if image is None),
     )

@@ -35,13 +35,12 @@ from ecs_runbook.inventory.model import (
     Role,
     Row,
     Told,
-    cluster_of,
-    deeds,
     passed,
     permit_key,
     roles_named,
 )
-from ecs_runbook.inventory.permits import NO_ROLE, Simulator
+from ecs_runbook.inventory.permits import NO_ROLE, SIMULATE, Simulator
+from ecs_runbook.inventory.scope import EVERYTHING, Scope
 from ecs_runbook.session import Aws
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ T = TypeVar("T")
 Known = dict[str, Told[T]]
 
 
-def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> dict[Place, Facts]:
+def facts(
+    fleet: Fleet, found: Inventory, *, scope: Scope = EVERYTHING, progress: Bars | None = None
+) -> dict[Place, Facts]:
     """
     Ask AWS for all that the rows name.
 
@@ -70,6 +71,8 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
         Where the rows are from.
     found
         The inventory.
+    scope
+        What is asked; of what is not, nothing is known.
     progress
         Where to show how far it is.
 
@@ -93,63 +96,88 @@ def facts(fleet: Fleet, found: Inventory, *, progress: Bars | None = None) -> di
         by_place[row.place].append(row)
     bars, simulator = PlaceBars(progress, len(by_place)), Simulator()
     known = fleet.gate.at_once(
-        {place: partial(_named_by, rows, place, fleet, bars) for place, rows in by_place.items()}, most=PLACES_AT_ONCE
+        {place: partial(_named_by, rows, place, fleet, scope, bars) for place, rows in by_place.items()},
+        most=PLACES_AT_ONCE,
     )
     # IAM is the account's, whatever the Region
     roles: dict[str, set[str]] = defaultdict(set)
-    for row in found.rows:
+    for row in found.rows if scope.asks("iam:GetRole") else ():
         roles[row.place.account] |= set(roles_named(row, known[row.place]))
     first = {place.account: place for place in sorted(by_place, reverse=True)}
     jobs: dict[Place | str, Callable[[], Any]] = {
         account: partial(_roles, first[account], arns, fleet) for account, arns in roles.items()
     }
     jobs |= {
-        place: partial(_allowed, rows, known[place], first[place.account], fleet, simulator, bars)
+        place: partial(_allowed, rows, known[place], first[place.account], fleet, scope, simulator, bars)
         for place, rows in by_place.items()
     }
     told = fleet.gate.at_once(jobs, most=PLACES_AT_ONCE)
     for place in first.values():
         fleet.leave(place)
     return {
-        place: replace(one, roles=told[place.account], permits=told[place][0], deeds=told[place][1])
+        place: replace(one, roles=told.get(place.account, {}), permits=told[place][0], deeds=told[place][1])
         for place, one in known.items()
     }
 
 
-def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, bars: PlaceBars) -> Facts:
+def _named_by(rows: Sequence[Row], place: Place, fleet: Fleet, scope: Scope, bars: PlaceBars) -> Facts:
     """Return what is there of all that *rows* name, but for IAM."""
     aws, ask, gate = fleet.at(place), fleet.ask(place), fleet.gate
     given = [row.request.network for row in rows if row.request.network]
     subnets = sorted({subnet for one in given for subnet in one.subnets})
     groups = sorted({group for one in given for group in one.security_groups})
     tags = any(row.request.tags or row.request.managed_tags for row in rows)
-    jobs: dict[str, Callable[[], Any]] = {
-        "definitions": lambda: _definitions(place, rows, fleet, bars),
-        "clusters": lambda: clusters_of(place, {row.request.cluster for row in rows}, aws, ask),
-        "subnets": lambda: (
-            networks.subnets(subnets, account=place.account, ec2=aws.client("ec2"), ask=ask) if subnets else {}
+    ways, letters = scope.asks("ec2:DescribeRouteTables"), scope.asks("sqs:ReceiveMessage")
+    queues = {row.dead_letters for row in rows if row.dead_letters}
+    jobs: dict[str, tuple[str, Callable[[], Any]]] = {
+        "definitions": (_DESCRIBE, lambda: _definitions(place, rows, fleet, bars)),
+        "clusters": (
+            "ecs:DescribeClusters",
+            lambda: clusters_of(place, {row.request.cluster for row in rows}, aws, ask),
         ),
-        "security_groups": lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask) if groups else {},
-        "queues": lambda: _queues({row.dead_letters for row in rows if row.dead_letters}, aws, ask, gate),
-        "groups": lambda: _groups({row.group for row in rows if row.kind == "schedule"} - {DEFAULT_GROUP}, aws, ask),
-        "tagging_authorised": lambda: _tagging(aws, ask) if tags else True,
+        "subnets": (
+            "ec2:DescribeSubnets",
+            lambda: (
+                networks.subnets(subnets, account=place.account, ec2=aws.client("ec2"), ask=ask, ways=ways)
+                if subnets
+                else {}
+            ),
+        ),
+        "security_groups": (
+            "ec2:DescribeSecurityGroups",
+            lambda: networks.security_groups(groups, ec2=aws.client("ec2"), ask=ask) if groups else {},
+        ),
+        "queues": ("sqs:GetQueueAttributes", lambda: _queues(queues, aws, ask, gate, letters=letters)),
+        "groups": (
+            "scheduler:ListScheduleGroups",
+            lambda: _groups({row.group for row in rows if row.kind == "schedule"} - {DEFAULT_GROUP}, aws, ask),
+        ),
+        "tagging_authorised": ("ecs:ListAccountSettings", lambda: _tagging(aws, ask) if tags else True),
     }
-    told = gate.at_once(bars.each(place, jobs), most=len(jobs))
-    latest, pinned = told.pop("definitions")
+    wanted = {name: job for name, (action, job) in jobs.items() if scope.asks(action)}
+    told = gate.at_once(bars.each(place, wanted), most=len(jobs))
+    latest, pinned = told.pop("definitions", ({}, {}))
     fleet.leave(place)
     return Facts(place=place, latest=latest, pinned=pinned, **told)
 
 
 def _allowed(
-    rows: Sequence[Row], known: Facts, home: Place, fleet: Fleet, simulator: Simulator, bars: PlaceBars
+    rows: Sequence[Row],
+    known: Facts,
+    home: Place,
+    fleet: Fleet,
+    scope: Scope,
+    simulator: Simulator,
+    bars: PlaceBars,
 ) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
     """Return what IAM says, asked in *home*, of the requests of *rows* and of what else their roles must do."""
     passed_on: dict[PermitKey, list[str]] = defaultdict(list)
-    for row in rows:
+    simulated = scope.asks(SIMULATE)
+    for row in rows if simulated and "run" in scope.simulated else ():
         key, revision = permit_key(row, known), known.resolved(row)
         if key is not None and isinstance(revision, Definition):
             passed_on[key] = list(dict.fromkeys([*passed_on[key], *passed(row, revision)]))
-    wanted = {deed for row in rows for deed in deeds(row)}
+    wanted = {deed for row in rows for deed in scope.deeds(row)} if simulated else set()
     permits: dict[PermitKey, Told[Permit]] = {}
     done: dict[Deed, Told[Answer]] = {}
     if passed_on or wanted:
@@ -158,7 +186,6 @@ def _allowed(
         permits, done = simulator.ask(
             passed_on,
             wanted,
-            clusters={row.role: cluster_of(row, known) for row in rows if row.through},
             iam=iam,
             ask=fleet.ask(home),
             gate=fleet.gate,
@@ -389,15 +416,17 @@ def _account_of(arn: str) -> str:
 # -------- SQS
 
 
-def _queues(arns: set[str], aws: Aws, ask: Asking, gate: Gate) -> Known[Queue]:
+def _queues(arns: set[str], aws: Aws, ask: Asking, gate: Gate, *, letters: bool) -> Known[Queue]:
     sqs = aws.client("sqs")
     return {
         arn: gap_of(answer) if isinstance(answer, AwsError) else answer
-        for arn, answer in gate.each("sqs:GetQueueAttributes", lambda one: _queue(one, sqs, ask), sorted(arns))
+        for arn, answer in gate.each(
+            "sqs:GetQueueAttributes", lambda one: _queue(one, sqs, ask, letters=letters), sorted(arns)
+        )
     }
 
 
-def _queue(arn: str, sqs: SQSClient, ask: Asking) -> Told[Queue]:
+def _queue(arn: str, sqs: SQSClient, ask: Asking, *, letters: bool) -> Told[Queue]:
     try:
         url, told = dead_letters.attributes(arn, sqs=sqs, ask=ask, more=["Policy"])
     except ValueError:
@@ -408,7 +437,7 @@ def _queue(arn: str, sqs: SQSClient, ask: Asking) -> Told[Queue]:
         raise
     waiting = dead_letters.counted(told)
     read = dead_letters.Queue(arn)
-    if waiting:
+    if waiting and letters:
         read = dead_letters.read_messages(arn, url, told, sqs=sqs, ask=ask, most=MOST_LETTERS)
     return Queue(arn, _policy(told.get("Policy")), waiting, read.letters, read.unread)
 

@@ -484,11 +484,19 @@ class PermitKey:
 
 @dataclass(frozen=True, order=True)
 class Deed:
-    """One thing that a role must be able to do besides RunTask, to be asked of IAM's simulator."""
+    """
+    One thing that a role must be able to do besides RunTask, to be asked of IAM's simulator.
+
+    Attributes
+    ----------
+    cluster
+        ARN of the cluster in which it is done, since a policy may have a condition on that; ``""`` if in none.
+    """
 
     role: str
     action: str
     resource: str
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -581,13 +589,10 @@ def permit_key(row: Row, facts: Facts) -> PermitKey | None:
     return PermitKey(row.role, revision.arn, arn, row.request.tags or row.request.managed_tags)
 
 
-def cluster_of(row: Row, facts: Facts) -> str:
+def cluster_of(row: Row) -> str:
     """Return the ARN of the cluster that *row* names, also where there is no such cluster."""
-    told, named = facts.clusters.get(row.request.cluster), row.request.cluster
-    if isinstance(told, Cluster):
-        return told.arn
+    named, place = row.request.cluster, row.place
     partition = row.role.split(":")[1] if row.role.startswith("arn:") else "aws"
-    place = facts.place
     return named if named.startswith("arn:") else f"arn:{partition}:ecs:{place.region}:{place.account}:cluster/{named}"
 
 
@@ -613,10 +618,15 @@ def deeds(row: Row) -> list[Deed]:
     Source: AWS docs, EventBridge and EventBridge Scheduler user guides, dead-letter queues; Step Functions developer
     guide, IAM policies for ECS (verified).
     """
+    return caller_deeds(row) + machine_deeds(row)
+
+
+def caller_deeds(row: Row) -> list[Deed]:
+    """Return what the role of *row*'s target must be able to do besides RunTask."""
     found = [Deed(row.target.role, "states:StartExecution", row.through)] if row.through and row.target.role else []
     if row.kind == "schedule" and row.dead_letters and row.target.role:
         found.append(Deed(row.target.role, "sqs:SendMessage", row.dead_letters))
-    return found + machine_deeds(row)
+    return found
 
 
 def machine_deeds(row: Row) -> list[Deed]:
@@ -633,7 +643,7 @@ def machine_deeds(row: Row) -> list[Deed]:
     tasks = f"arn:{partition}:ecs:{region}:{account}:task/{short(row.request.cluster)}/*"
     of_ecs = {"ecs:DescribeTasks": tasks, "ecs:StopTask": tasks}
     return [
-        Deed(row.role, action, resource or of_ecs.get(action, "*"))
+        Deed(row.role, action, resource or of_ecs.get(action, "*"), cluster_of(row))
         for action, resource in dict.fromkeys(acts)
         if resource or action.startswith("ecs:")
     ]

@@ -32,7 +32,9 @@ _ELSEWHERE = (
 Raw = Mapping[str, Any]
 
 
-def subnets(ids: Sequence[str], *, account: str, ec2: EC2Client, ask: Asking) -> dict[str, Told[Subnet]]:
+def subnets(
+    ids: Sequence[str], *, account: str, ec2: EC2Client, ask: Asking, ways: bool = True
+) -> dict[str, Told[Subnet]]:
     """
     Return what EC2 says of subnets, by id.
 
@@ -42,6 +44,8 @@ def subnets(ids: Sequence[str], *, account: str, ec2: EC2Client, ask: Asking) ->
         Of the subnets.
     account
         That asks: of a VPC that another one shares, it is not told all.
+    ways
+        Whether to ask for route tables and endpoints too.
 
     Notes
     -----
@@ -53,10 +57,24 @@ def subnets(ids: Sequence[str], *, account: str, ec2: EC2Client, ask: Asking) ->
         return dict.fromkeys(ids, told)
     known = {str(one["SubnetId"]): one for one in told}
     vpcs = sorted({str(one["VpcId"]) for one in told})
+    if not ways:
+        return _there(ids, known)
     tables = _all("ec2:DescribeRouteTables", ec2.describe_route_tables, "RouteTables", "vpc-id", vpcs, ask)
     endpoints = _all("ec2:DescribeVpcEndpoints", ec2.describe_vpc_endpoints, "VpcEndpoints", "vpc-id", vpcs, ask)
     return {
         one: _subnet(known[one], tables, _told_to(account, known[one], endpoints))
+        if one in known
+        else Absent(f"there is no subnet {one}")
+        for one in ids
+    }
+
+
+def _there(ids: Sequence[str], known: Mapping[str, Raw]) -> dict[str, Told[Subnet]]:
+    """Return subnets of which nobody asked where they lead."""
+    routes = Gap("ec2:DescribeRouteTables", "it was not asked for")
+    endpoints = Gap("ec2:DescribeVpcEndpoints", "it was not asked for")
+    return {
+        one: Subnet(one, str(known[one]["VpcId"]), routes, endpoints)
         if one in known
         else Absent(f"there is no subnet {one}")
         for one in ids

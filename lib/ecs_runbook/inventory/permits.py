@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import AwsError
@@ -74,7 +73,6 @@ class Simulator:
         passed: Mapping[PermitKey, Sequence[str]],
         deeds: Iterable[Deed],
         *,
-        clusters: Mapping[str, str] = MappingProxyType({}),
         iam: IAMClient,
         ask: Asking,
         gate: Gate,
@@ -90,9 +88,6 @@ class Simulator:
             The ARNs of the roles that each request passes on.
         deeds
             What else roles must be able to do.
-        clusters
-            By role, where it would run a task of which nothing can be asked, as there is no revision: a policy's
-            ``ecs:cluster`` is about its other deeds too.
         counted, looked
             Who counts what is to be asked, and what was.
 
@@ -102,7 +97,7 @@ class Simulator:
         revisions and deeds; one for a role that only has deeds.
         """
         wanted = sorted(set(deeds))
-        within = _clusters(passed, wanted, clusters)
+        within = _clusters(passed, wanted)
         answers: dict[tuple[str, str], _Answers] = defaultdict(dict)
         lost: dict[tuple[str, str], Absent | Gap] = {}
 
@@ -120,7 +115,7 @@ class Simulator:
                 lost[of] = Absent(said.words) if said.code in NO_ROLE else gap_of(said)
         of_deeds: dict[Deed, Told[Answer]] = {}
         for deed in wanted:
-            of = (deed.role, within[deed.role])
+            of = (deed.role, within[deed])
             of_deeds[deed] = lost.get(of) or answers[of].get((deed.action, deed.resource), _NOTHING).answer
         permits: dict[PermitKey, Told[Permit]] = {
             key: lost.get((key.role, key.cluster)) or _permit(key, roles, answers[key.role, key.cluster])
@@ -174,23 +169,26 @@ def tasks_of(cluster: str) -> str:
     return f"{':'.join(cluster.split(':')[:5])}:task/{short(cluster)}/*"
 
 
-def _clusters(
-    passed: Mapping[PermitKey, Sequence[str]], deeds: Iterable[Deed], clusters: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the cluster with which each role is asked about its deeds; ``""`` if it runs no task."""
-    first = {**clusters, **{key.role: key.cluster for key in sorted(passed, reverse=True)}}
-    return {deed.role: first.get(deed.role, "") for deed in deeds}
+def _clusters(passed: Iterable[PermitKey], deeds: Sequence[Deed]) -> dict[Deed, str]:
+    """
+    Return the cluster with which a role is asked about each deed; ``""`` if it does nothing in any.
+
+    What is done in no cluster is asked about with the first of the role's, which spares a call.
+    """
+    named = {(key.role, key.cluster) for key in passed} | {(one.role, one.cluster) for one in deeds if one.cluster}
+    first = dict(sorted(named, reverse=True))
+    return {deed: deed.cluster or first.get(deed.role, "") for deed in deeds}
 
 
 def _questions(
-    passed: Mapping[PermitKey, Sequence[str]], deeds: Sequence[Deed], clusters: Mapping[str, str]
+    passed: Mapping[PermitKey, Sequence[str]], deeds: Sequence[Deed], within: Mapping[Deed, str]
 ) -> list[_Question]:
     keys: dict[tuple[str, str], list[PermitKey]] = defaultdict(list)
     for key in sorted(passed):
         keys[key.role, key.cluster].append(key)
     extra: dict[tuple[str, str], list[_Wish]] = defaultdict(list)
     for deed in deeds:
-        extra[deed.role, clusters[deed.role]].append((deed.action, deed.resource))
+        extra[deed.role, within[deed]].append((deed.action, deed.resource))
     found = []
     for of in sorted({*keys, *extra}):
         some = keys.get(of, [])

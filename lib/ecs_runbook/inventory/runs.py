@@ -119,6 +119,7 @@ def runs(
     since: datetime,
     until: datetime,
     facts: Mapping[Place, Facts] | None = None,
+    judged: bool = True,
     progress: Bars | None = None,
 ) -> Happened:
     """
@@ -135,6 +136,8 @@ def runs(
     facts
         What was learnt already: the latest revisions and the dead letters are taken from it. Without it the revisions
         are asked for here, and there are no dead letters.
+    judged
+        Whether to ask which revision was the latest at each run's moment; else that stays UNKNOWN.
     progress
         Where to show how far it is.
 
@@ -169,7 +172,7 @@ def runs(
     bars = PlaceBars(progress, len(by_place))
     jobs = {
         place: partial(
-            _of_place, place, rows, window, fleet, (facts or {}).get(place) or Facts(place), found.whole, bars
+            _of_place, place, rows, window, fleet, (facts or {}).get(place) or Facts(place), found.whole, judged, bars
         )
         for place, rows in by_place.items()
     }
@@ -194,9 +197,16 @@ class _Told:
 
 
 def _of_place(
-    place: Place, rows: Sequence[Row], window: Window, fleet: Fleet, facts: Facts, whole: bool, bars: PlaceBars
+    place: Place,
+    rows: Sequence[Row],
+    window: Window,
+    fleet: Fleet,
+    facts: Facts,
+    whole: bool,
+    judged: bool,
+    bars: PlaceBars,
 ) -> _Told:
-    looking = _Looking(place, rows, window, fleet, facts, whole=whole, bars=bars)
+    looking = _Looking(place, rows, window, fleet, facts, whole=whole, judged=judged, bars=bars)
     asked = {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail, "Step Functions": looking.ask_machines}
     fleet.gate.at_once(bars.each(place, asked), most=len(asked))
     looking.join()
@@ -220,8 +230,10 @@ class _Looking:
         facts: Facts,
         *,
         whole: bool,
+        judged: bool,
         bars: PlaceBars,
     ) -> None:
+        self._judged = judged
         self.bars = bars
         self.place, self.rows, self.window, self.facts = place, rows, window, facts
         self.aws, self.ask, self.gate = fleet.at(place), fleet.ask(place), fleet.gate
@@ -431,7 +443,9 @@ class _Looking:
             for run in attempt.runs:
                 if run.family:
                     by_family[run.family].append((run, whose))
-        gone = self._deregistered() if by_family else frozenset()
+        if not (by_family and self._judged):
+            return
+        gone = self._deregistered()
         ask = partial(self._steps, by_family=by_family, gone=gone)
         for family, told in self.gate.each("ecs:DescribeTaskDefinition", ask, sorted(by_family)):
             steps = Steps([]) if isinstance(told, AwsError) else told
