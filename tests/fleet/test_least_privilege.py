@@ -19,6 +19,11 @@ from ecs_runbook.firing.drill import DRILL_TAG, DRILL_TAG_VALUE, fire
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.local_aws import process
+from ecs_runbook.past.asked import look_back
+from ecs_runbook.past.questions import history
+from ecs_runbook.past.sources import LookupEvents
+from ecs_runbook.past.still_known import still_known
+from ecs_runbook.past.verdict import judge_history
 from ecs_runbook.verdicts.steps import judge_fired
 
 POLICIES = Path(__file__).resolve().parents[2] / "docs" / "policies"
@@ -167,6 +172,32 @@ class TestACheck:
         # that letters wait is known without reading them, and is NG
         assert {one.status for one in told} == {"NG" if action == "sqs:ReceiveMessage" else "SKIP"}
         assert {"NG", "SKIP"} & {one.status for one in judge_checked(checked)}
+
+
+class TestALookBack:
+    @pytest.fixture
+    def looked(self, account, acting):
+        """``looked(policy, regions)``: all that a look back says under that policy."""
+        _, _, since = account
+
+        def look(given, regions=()):
+            there = acting(given)
+            places = fleet(there, regions=regions)
+            question = look_back(now=there.now(), since=since.isoformat())
+            told = LookupEvents(places).facts(question.window)
+            known = still_known(places, told, since=since)
+            return judge_history(history(told, known, question), known, question)
+
+        return look
+
+    def test_all_is_well_with_the_policy(self, looked):
+        checks = looked(policy("65_history"))
+        assert {one.status for one in checks} == {"OK"}, checks
+
+    @pytest.mark.parametrize("action", actions("65_history"))
+    def test_without_an_action_the_answer_names_it_and_is_not_ok(self, looked, action):
+        checks = looked(without("65_history", action), "all" if action == "ec2:DescribeRegions" else ())
+        assert {one.status for one in checks if action in one.because} == {"SKIP"}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from datetime import UTC, datetime
 
+import made_history
 import pytest
 import websocket
 from made_checks import HOME, NOW, SINCE, fleet
@@ -19,8 +20,17 @@ from ecs_runbook.checks.asked import Asked
 from ecs_runbook.checks.outcome import judge_checked
 from ecs_runbook.checks.registry import KINDS
 from ecs_runbook.inventory.model import Place
+from ecs_runbook.past.verdict import judge_history
 from ecs_runbook.reports.details import details
 from ecs_runbook.reports.heat_map import heat_map
+from ecs_runbook.reports.long_tables import TABLES, in_short, long_table
+from ecs_runbook.reports.long_time import (
+    failures_by_week,
+    failures_that_last,
+    never_ran,
+    revisions_over_time,
+    waits_for_first_run,
+)
 from ecs_runbook.reports.page import page
 from ecs_runbook.reports.summary import summary
 from ecs_runbook.reports.target_list import target_list
@@ -110,6 +120,23 @@ def path(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module", params=[200, 1, 0])
+def look_back_path(request, tmp_path_factory):
+    """The page of a look back at ninety days of hundreds of families, of one, and of none."""
+    facts, rows = made_history.fleet(request.param, 90, every=4)
+    question, known, past = made_history.looked(facts, rows, days=90.0)
+    verdict = Verdict("65_history", "aws", HOME.account, HOME.region, NOW, tuple(judge_history(past, known, question)))
+    tables = [in_short(past, verdict), *(long_table(past, which) for which in TABLES if which != "failures")]
+    outputs = [new_output("display_data", {"text/html": one.html}) for one in tables]
+    for draw in (revisions_over_time, failures_by_week, waits_for_first_run, never_ran, failures_that_last):
+        png = base64.b64encode(draw(past)._repr_png_()).decode()
+        outputs.append(new_output("display_data", {"image/png": png}))
+    cells = [new_code_cell("x", metadata={"tags": ["report"]}, outputs=[one]) for one in outputs]
+    path = tmp_path_factory.mktemp("page") / "65_history.html"
+    path.write_text(page(new_notebook(cells=cells), verdict.to_dict()))
+    return path
+
+
 TABLE = "document.querySelectorAll('.ecs-runbook .table')[0]"
 ROWS = f"[...{TABLE}.tBodies[0].rows]".replace(".tBodies", ".querySelector('table').tBodies")
 SHOWN = f"{ROWS}.filter(row => !row.hidden).map(row => row.cells[1].innerText.split('\\n')[0])"
@@ -117,6 +144,16 @@ SHOWN = f"{ROWS}.filter(row => !row.hidden).map(row => row.cells[1].innerText.sp
 
 @pytest.mark.parametrize("width", [1280, 800])
 def test_nothing_is_wider_than_the_window_and_nothing_is_scrolled_sideways(browser, path, width):
+    fits(browser, path, width)
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_of_a_look_back_is_wider_than_the_window(browser, look_back_path, width):
+    fits(browser, look_back_path, width)
+    assert browser("[...document.images].every(one => one.complete && one.naturalWidth === 900)")
+
+
+def fits(browser, path, width):
     browser.open(path, width)
     assert (
         browser("document.documentElement.scrollWidth") == browser("document.documentElement.clientWidth") > width - 20
