@@ -374,10 +374,15 @@ def _draw_silence(axes: Axes, row: Mapping[str, Any], height: int, history: Hist
 def _bar(axes: Axes, since: Any, until: Any, height: float, colour: str) -> tuple[float, float]:
     """Draw a bar with round ends, which is a dot where it has no length; return its ends."""
     ends = date2num(since), date2num(until)
-    left, right = axes.get_xlim()
     # a line without any length would not be drawn
-    drawn = ends[0], max(ends[1], ends[0] + (right - left) / 5000)
-    axes.plot(drawn, (height, height), color=colour, linewidth=7, solid_capstyle="round", zorder=2)
+    look: dict[str, Any] = {
+        "linewidth": 7,
+        "solid_capstyle": "butt",
+        "marker": "o",
+        "markersize": 7,
+        "markeredgewidth": 0,
+    }
+    axes.plot(ends, (height, height), color=colour, zorder=2, **look)
     return ends
 
 
