@@ -381,7 +381,8 @@ def test_the_result_lies_in_s3(asker, odd):
 
 def test_pages_have_a_thousand_rows_and_the_names_stand_on_the_first_alone(asker):
     asker.put("many/a.json", "".join(f'{{"n": {n}}}\n' for n in range(2100)).encode())
-    stored = "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' STORED AS TEXTFILE"
+    stored = """ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+    WITH SERDEPROPERTIES ('ignore.malformed.json'='FALSE') STORED AS TEXTFILE"""
     asker.table("many", "", {}, columns="n bigint", stored=stored, location="many/")
     query = asker.done("SELECT n FROM many ORDER BY n")["QueryExecutionId"]
     pages = [
@@ -470,6 +471,24 @@ def test_a_broken_file_fails_the_query(asker, content):
     status = asker.ended(f"SELECT * FROM {name}")["Status"]
     assert status["State"] == "FAILED"
     assert status["StateChangeReason"].startswith(f"HIVE_CURSOR_ERROR: Failed to read s3 object {name}/a.json.gz: ")
+
+
+def test_a_broken_parquet_fails_the_query(asker):
+    asker.put("badparquet/a.parquet", b"PAR1 and no more")
+    asker.table("badparquet", "", {}, columns="n int", stored="STORED AS PARQUET", location="badparquet/")
+    reason = asker.ended("SELECT n FROM badparquet")["Status"]["StateChangeReason"]
+    assert reason.startswith("HIVE_CURSOR_ERROR: Failed to read s3 object badparquet/a.parquet: ")
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT * FROM read_text('{}')", "SELECT 1 FROM odd WHERE (SELECT count(*) FROM read_csv('{}')) > 0"]
+)
+def test_a_query_reaches_no_file_of_this_machine(asker, odd, sql, tmp_path):
+    secret = tmp_path / "secret.csv"
+    secret.write_text("s3cret\n")
+    status = asker.ended(sql.format(secret))["Status"]
+    assert status["State"] == "FAILED"
+    assert "s3cret" not in json.dumps(status, default=str)
 
 
 # -------- a query on its way
@@ -569,6 +588,12 @@ def test_a_view_is_its_query(asker, odd):
     )
     assert asker.rows("SELECT id, count(*) FROM twice t GROUP BY t.id ORDER BY 1") == [("e1", "2"), ("e2", "2")]
     assert asker.rows("WITH one AS (SELECT DISTINCT id FROM twice) SELECT count(*) FROM one") == [("2",)]
+
+
+def test_a_view_of_itself_has_no_end_and_fails(asker):
+    asker.done("CREATE OR REPLACE VIEW loop AS SELECT * FROM loop")
+    assert asker.ended("SELECT * FROM loop")["Status"]["StateChangeReason"].startswith("VIEW_IS_RECURSIVE")
+    asker.done("DROP VIEW loop")
 
 
 def test_parquet_is_read_by_the_names_of_its_columns(asker, tmp_path):

@@ -2,8 +2,9 @@
 An Athena query, run: SQL for Athena to SQL for DuckDB by sqlglot, over the objects of S3 that its tables have.
 
 What is not Athena's here: an object counts whole as scanned, Parquet's too; a WHERE prunes partitions only in the
-SELECT that names the table, and only by terms about partition keys alone; LIMIT stops no scan. That a JSON null in a
-column of the type string is NULL is not verified: with AWS's older CloudTrailSerde it is the text ``null``.
+SELECT that names the table, and only by terms about partition keys alone; LIMIT stops no scan; a function that DuckDB
+has and Athena has not is not refused. That a JSON null in a column of the type string is NULL is not verified: with
+AWS's older CloudTrailSerde it is the text ``null``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 DIALECT = "athena"
+_DEEPEST = 20  # views within views; one that names itself has no end
 # DuckDB's type, and what Athena calls it with which precision; verified are varchar, bigint and boolean alone.
 _TYPES = {
     "VARCHAR": ("varchar", 2147483647),
@@ -195,38 +197,44 @@ class Run:
         import duckdb
 
         query = self._expanded(self._query.copy())
-        self._connection = _connected()
-        try:
-            needs = self._needs(query)
-            for number, need in enumerate(needs):
-                self._connection.execute(f'CREATE TABLE "t{number}" ({_columns(need.table)})')
-                need.rename(f"t{number}")
-            _named(query)
-            sql = _scalars(query).sql("duckdb")
-            self._connection.execute(f"EXPLAIN {sql}")  # what is wrong with it is told before anything is read
-            for number, need in enumerate(needs):
-                self.scanned += need.bytes
-                if limit is not None and self.scanned > limit:
-                    self.scanned = limit
-                    raise Refused("Bytes scanned limit was exceeded")
-                self._fill(f"t{number}", need)
-            self._connection.execute("SET enable_external_access = false")
-            return _fetched(self._connection, sql)
-        except duckdb.Error as error:
-            raise Refused(_reason(error, self._query)) from error
-        finally:
-            self._connection.close()
+        with tempfile.TemporaryDirectory() as folder:
+            self._connection = _connected(folder)
+            try:
+                return self._answer(query, Path(folder), limit)
+            except duckdb.Error as error:
+                raise Refused(_reason(error, self._query)) from error
+            finally:
+                self._connection.close()
+
+    def _answer(self, query: exp.Expr, folder: Path, limit: int | None) -> Result:
+        assert self._connection is not None
+        needs = self._needs(query)
+        for number, need in enumerate(needs):
+            self._connection.execute(f'CREATE TABLE "t{number}" ({_columns(need.table)})')
+            need.rename(f"t{number}")
+        _named(query)
+        sql = _scalars(query).sql("duckdb")
+        self._connection.execute(f"EXPLAIN {sql}")  # what is wrong with it is told before anything is read
+        for number, need in enumerate(needs):
+            self.scanned += need.bytes
+            if limit is not None and self.scanned > limit:
+                self.scanned = limit
+                raise Refused("Bytes scanned limit was exceeded")
+            self._fill(f"t{number}", need, folder / "rows.json")
+        return _fetched(self._connection, sql)
 
     def _expanded(self, query: exp.Expr) -> exp.Expr:
         """Put the views' own queries where they are named."""
-        while views := [(place, view) for place in _places(query) if (view := self._found(place).view)]:
+        for _ in range(_DEEPEST):
+            views = [(place, view) for place in _places(query) if (view := self._found(place).view)]
+            if not views:
+                return query
             for place, view in views:
                 inner = exp.Subquery(
                     this=parsed(view), alias=exp.TableAlias(this=exp.to_identifier(place.alias_or_name))
                 )
-                query = inner if place is query else query
                 place.replace(inner)
-        return query
+        raise Refused("VIEW_IS_RECURSIVE: Statement would create a recursive view")
 
     def _found(self, place: exp.Table) -> Table:
         database, name = (place.db or self._database).lower(), place.name.lower()
@@ -252,41 +260,50 @@ class Run:
             need.places.append(place)
         return list(needs.values())
 
-    def _fill(self, name: str, need: _Need) -> None:
+    def _fill(self, name: str, need: _Need, rows: Path) -> None:
         assert self._connection is not None
         table = need.table
-        with tempfile.TemporaryDirectory() as folder:
-            rows = Path(folder) / "rows.json"
-            with rows.open("w", encoding="utf-8") as out:
-                for one in need.objects.values():
-                    keys = dict(zip(table.keys, one.values, strict=True))
-                    for record in self._records(table, one.key):
-                        row = {column: as_typed(record.get(column), kind) for column, kind in table.columns.items()}
-                        out.write(json.dumps(row | keys) + "\n")
-            columns = {column: kind.sql("duckdb") for column, kind in {**table.columns, **table.keys}.items()}
-            self._connection.execute(
-                f'INSERT INTO "{name}" SELECT * FROM read_json(?, columns = ?, format = ?, '  # noqa: S608
-                "maximum_object_size = 536870912)",
-                [str(rows), columns, "newline_delimited"],
-            )
+        with rows.open("w", encoding="utf-8") as out:
+            for one in need.objects.values():
+                keys = dict(zip(table.keys, one.values, strict=True))
+                for record in self._records(table, one.key, rows.with_suffix(".parquet")):
+                    row = {column: as_typed(record.get(column), kind) for column, kind in table.columns.items()}
+                    out.write(json.dumps(row | keys) + "\n")
+        columns = {column: kind.sql("duckdb") for column, kind in {**table.columns, **table.keys}.items()}
+        self._connection.execute(
+            f'INSERT INTO "{name}" SELECT * FROM read_json(?, columns = ?, format = ?, '  # noqa: S608
+            "maximum_object_size = 536870912)",
+            [str(rows), columns, "newline_delimited"],
+        )
 
-    def _records(self, table: Table, key: str) -> Iterator[dict[str, Any]]:
+    def _records(self, table: Table, key: str, scratch: Path) -> Iterator[dict[str, Any]]:
         """Yield the records of an object, the names of their columns in lower case."""
+        import duckdb
+
         content = self._store.content(table, key)
         try:
-            found = _parquet(content) if table.kind == PARQUET else _json(content, key, table.kind)
+            found = self._parquet(content, scratch) if table.kind == PARQUET else _json(content, key, table.kind)
             for record in found:
                 yield {name.lower(): value for name, value in record.items()}
-        except (OSError, EOFError, zlib.error, ValueError, AttributeError, TypeError, KeyError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, AttributeError, TypeError, KeyError, duckdb.Error) as error:
             # the code is seen in public issues, the words are not Athena's
             raise Refused(f"HIVE_CURSOR_ERROR: Failed to read s3 object {key}: {error}") from error
 
+    def _parquet(self, content: bytes, scratch: Path) -> Iterable[dict[str, Any]]:
+        assert self._connection is not None
+        scratch.write_bytes(content)
+        read = "SELECT to_json(r)::VARCHAR FROM read_parquet(?) r"
+        return [json.loads(row) for (row,) in self._connection.execute(read, [str(scratch)]).fetchall()]
 
-def _connected() -> duckdb.DuckDBPyConnection:
+
+def _connected(folder: str = "") -> duckdb.DuckDBPyConnection:
+    """Return a database of its own, which reads no file but those in *folder*."""
     import duckdb
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET allowed_directories = " + repr([folder] if folder else []))
+    connection.execute("SET enable_external_access = false")
     return connection
 
 
@@ -300,15 +317,6 @@ def _json(content: bytes, key: str, kind: str) -> Iterable[dict[str, Any]]:
         records: list[dict[str, Any]] = json.loads(text)["Records"]
         return records
     return [json.loads(line) for line in text.splitlines() if line.strip()]
-
-
-def _parquet(content: bytes) -> Iterable[dict[str, Any]]:
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
-        file.write(content)
-        file.flush()
-        with _connected() as connection:
-            found = connection.execute("SELECT to_json(r)::VARCHAR FROM read_parquet(?) r", [file.name]).fetchall()
-    return [json.loads(row) for (row,) in found]
 
 
 def as_typed(value: Any, kind: exp.DataType) -> Any:
