@@ -10,6 +10,7 @@ import pytest
 from paper_athena import deliver
 from told_records import PLACES, RECORDS, SINCE, TRUE, UNTIL, records, told
 
+from ecs_runbook.errors import EvidenceError
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
@@ -136,3 +137,13 @@ def test_told_twice_and_in_any_order_the_table_is_the_same(make):
     several = records() + records()
     random.Random(11).shuffle(several)
     assert table(make(several)).to_csv() == table(Themselves(RECORDS)).to_csv()
+
+
+def test_athena_names_a_log_file_that_it_cannot_read(aws):  # noqa: F811
+    files = deliver(RECORDS)
+    key = sorted(files)[3]
+    place = f"s3://{bucket(aws, files | {key: files[key][:100]})}"
+    with pytest.raises(EvidenceError, match=r"FAILED: HIVE_CURSOR_ERROR: .*") as failed:
+        table(Athena(aws, place, output=f"s3://{bucket(aws, {})}/athena"))
+    assert key in str(failed.value)
+    assert failed.value.hint.startswith("A log file is broken")

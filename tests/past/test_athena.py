@@ -148,6 +148,7 @@ def test_what_will_be_read_is_known_from_the_sizes_in_s3_and_told_with_what_was(
     estimate = ask(aws, dollars_per_tb=7.0).estimate(WHOLE)
     assert estimate.sizes.bytes == exact
     assert estimate.sizes.files == 12
+    assert estimate.sizes.largest == sum(len(one) for key, one in aws.s3.files.items() if PLACES[0][0] in key)
     assert estimate.sizes.partitions == estimate.sizes.listed == 31 * 2
     assert estimate.dollars == pytest.approx(7.0 * 10 / 1_000_000)  # of each query 10 MB are paid for at least
     answer = table(ask(aws)).attrs["asked"][0]["answer"]

@@ -59,6 +59,13 @@ def test_a_single_busy_account_would_take_lookups_a_day():
     assert way.words == "LookupEvents would take 25 hours"
 
 
+def test_the_largest_account_takes_the_longest_since_each_is_asked_by_itself():
+    even = by_lookups(asked(places=240), 180_000, entered=240)
+    uneven = by_lookups(asked(places=240), 180_000, entered=240, largest=0.27)
+    assert even.seconds == pytest.approx(180_000 / 100 / 16)
+    assert uneven.words == "LookupEvents would take 8 minutes"  # 48,600 records, 100 a second
+
+
 def test_what_lookups_tell_within_a_minute_is_looked_up_even_if_athena_is_there():
     of = asked(days=2, places=1)
     chosen, why = best(weighed(logs(0.01, about_runs=500, days=2), of), of.window)

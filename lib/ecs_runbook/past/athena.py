@@ -16,11 +16,13 @@ from ecs_runbook.inventory.model import Place
 from ecs_runbook.past import athena_sql as sql
 from ecs_runbook.past.athena_query import Done, Queries
 from ecs_runbook.past.delivered import Delivered, Root, Sizes, size
-from ecs_runbook.past.facts import facts_of_record, frame
+from ecs_runbook.past.facts import facts_of_record, frame, settled
 from ecs_runbook.past.sources import Broken, Told, Window
 from ecs_runbook.shelf import bucket_and_prefix
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ecs_runbook.session import Aws
 
 DOLLARS_PER_TB = 5.0
@@ -30,6 +32,7 @@ LEAST_BYTES = 10_000_000
 PATIENCE_SECONDS = 3600.0
 _MISSING = re.compile(r"\b(TABLE|SCHEMA|DATABASE)_NOT_FOUND\b|does not exist|EntityNotFoundException")
 _SLACK = 1.2
+_PACKED = 20_000
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Athena:
         if progress:
             progress.row(self.name, 1.0, question.answer)
         told = {"source": self.name, "answered": True, "answer": question.answer, "calls": gate.calls - before}
-        return Told(frame(question.facts), [told], question.broken)
+        return Told(question.facts(), [told], question.broken)
 
     def _patient(self) -> Aws:
         """Return the AWS whose clients leave it to the gate to call again."""
@@ -185,7 +188,8 @@ class _Question:
 
     def __init__(self, athena: Athena, queries: Queries, estimate: Estimate, progress: Bars | None) -> None:
         self._athena, self._queries, self._estimate, self._progress = athena, queries, estimate, progress
-        self.facts: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._tables: list[pd.DataFrame] = []
         self.broken: list[Broken] = []
         self._records = self._pages = self._scanned = 0
         self._dollars = 0.0
@@ -217,14 +221,28 @@ class _Question:
             self._pages += 1
             for row in page:
                 self._take(row)
+            self._pack()
             self._show(done)
+
+    def facts(self) -> pd.DataFrame:
+        """Return the facts of all that was asked."""
+        import pandas as pd
+
+        self._pack(at_least=0)
+        return settled(pd.concat(self._tables, ignore_index=True))
 
     def _take(self, row: Mapping[str, str | None]) -> None:
         self._records += 1
         try:
-            self.facts += facts_of_record(sql.record_of(row))
+            self._rows += facts_of_record(sql.record_of(row))
         except ValueError:
             self.broken.append(Broken(f"event {row.get('eventid')}", "its responseElements are not JSON"))
+
+    def _pack(self, at_least: int = _PACKED) -> None:
+        """Make a table of the rows so far: as dictionaries, a million take more than a gigabyte."""
+        if len(self._rows) >= at_least:
+            self._tables.append(frame(self._rows))
+            self._rows = []
 
     def _look(self, done: Done) -> str:
         self._show(done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
@@ -82,6 +83,8 @@ class Sizes:
     partitions, listed
         How many folders of one account, Region and day these are, and how many of them were listed: where it is not
         all of them, the rest is taken to be like them.
+    largest
+        Bytes of the account and Region that has the most.
     first
         The oldest of the days that were listed of which there are files.
     some
@@ -92,6 +95,7 @@ class Sizes:
     files: int = 0
     partitions: int = 0
     listed: int = 0
+    largest: int = 0
     first: date | None = None
     some: Sequence[tuple[str, int]] = field(default=(), repr=False)
 
@@ -101,6 +105,7 @@ class Sizes:
             self.files + other.files,
             self.partitions + other.partitions,
             self.listed + other.listed,
+            max(self.largest, other.largest),
             min((day for day in (self.first, other.first) if day), default=None),
             (*self.some, *other.some),
         )
@@ -244,12 +249,11 @@ class Delivered:
         every = days(window)
         folders = sum(len(places) for places in roots.values())
         chosen = some_of(every, max(1, most // max(folders, 1)))
-        asked = [
-            (root.folder_of(place, day), day) for root, places in roots.items() for place in places for day in chosen
-        ]
-        total = Sizes()
-        for _, one in self._each(lambda one: self._size(*one), asked):
+        asked = [(root, place, day) for root, places in roots.items() for place in places for day in chosen]
+        total, each = Sizes(), Counter[Place]()
+        for (_, place, _), one in self._each(lambda one: self._size(*one), asked):
             total += one
+            each[place] += one.bytes
         share = len(every) / len(chosen)
         # where some days stand for all, the first of them stands for the beginning
         first = every[0] if total.first == chosen[0] else total.first
@@ -258,6 +262,7 @@ class Delivered:
             bytes=round(total.bytes * share),
             files=round(total.files * share),
             partitions=folders * len(every),
+            largest=round(max(each.values(), default=0) * share),
             first=first,
         )
 
@@ -283,10 +288,11 @@ class Delivered:
         # of what was not seen there may still be one, had one looked further
         return Share(records / packed, max(about_runs, 1) / packed)
 
-    def _size(self, folder: str, day: date) -> Sizes:
-        objects = [one for page in self._pages(folder) for one in page.get("Contents", [])]
+    def _size(self, root: Root, place: Place, day: date) -> Sizes:
+        objects = [one for page in self._pages(root.folder_of(place, day)) for one in page.get("Contents", [])]
         some = [(str(one["Key"]), int(one["Size"])) for one in objects[len(objects) // 2 :][:1]]
-        return Sizes(sum(int(one["Size"]) for one in objects), len(objects), 1, 1, day if objects else None, some)
+        count = sum(int(one["Size"]) for one in objects)
+        return Sizes(count, len(objects), 1, 1, count, day if objects else None, some)
 
     def _regions(self, root: Root, account: str) -> list[str]:
         found = self._folders(f"{root.folder}/{account}/CloudTrail/")

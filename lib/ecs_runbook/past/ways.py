@@ -56,6 +56,8 @@ class Logs:
         Packed as they lie there.
     records, about_runs
         How many records they have, and how many of them count here; reckoned from some of the files. None: not known.
+    largest
+        The share of the account and Region that has the most, from 0 to 1.
     since
         The oldest of the days asked for of which there are files; None if there are none.
     missing
@@ -67,6 +69,7 @@ class Logs:
     files: int
     records: int | None = None
     about_runs: int | None = None
+    largest: float = 0.0
     since: datetime | None = None
     missing: int = 0
 
@@ -106,7 +109,7 @@ class Way:
         return gap if gap >= timedelta(days=1) else timedelta(0)
 
 
-def by_lookups(asked: Asked, about_runs: int | None, *, entered: int) -> Way:
+def by_lookups(asked: Asked, about_runs: int | None, *, entered: int, largest: float = 0.0) -> Way:
     """
     Return what LookupEvents would take.
 
@@ -116,6 +119,8 @@ def by_lookups(asked: Asked, about_runs: int | None, *, entered: int) -> Way:
         How many records it would tell of; None if nobody knows.
     entered
         How many of the accounts and Regions could be entered.
+    largest
+        The share of the one that has the most: each is asked by itself, and the largest takes longest.
 
     Examples
     --------
@@ -131,7 +136,7 @@ def by_lookups(asked: Asked, about_runs: int | None, *, entered: int) -> Way:
     if about_runs is not None:
         at_once = min(entered, PLACES_AT_ONCE)
         calls = max(about_runs / PAGE, entered * len(EVENT_NAMES))
-        seconds = calls / PAGES_PER_SECOND / at_once
+        seconds = max(calls / at_once, about_runs * largest / PAGE) / PAGES_PER_SECOND
     took = (
         "would take as long as there are records, 100 a second" if seconds is None else f"would take {lasting(seconds)}"
     )
