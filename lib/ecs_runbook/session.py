@@ -470,7 +470,6 @@ def _client(
         "connect_timeout": min(answer_seconds, 5),
         "read_timeout": answer_seconds,
         "retries": {"mode": "standard", "total_max_attempts": 1},
-        "max_pool_connections": 32,
     }
     again: dict[str, Any] = {
         "connect_timeout": 10 if patient else 5,
@@ -478,6 +477,7 @@ def _client(
     }
     config = Config(
         user_agent_extra="ecs-runbook",
+        max_pool_connections=32,
         **(once if answer_seconds else again),
         # a proxy of the environment must not see, nor lead away, what is meant for this machine
         proxies={} if endpoint else None,

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.calls import moment
 from ecs_runbook.firing.names import definition
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mypy_boto3_ecs import ECSClient
 
 REVISION_COLUMNS = ["family", "revision", "arn", "registered_at", "deregistered_at", "status", "registered_by"]
@@ -71,6 +70,8 @@ def revisions(family: str, *, ecs: ECSClient, since: datetime | None = None, ask
 
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return *rows* as a frame with the columns and types of :func:`revisions`."""
+    import pandas as pd
+
     table = pd.DataFrame(rows, columns=REVISION_COLUMNS)
     return table.astype({"revision": "Int64"}).assign(
         registered_at=pd.to_datetime(table["registered_at"], utc=True),
@@ -144,7 +145,7 @@ _Step = tuple[int, datetime | None, datetime | None, str]
 
 
 def _told(time: Any) -> datetime | None:
-    return None if time is None or pd.isna(time) else time
+    return None if time is None or time != time else time  # NaT is no time, and unlike itself
 
 
 def listed(family: str, *, ecs: ECSClient, ask: Asking) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from ecs_runbook.errors import AwsError, ParameterError
 from ecs_runbook.evidence import attempts, attribution, trail
 from ecs_runbook.evidence import ecs as remembered
@@ -31,6 +29,7 @@ from ecs_runbook.firing.watch import SKIPPED
 from ecs_runbook.session import AWS_PACE, Pace
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
@@ -592,6 +591,8 @@ def _ask_trail(
 
 
 def _ask_revisions(families: Sequence[str], since: datetime, ecs: ECSClient) -> tuple[pd.DataFrame, dict[str, Any]]:
+    import pandas as pd
+
     ask, found = Asking(), [history.frame([])]
     try:
         found += [history.revisions(family, ecs=ecs, since=since, ask=ask) for family in families]
@@ -634,6 +635,8 @@ def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[p
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
     table = pd.DataFrame(rows, columns=RUN_COLUMNS)
     numbers = {"attempt": "Int64", "executed": "Int64", "latest": "Int64", "exit_code": "Int64"}
     return table.astype(numbers).assign(time=pd.to_datetime(table["time"], utc=True))
