@@ -17,6 +17,7 @@ from ecs_runbook.inventory.model import Place
 from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.facts import facts_of_record, frame
+from ecs_runbook.past.log_files import LogFiles
 from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
 from ecs_runbook.past.sources import LookupEvents, Told
 from own_aws import aws, home, server  # noqa: F401
@@ -79,6 +80,17 @@ def athena(several, aws, _folder):  # noqa: F811
     return Athena(aws, f"s3://{bucket(aws, files)}", output=f"s3://{bucket(aws, {})}/athena")
 
 
+def log_files(several, _aws, folder):
+    for key, content in deliver(several).items():
+        (folder / "logs" / key).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "logs" / key).write_bytes(content)
+    return LogFiles(str(folder / "logs"), cache=str(folder / "cache"))
+
+
+def log_files_in_s3(several, aws, folder):  # noqa: F811
+    return LogFiles(f"s3://{bucket(aws, deliver(several))}", aws, cache=str(folder / "cache"))
+
+
 def archive(several, aws, _folder):  # noqa: F811
     return kept(several, f"s3://{bucket(aws, {})}/archive", aws)
 
@@ -95,7 +107,14 @@ def kept(several, place, aws):  # noqa: F811
     return made
 
 
-SOURCES = {"LookupEvents": lookups, "Athena": athena, "an archive in S3": archive, "an archive": archive_folder}
+SOURCES = {
+    "LookupEvents": lookups,
+    "log files": log_files,
+    "log files in S3": log_files_in_s3,
+    "Athena": athena,
+    "an archive": archive_folder,
+    "an archive in S3": archive,
+}
 
 
 def table(source):

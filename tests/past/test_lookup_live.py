@@ -15,8 +15,9 @@ from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
 from ecs_runbook.past.athena import Athena
+from ecs_runbook.past.choose import Means, choose
 from ecs_runbook.past.runs import past_runs
-from ecs_runbook.past.sources import LookupEvents
+from ecs_runbook.past.sources import LookupEvents, Window
 from own_aws import aws, home, server  # noqa: F401
 
 SAME = ["time", "requested", "executed", "task", "role"]
@@ -59,6 +60,26 @@ def test_what_a_trail_delivered_tells_by_athena_what_the_lookups_tell(aws, since
     read = sum(one["Size"] for one in stored)
     assert f"it read {read / 1000:.0f} kB for less than $0.01" in asked["answer"]
     assert f"{read / 1000:.0f} kB in {len(stored)} log files, less than $0.01 were expected" in asked["answer"]
+
+
+def test_the_source_is_chosen_by_what_the_trail_has_delivered(aws, since):  # noqa: F811
+    window = Window(since, aws.now())
+    found = choose(aws, fleet(aws), window, Means(output="s3://results/ecs"))
+    assert isinstance(found.source, LookupEvents)
+    delivered = aws.client("s3").list_objects_v2(Bucket="audit")["Contents"]
+    size = f"{sum(one['Size'] for one in delivered) / 1000:.0f} kB"
+    assert f"one machine fetches and reads {size} in less than a minute" in found.because
+    assert f"Athena scans {size} for less than $0.01" in found.because
+    assert found.because.endswith("; so LookupEvents, since it is soon done")
+    without = choose(aws, fleet(aws), window)
+    assert "Athena cannot: the workgroup primary has no place for its results, and none is named" in without.because
+    aws.client("cloudtrail").stop_logging(Name="audit")
+    stopped = choose(aws, fleet(aws), window)
+    aws.client("cloudtrail").start_logging(Name="audit")
+    assert "the trail audit is stopped" in stopped.because
+    assert past_runs(found.source, since=since, until=window.until).equals(
+        past_runs(LookupEvents(fleet(aws)), since=since, until=window.until)
+    )
 
 
 def test_lookups_of_all_tell_of_each_rule_what_its_own_evidence_tells(aws, since):  # noqa: F811

@@ -122,8 +122,10 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "athena:StartQueryExecution",
             "athena:StopQueryExecution",
         ),
+        "past.choose": ("athena:GetWorkGroup", "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus"),
         "past.delivered": ("s3:GetObject", "s3:ListBucket"),
         "past.stopped_tasks": ("logs:FilterLogEvents",),
+        "past.places": ("s3:GetObject",),
         "reports.publish": ("sns:Publish",),
         "shelf": ("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "rollback.content": ("ecs:DescribeTaskDefinition",),
@@ -234,6 +236,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "65_history-athena": (
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
+            "athena:GetWorkGroup",
             "athena:StartQueryExecution",
             "athena:StopQueryExecution",
             "glue:CreateDatabase",
