@@ -62,7 +62,7 @@ def test_without_the_override_nothing_of_the_local_aws_is_left(make_spec, tmp_pa
     override = tied.pop("local_aws_override.tf")
     assert tied == texts(tmp_path / "there")
     assert "127.0.0.1" not in json.dumps(tied)
-    assert override.count("http://127.0.0.1:4566") == 17
+    assert override.count("http://127.0.0.1:4566") == 20
     assert "skip_requesting_account_id" not in override  # or the account would not be compared
 
 
