@@ -5,15 +5,13 @@ import os
 
 import pandas as pd
 import pytest
-from history_world import ACCOUNT, REGION, HistoryWorld
+from history_world import ACCOUNT, BUCKET, REGION, HistoryWorld
 from papermill.exceptions import PapermillExecutionError
 
 from ecs_runbook import workspace
 from ecs_runbook.demo.kernels import warm_kernels
-from ecs_runbook.errors import SpecError
-from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
-from ecs_runbook.past.opening import open_source
+from ecs_runbook.reports.long_tables import TABLES
 
 NOTEBOOK = workspace.notebooks() / "65_history.ipynb"
 AT = f"{ACCOUNT}/{REGION}"
@@ -52,8 +50,14 @@ def look(world, tmp_path_factory):
         yield run
 
 
-def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tables(look):
-    verdict, folder = look(source="lookup")
+@pytest.fixture(scope="module")
+def by_lookup(look):
+    """What LookupEvents tells: one run for all tests, before the next has the name *latest*."""
+    return look(source="lookup")
+
+
+def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tables(by_lookup):
+    verdict, folder = by_lookup
     assert {(one["id"], one["subject"]) for one in verdict["checks"] if one["status"] != "OK"} == BAD
     assert all((folder / name).read_bytes()[1:4] == b"PNG" for name in PICTURES)
     stretches = pd.read_csv(folder / "stretches.csv")
@@ -74,7 +78,11 @@ def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tab
     assert waits.loc[("payroll", 2), "outcome"] == "waits"
 
 
-def test_a_source_that_is_none_is_refused_with_what_can_be_written(world):
-    with pytest.raises(SpecError) as refused:
-        open_source("lokup", fleet(world.aws))
-    assert "source = 'lokup'" in str(refused.value)
+def test_what_the_trail_delivered_into_s3_tells_the_same_byte_for_byte(look, by_lookup):
+    looked, folder = by_lookup
+    read, by_files = look(source=f"s3://{BUCKET}")
+    for name in ("runs", *TABLES):
+        assert (by_files / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes()
+    assert [one for one in read["checks"] if one["id"] != "history-read"] == [
+        one for one in looked["checks"] if one["id"] != "history-read"
+    ]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 200
 """The executed notebook stays small; the CSV files have all rows."""
 MOST_BROKEN, MOST_ASKED, MOST_CHECKS = 20, 20, 12
+MOST_SAVED = 100_000
+"""Of single runs: more make a file that no spreadsheet opens."""
 TABLES = ("stretches", "failures", "causes", "first_runs", "never_ran", "silences")
 """The tables of a :class:`~ecs_runbook.past.questions.History`."""
 
@@ -111,13 +113,23 @@ def _answers(history: History) -> str:
     return head + (table if rows else "") + more
 
 
-def save_history(run: Run, history: History) -> None:
-    """Write the runs and every table into the folder of *run*, as CSV; and what could not be read, if there is some."""
-    run.save("runs.csv", history.runs)
-    for name in TABLES:
-        run.save(f"{name}.csv", getattr(history, name))
-    if history.broken:
-        run.save("broken.csv", pd.DataFrame(history.broken))
+def save_history(run: Run, history: History) -> Shown:
+    """
+    Write the newest :data:`MOST_SAVED` runs and every table into the folder of *run*, as CSV; return what they are.
+
+    What could not be read, if there is some, is in ``broken.csv``.
+    """
+    files = {name: getattr(history, name) for name in TABLES}
+    files |= {"broken": pd.DataFrame(history.broken)} if history.broken else {}
+    files["runs"] = history.runs.sort_values("time", kind="stable").tail(MOST_SAVED)
+    for name, table in files.items():
+        run.save(f"{name}.csv", table)
+    left = len(history.runs) - len(files["runs"])
+    words = {name: f"{len(table):,} rows" for name, table in files.items()}
+    words["runs"] += f", the newest; {left:,} older ones are left out" if left else ""
+    body = "".join(f"<tr><td>{name}.csv</td><td>{told}</td></tr>" for name, told in words.items())
+    text = "\n".join(f"{name}.csv: {told}" for name, told in words.items())
+    return Shown(framed(f"<table><tbody>{body}</tbody></table>"), text)
 
 
 # -------- cells
