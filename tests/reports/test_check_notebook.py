@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 
 import duckdb
 import jsonschema
@@ -16,9 +17,15 @@ from scheduled_world import DAILY, ScheduledWorld
 
 from ecs_runbook import workspace
 from ecs_runbook.demo.kernels import warm_kernels
+from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
+from ecs_runbook.past.archive import Archive, duckdb_view
+from ecs_runbook.past.receipts import Receipts
+from ecs_runbook.past.runs import past_runs
+from ecs_runbook.past.sources import LookupEvents
 from ecs_runbook.reports import run as module
 from ecs_runbook.reports.tables import script_hash
+from ecs_runbook.session import connect
 
 NOTEBOOK = workspace.notebooks() / "60_check.ipynb"
 SCHEMA = json.loads((module.Path(module.__file__).parent / "verdict.schema.json").read_text())
@@ -158,11 +165,31 @@ def test_what_cannot_be_fails_at_once_with_the_sentence_that_a_person_needs(chec
     assert not (folder / "findings.csv").exists()
 
 
+def test_what_a_check_saw_tells_later_what_the_trail_tells_and_how_it_ended(check, world, tmp_path):
+    _, folder = check(archive=str(tmp_path / "kept"))
+    assert "the archive: 6 facts more, 0 were there already" in text_of(folder / "60_check.html")
+    aws = connect(endpoint=world.server.url, region=REGION)
+    window = {"since": aws.now() - timedelta(hours=24), "until": aws.now()}
+    sources = [LookupEvents(fleet(aws)), Archive(str(tmp_path / "kept")), Receipts(str(tmp_path / "runs"))]
+    tables = [past_runs(one, **window) for one in sources]
+    trail, kept, receipts = (one.sort_values("schedule", ignore_index=True) for one in tables)
+    told = ["account", "region", "family", "schedule", "run", "requested", "executed", "latest", "state", "role"]
+    assert kept[told].equals(trail[told])
+    assert kept["state"].tolist() == ["LATEST", "STALE"]
+    assert kept[["status", "exit_code", "source"]].values.tolist() == [["STOPPED", 0, "ECS + CloudTrail"]] * 2
+    assert receipts.to_csv() == kept.to_csv()
+
+
 def test_with_redact_nothing_that_was_told_leaves_in_any_file_or_in_papermills_own(check, tmp_path):
-    error, folder = check(redact=True)
+    error, folder = check(redact=True, archive=str(tmp_path / "kept"))
     assert "name-" in error.evalue
     book = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     kept = duckdb.sql(f"select * from '{tmp_path}/history/*.parquet'").fetchall()
+    with duckdb.connect() as database:
+        database.execute(duckdb_view(str(tmp_path / "kept")))
+        archived = database.sql("select * from facts").fetchall()
+    assert len(archived) == 6  # of two runs the calls, the ends, and the latest revisions
+    kept += archived + sorted((tmp_path / "kept").rglob("*"))
     everything = [path.read_text() for path in folder.iterdir()] + [str(book.cells), str(kept), error.evalue]
     for text in everything:
         for secret in ("nightly", "payroll", "wages", "123456789012"):

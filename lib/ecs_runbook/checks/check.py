@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.checks.findings import Checked
 from ecs_runbook.checks.judge import judge
@@ -15,7 +15,7 @@ from ecs_runbook.firing.asking import Bars
 from ecs_runbook.inventory.facts import facts
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.model import Inventory
-from ecs_runbook.inventory.runs import runs, table
+from ecs_runbook.inventory.runs import Witness, runs, table
 from ecs_runbook.wanted.schedule import zone_named
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def check(
     settings: Settings | Path | str | None = None,
     past: pd.DataFrame | None = None,
     progress: Bars | None = None,
+    witness: Witness | None = None,
 ) -> Checked:
     """
     Check what is on a schedule: its definition, and what happened from *since* to *until*.
@@ -53,6 +54,8 @@ def check(
         How long earlier runs took, columns ``account``, ``region``, ``subject``, ``started_at`` and ``seconds``.
     progress
         Where to show how far it is.
+    witness
+        Who is told of what AWS said of the runs, for to keep it.
 
     Returns
     -------
@@ -75,8 +78,8 @@ def check(
     known = facts(fleet, found, scope=scope_of(on), progress=progress)
     happened = None
     if looks_at_runs(on):
-        judged = "runs-latest" in on
-        happened = runs(fleet, found, since=since, until=until, facts=known, judged=judged, progress=progress)
+        how: Any = {"facts": known, "judged": "runs-latest" in on, "progress": progress, "witness": witness}
+        happened = runs(fleet, found, since=since, until=until, **how)
     findings = judge(found, known, happened, now=until, zone=zone, settings=chosen, past=past)
     ran = happened.runs if happened else table([])
     return Checked(found, findings, ran, dict(fleet.gate.counts), chosen.off, known)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -42,7 +42,7 @@ from ecs_runbook.firing.histories import Execution, read_execution
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule
 from ecs_runbook.firing.schedules import Schedule
-from ecs_runbook.firing.tasks import Task, describe
+from ecs_runbook.firing.tasks import Task, describe, read_task
 from ecs_runbook.inventory import changes as changed
 from ecs_runbook.inventory import executed
 from ecs_runbook.inventory.bars import PlaceBars
@@ -112,6 +112,19 @@ class Happened:
         return {(one.place, one.subject): one for one in self.gaps[::-1]}
 
 
+class Witness(Protocol):
+    """Who is told of what AWS said of the rows' runs, for to keep it; from several threads at once."""
+
+    def call(self, call: Call) -> None:
+        """Hear of a RunTask call of theirs."""
+
+    def task(self, task: Task) -> None:
+        """Hear of a task of theirs, as ECS or Step Functions describes it."""
+
+    def revisions(self, place: Place, family: str, rows: Iterable[Mapping[Any, Any]]) -> None:
+        """Hear of revisions of a family, with the columns of :func:`~ecs_runbook.evidence.revisions.revisions`."""
+
+
 def runs(
     fleet: Fleet,
     found: Inventory,
@@ -121,6 +134,7 @@ def runs(
     facts: Mapping[Place, Facts] | None = None,
     judged: bool = True,
     progress: Bars | None = None,
+    witness: Witness | None = None,
 ) -> Happened:
     """
     Return what the rows of *found* ran, and what of it was refused, in a time range.
@@ -140,6 +154,8 @@ def runs(
         Whether to ask which revision was the latest at each run's moment; else that stays UNKNOWN.
     progress
         Where to show how far it is.
+    witness
+        Who is told of what AWS said.
 
     Returns
     -------
@@ -172,7 +188,16 @@ def runs(
     bars = PlaceBars(progress, len(by_place))
     jobs = {
         place: partial(
-            _of_place, place, rows, window, fleet, (facts or {}).get(place) or Facts(place), found.whole, judged, bars
+            _of_place,
+            place,
+            rows,
+            window,
+            fleet,
+            (facts or {}).get(place) or Facts(place),
+            found.whole,
+            judged,
+            bars,
+            witness,
         )
         for place, rows in by_place.items()
     }
@@ -205,8 +230,9 @@ def _of_place(
     whole: bool,
     judged: bool,
     bars: PlaceBars,
+    witness: Witness | None,
 ) -> _Told:
-    looking = _Looking(place, rows, window, fleet, facts, whole=whole, judged=judged, bars=bars)
+    looking = _Looking(place, rows, window, fleet, facts, whole=whole, judged=judged, bars=bars, witness=witness)
     asked = {"ECS": looking.ask_ecs, "CloudTrail": looking.ask_trail, "Step Functions": looking.ask_machines}
     fleet.gate.at_once(bars.each(place, asked), most=len(asked))
     looking.join()
@@ -232,9 +258,10 @@ class _Looking:
         whole: bool,
         judged: bool,
         bars: PlaceBars,
+        witness: Witness | None,
     ) -> None:
         self._judged = judged
-        self.bars = bars
+        self.bars, self.witness = bars, witness
         self.place, self.rows, self.window, self.facts = place, rows, window, facts
         self.aws, self.ask, self.gate = fleet.at(place), fleet.ask(place), fleet.gate
         self.whose = Attribution(rows, None if whole else self._rivals)
@@ -333,6 +360,8 @@ class _Looking:
         if not whose.rows or (call.event_id and call.event_id in self._seen):
             return
         self._seen.add(call.event_id)
+        if self.witness:
+            self.witness.call(call)
         runs_of_it = of_call(call, sys.intern(whose.label))
         for run in runs_of_it:
             run.role, run.error, run.launch_type = (sys.intern(text) for text in (run.role, run.error, run.launch_type))
@@ -404,12 +433,20 @@ class _Looking:
             for execution in several:
                 whose = executed.whose(execution, rows)
                 if whose.rows:
+                    self._witness_tries(execution)
                     made = executed.attempt(execution, whose.label, certain=whose.certain, calls=calls)
                     self.own.append((made, whose))
         self.own.sort(key=lambda one: one[0].time or _LONG_AGO)
 
+    def _witness_tries(self, execution: Execution) -> None:
+        for one in execution.tries if self.witness else ():
+            if self.witness and one.described:
+                self.witness.task(read_task(one.described))
+
     def _enter_end(self, attempt: Attempt, run: Run) -> None:
         task = self.tasks[run.task]
+        if self.witness:
+            self.witness.task(task)
         if task.status == "STOPPED" and not task.ended_well:
             attempt.tasks.append(task)
 
@@ -487,6 +524,11 @@ class _Looking:
             unlisted = 0 if rows[-1]["registered_at"] else unlisted + 1
             if unlisted >= _MOST_UNLISTED:
                 return self._walked(family, first)
+        return self._witnessed(family, rows)
+
+    def _witnessed(self, family: str, rows: Sequence[Mapping[Any, Any]]) -> Steps:
+        if self.witness:
+            self.witness.revisions(self.place, family, rows)
         return Steps(rows)
 
     def _latest(self, family: str) -> Definition | None:
@@ -501,7 +543,7 @@ class _Looking:
 
     def _walked(self, family: str, since: datetime) -> Steps:
         found = steps_of.revisions(family, ecs=self.aws.client("ecs"), since=since, ask=self.ask)
-        return Steps(found.to_dict("records"))
+        return self._witnessed(family, found.to_dict("records"))
 
     def _gap_once(self, gap: Gap) -> None:
         if gap not in self.gaps:

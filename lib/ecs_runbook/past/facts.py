@@ -140,7 +140,7 @@ def facts_of_revision(row: Mapping[Any, Any], *, account: str, region: str) -> l
     >>> [(one["what"], one["executed"], one["time"].isoformat()) for one in facts]
     [('registered', 'nightly:7', '2026-11-24T17:00:12.500000+00:00')]
     """
-    executed = definition(f"{row['family']}:{row['revision']}")
+    executed = definition(f"{row.get('family')}:{row.get('revision')}")
     told = {"account": account, "region": region, "event_id": "", "item": 0, "caller": "", "named": ""}
     told |= {"started_by": "", "cluster": ""}
     by = {REGISTERED: _text(row.get("registered_by")), DEREGISTERED: ""}

@@ -14,6 +14,9 @@ import pandas as pd
 from ecs_runbook.checks.asked import Asked
 from ecs_runbook.checks.findings import Checked
 from ecs_runbook.inventory.model import INVENTORY_COLUMNS, Place
+from ecs_runbook.past.archive import Kept
+from ecs_runbook.past.receipts import FACTS, Witness, facts_to_tell
+from ecs_runbook.reports.archiving import Archiving
 from ecs_runbook.reports.formats import junit, sarif, step_summary, workflow_commands
 from ecs_runbook.reports.history import History
 from ecs_runbook.reports.run import Run
@@ -36,10 +39,11 @@ def save_check(
     *,
     history: History,
     asked: Asked,
+    archive: Archiving | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> pd.DataFrame:
     """
-    Write the files of a check into the run's folder, and keep the check in the history.
+    Write the files of a check into the run's folder, and keep the check in the history, and what it saw in the archive.
 
     Under GitHub Actions the worst findings are printed as annotations, and the summary goes to the job's page.
 
@@ -53,6 +57,8 @@ def save_check(
         From :func:`~ecs_runbook.reports.history.earlier_checks`.
     asked
         What was asked.
+    archive
+        From :func:`~ecs_runbook.reports.archiving.archiving`.
     environment
         Of this process.
 
@@ -68,15 +74,23 @@ def save_check(
     shown = _hidden(checked, run)
     run.save("junit.xml", junit(shown, asked.fail_on).encode())
     run.save("findings.sarif", sarif(shown).encode())
-    kept = history.append(checked, at=asked.until)
+    compared = history.append(checked, at=asked.until)
+    kept = archive.keep() if archive else Kept()
     if environment.get("GITHUB_ACTIONS") == "true":
         _tell_github(run, shown, told, environment)
-    rows = [*FILES.items(), (history.shelf.where(kept), "what the next check compares with")]
+    rows = [*FILES.items(), (history.shelf.where(compared), "what the next check compares with")]
+    if archive and archive.place:
+        rows.append((archive.place, f"the archive: {kept.new} facts more, {kept.known} were there already"))
     return pd.DataFrame(rows, columns=["file", "what it is"])
 
 
-def check_receipt(checked: Checked, asked: Asked) -> dict[str, Any]:
-    """Return what the verdict rests on and nobody can ask again: the runs with AWS's own records, gaps, and calls."""
+def check_receipt(checked: Checked, asked: Asked, seen: Witness | None = None) -> dict[str, Any]:
+    """
+    Return what the verdict rests on and nobody can ask again: the runs, what AWS said of them, gaps, and calls.
+
+    *seen* is who heard what the check was told: from its facts the runs can be told again, see
+    :mod:`ecs_runbook.past.receipts`.
+    """
     return {
         "since": asked.since,
         "until": asked.until,
@@ -87,6 +101,7 @@ def check_receipt(checked: Checked, asked: Asked) -> dict[str, Any]:
         ],
         "off": dict(checked.off),
         "runs": checked.runs,
+        **({FACTS: facts_to_tell(seen.facts)} if seen else {}),
         **{str(key): value for key, value in checked.runs.attrs.items()},
     }
 
