@@ -3,7 +3,9 @@ A check and a drill under exactly the policies of ``docs/policies``, on a local 
 is well with them, and with each action taken away the answer names it.
 """
 
+import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,9 @@ from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
 from ecs_runbook.local_aws import process
 from ecs_runbook.past.asked import look_back
+from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.questions import history
-from ecs_runbook.past.sources import LookupEvents
+from ecs_runbook.past.sources import LookupEvents, Window
 from ecs_runbook.past.still_known import still_known
 from ecs_runbook.past.verdict import judge_history
 from ecs_runbook.verdicts.steps import judge_fired
@@ -198,6 +201,43 @@ class TestALookBack:
     def test_without_an_action_the_answer_names_it_and_is_not_ok(self, looked, action):
         checks = looked(without("65_history", action), "all" if action == "ec2:DescribeRegions" else ())
         assert {one.status for one in checks if action in one.because} == {"SKIP"}
+
+
+ASKED_OF_ATHENA = ["athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults", "s3:ListBucket"]
+
+
+class TestAthena:
+    """
+    What it asks for itself. What Athena then does in the caller's name, in the catalogue and in S3, the local AWS asks
+    nobody about.
+    """
+
+    WINDOW = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 10, tzinfo=UTC))
+
+    @pytest.fixture
+    def told(self, aws, yard, acting):
+        """``told(policy)``: what Athena tells of one record in a bucket."""
+        s3, name = aws.client("s3"), yard.name("logs").lower()
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
+        key = f"AWSLogs/{aws.account}/CloudTrail/{aws.region}/2026/11/04/one.json.gz"
+        record = {
+            "eventName": "RunTask",
+            "eventTime": "2026-11-04T02:00:12Z",
+            "eventID": "e1",
+            "errorCode": "AccessDenied",
+        }
+        s3.put_object(Bucket=name, Key=key, Body=gzip.compress(json.dumps({"Records": [record]}).encode()))
+        place = f"s3://{name}"
+        return lambda given: Athena(acting(given), place, output=f"{place}/results").facts(self.WINDOW)
+
+    def test_all_is_well_with_the_policy(self, told):
+        assert list(told(policy("65_history-athena")).facts["event_id"]) == ["e1"]
+
+    @pytest.mark.parametrize("action", ASKED_OF_ATHENA)
+    def test_without_an_action_the_answer_names_it(self, told, action):
+        with pytest.raises(RunbookError) as refused:
+            told(without("65_history-athena", action))
+        assert action in str(refused.value)
 
 
 @pytest.fixture(scope="module")

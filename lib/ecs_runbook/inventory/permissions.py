@@ -232,7 +232,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "scheduler:ListSchedules",
             "states:DescribeStateMachine",
         ),
-        "65_history-s3": ("s3:GetObject", "s3:ListBucket"),
+        "65_history-s3": ("cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "s3:GetObject", "s3:ListBucket"),
         "65_history-athena": (
             "athena:GetQueryExecution",
             "athena:GetQueryResults",

@@ -15,6 +15,7 @@ from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
 from ecs_runbook.past.facts import EVENT_NAMES
+from ecs_runbook.past.layout import LATE
 from ecs_runbook.shelf import bucket_and_prefix
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ MOST_LISTED = 2000
 """So many folders of one day are listed at most; beyond, some days stand for all."""
 _ABOUT_RUNS = re.compile(rf'"eventName":\s*"(?:{"|".join(EVENT_NAMES)})"'.encode())
 _PEEKS, _PEEK_BYTES = 5, 4_000_000
-LATE = timedelta(days=1)
-"""A file's folder is the day of its delivery, so what was logged on a day may lie in the next (AWS docs)."""
 _BELOW = re.compile(
     r"(?P<folder>(?:.*/)?AWSLogs(?:/o-[a-z0-9]{10,32})?)(?:/(?P<account>\d{12})(?:/CloudTrail(?:/(?P<region>[a-z0-9-]+))?)?)?"
 )
