@@ -62,6 +62,26 @@ def test_what_a_trail_delivered_tells_by_athena_what_the_lookups_tell(aws, since
     assert f"{read / 1000:.0f} kB in {len(stored)} log files, less than $0.01 were expected" in asked["answer"]
 
 
+def test_a_query_that_nobody_waits_for_any_more_is_stopped(server, aws, since):  # noqa: F811
+    class Impatient:
+        def row(self, _key, _done, note=""):
+            if note.endswith("records"):
+                raise KeyboardInterrupt
+
+    process.settings(server, athena_seconds=60)
+    source = Athena(aws, "s3://audit/trail", output="s3://results/ecs")
+    with pytest.raises(KeyboardInterrupt):
+        source.facts(Window(since, aws.now()), Impatient())
+    process.settings(server, athena_seconds=0)
+    athena = aws.client("athena")
+    states = [
+        athena.get_query_execution(QueryExecutionId=one)["QueryExecution"]["Status"]["State"]
+        for one in athena.list_query_executions()["QueryExecutionIds"]
+    ]
+    assert states.count("CANCELLED") == 1
+    assert set(states) <= {"CANCELLED", "SUCCEEDED", "FAILED"}
+
+
 def test_the_source_is_chosen_by_what_the_trail_has_delivered(aws, since):  # noqa: F811
     window = Window(since, aws.now())
     found = choose(aws, fleet(aws), window, Means(output="s3://results/ecs"))

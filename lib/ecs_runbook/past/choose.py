@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecs_runbook.errors import AwsError, EvidenceError, WorkspaceError
+from ecs_runbook.errors import AwsError, EvidenceError, RunbookError, WorkspaceError
 from ecs_runbook.inventory.fleet import ANSWER_SECONDS, Fleet
 from ecs_runbook.inventory.model import Place
 from ecs_runbook.past import ways
@@ -134,7 +134,7 @@ class _Looking:
         for place, everywhere in self._trails().items():
             try:
                 found.append(self._at(place, everywhere=everywhere))
-            except (AwsError, EvidenceError) as error:
+            except RunbookError as error:
                 self.notes.append(f"{place}: {error.message.rstrip('.')}")
         return min(found, key=lambda one: (one.missing, -one.bytes), default=None)
 
