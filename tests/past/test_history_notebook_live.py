@@ -5,12 +5,15 @@ import os
 
 import pandas as pd
 import pytest
-from history_world import ACCOUNT, BUCKET, REGION, HistoryWorld
+from history_world import ACCOUNT, BUCKET, DAYS, REGION, HistoryWorld
 from papermill.exceptions import PapermillExecutionError
 
 from ecs_runbook import workspace
 from ecs_runbook.demo.kernels import warm_kernels
+from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
+from ecs_runbook.past.opening import open_source
+from ecs_runbook.past.sources import Window
 from ecs_runbook.reports.long_tables import TABLES
 
 NOTEBOOK = workspace.notebooks() / "65_history.ipynb"
@@ -47,6 +50,7 @@ def look(world, tmp_path_factory):
             folder = (home / "runs" / "latest").resolve()
             return json.loads((folder / "verdict.json").read_text()), folder
 
+        run.home = home
         yield run
 
 
@@ -80,9 +84,24 @@ def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tab
 
 def test_what_the_trail_delivered_into_s3_tells_the_same_byte_for_byte(look, by_lookup):
     looked, folder = by_lookup
-    read, by_files = look(source=f"s3://{BUCKET}")
+    read, by_files = look(source=f"s3://{BUCKET}", archive="archive")
     for name in ("runs", *TABLES):
         assert (by_files / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes()
     assert [one for one in read["checks"] if one["id"] != "history-read"] == [
         one for one in looked["checks"] if one["id"] != "history-read"
     ]
+
+
+def test_what_was_read_is_kept_in_the_archive_and_is_a_source_from_then_on(look, world):
+    archive = str(look.home / "archive")
+    places, window = fleet(world.aws), Window(world.at(0), world.at(DAYS, 12))
+    kept = open_source(f"archive:{archive}", world.aws, places, window=window).facts(window).facts
+    told = open_source("lookup", world.aws, places, window=window).facts(window).facts
+    assert kept.equals(told)
+
+
+def test_left_to_itself_it_weighs_what_is_there_and_says_why(world):
+    window = Window(world.at(0), world.at(DAYS, 12))
+    chosen = open_source("auto", world.aws, fleet(world.aws), window=window)
+    assert chosen.because.startswith("6 days of 1 account in 1 Region: about ")
+    assert chosen.because.endswith("so LookupEvents, since it is soon done")

@@ -1,5 +1,6 @@
 """From the parameter ``source`` to where facts are read."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -9,15 +10,21 @@ from ecs_runbook.errors import SpecError
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
+from ecs_runbook.past import opening
 from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.log_files import LogFiles
-from ecs_runbook.past.opening import open_source
-from ecs_runbook.past.sources import LookupEvents, Together
+from ecs_runbook.past.receipts import Receipts
+from ecs_runbook.past.sources import LookupEvents, Together, Window
 from ecs_runbook.past.stopped_tasks import StoppedTasks
 
 HOME, AWAY = Place("111122223333", "eu-west-2"), Place("444455556666", "us-east-1")
 AWS = SimpleNamespace()  # nobody is asked anything
+NOW = datetime(2026, 11, 24, 7, tzinfo=UTC)
+
+
+def open_source(*given, **more):
+    return opening.open_source(*given, window=Window(NOW - timedelta(days=14), NOW), **more)
 
 
 @pytest.fixture
@@ -37,6 +44,7 @@ def test_each_form_opens_its_source(fleet, home):
     for place in ("logs", str(home / "logs"), "s3://trail/AWSLogs"):
         assert open_source(place, AWS, fleet).source == LogFiles(place, AWS, accounts=[], regions=[])
     assert open_source("archive:logs", AWS, fleet).source == Archive("logs", AWS, accounts=[], regions=[])
+    assert open_source("receipts:logs", AWS, fleet).source == Receipts("logs")
     asked = open_source("athena:s3://trail", AWS, fleet, athena_output="s3://results", most_dollars=0.5).source
     assert isinstance(asked, Athena)
     assert (asked.place, asked.output, asked.most_dollars, asked.gate) == (
@@ -66,6 +74,7 @@ def test_the_ends_of_tasks_join_whatever_is_read(fleet):
         ({"source": "gs://bucket"}, "source = 'gs://bucket': an address in S3 is written s3://bucket/prefix"),
         ({"source": "s3://A_B"}, "source = 's3://A_B': an address in S3 is written s3://bucket/prefix"),
         ({"source": "athena:logs"}, "source = 'athena:logs': write athena:s3://bucket/prefix, where the log files are"),
+        ({"source": "receipts:s3://bucket"}, "source = 'receipts:s3://bucket': receipts are read from a folder, runs"),
         ({"source": "archive:nowhere"}, "source = 'archive:nowhere': there is no such folder"),
         ({"source": "lookup", "ends": "nowhere"}, "ends = 'nowhere': there is no such folder; write log-group:<name>"),
     ],

@@ -233,6 +233,7 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "states:DescribeStateMachine",
         ),
         "65_history-s3": ("cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "s3:GetObject", "s3:ListBucket"),
+        "65_history-archive": ("logs:FilterLogEvents", "s3:GetObject", "s3:ListBucket", "s3:PutObject"),
         "65_history-athena": (
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
@@ -348,9 +349,10 @@ NOTEBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 The actions that each notebook needs, and no more. ``60_check``: all that it can be told to look at in one account;
 ``gate``, ``70_roll_back``: what these need besides;
 ``60_check-organisation``: what the caller needs besides to look into other accounts, where a role with the first is;
-``60_check-publish``: to publish, or to keep the history in S3. ``65_history``: a look back over one account, and
-``65_history-s3`` besides where its records are in S3. ``65_history-athena``: to have Athena read a trail's log
-files; what it does itself in the caller's name, in the catalogue and in S3, is told by AWS's docs and not tried.
+``60_check-publish``: to publish, or to keep the history in S3. ``65_history``: a look back over one account;
+``65_history-s3``: besides, to find the trails and read their log files; ``65_history-archive``: to keep an archive in
+S3, and to read the ends of tasks in S3 or a log group; ``65_history-athena``: to have Athena read a trail's log files;
+what it does itself in the caller's name, in the catalogue and in S3, is told by AWS's docs and not tried.
 ``30_fire-schedule``: a drill of a schedule of
 EventBridge Scheduler, also of one that starts a state machine. ``85_move_to_scheduler``: to read a rule, a rate with a
 dead-letter queue; what it writes is applied by whoever may. ``80_adopt``: to read what is adopted, and

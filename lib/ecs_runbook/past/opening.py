@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ecs_runbook import workspace
 from ecs_runbook.errors import Fault, SpecError
@@ -13,15 +14,21 @@ from ecs_runbook.firing.asking import Bars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.athena import Athena
+from ecs_runbook.past.choose import Means, choose
 from ecs_runbook.past.log_files import LogFiles
+from ecs_runbook.past.receipts import Receipts
 from ecs_runbook.past.sources import LookupEvents, Source, Together, Told, Window
 from ecs_runbook.past.stopped_tasks import LOG_GROUP, StoppedTasks
 from ecs_runbook.session import Aws
 from ecs_runbook.shelf import bucket_and_prefix
 
-AUTO, LOOKUP, ATHENA, ARCHIVE, FILES = "auto", "lookup", "athena:", "archive:", "files"
+AUTO, LOOKUP, FILES = "auto", "lookup", "files"
+ATHENA, ARCHIVE, RECEIPTS = "athena:", "archive:", "receipts:"
 NAMED = "it is what was named"
-_FORMS = f"auto, {LOOKUP}, a folder or s3://bucket/prefix of log files, {ATHENA}s3://bucket/prefix, {ARCHIVE}<a place>"
+_FORMS = (
+    f"auto, {LOOKUP}, a folder or s3://bucket/prefix of log files, {ATHENA}s3://bucket/prefix, {ARCHIVE}<a place>, or "
+    f"{RECEIPTS}<a folder>"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ def open_source(
     fleet: Fleet,
     *,
     everybody: bool = True,
+    window: Window,
+    archive: str = "",
     ends: str = "",
     athena_output: str = "",
     most_dollars: float = 5.0,
@@ -63,14 +72,20 @@ def open_source(
     Parameters
     ----------
     source
-        ``lookup``; a folder, or ``s3://bucket/prefix``, of delivered log files; ``athena:s3://bucket/prefix``, to have
-        Athena read them; ``archive:`` and a folder or ``s3://bucket/prefix``.
+        ``auto``, the best of what is there, by :func:`~ecs_runbook.past.choose.choose`; ``lookup``; a folder, or
+        ``s3://bucket/prefix``, of delivered log files; ``athena:s3://bucket/prefix``, to have Athena read them;
+        ``archive:`` and a folder or ``s3://bucket/prefix``; ``receipts:`` and the folder of earlier runs, ``runs``.
     aws
         Who asks S3, Athena and CloudWatch Logs.
     fleet
         The accounts and Regions: LookupEvents asks each of them.
     everybody
-        Whether files, Athena and an archive tell of all accounts and Regions that are there, or of the fleet's alone.
+        Whether files, Athena and an archive that were named tell of all accounts and Regions that are there, or of the
+        fleet's alone, as what is chosen does.
+    window
+        The time range that is to be asked about.
+    archive
+        One that may be chosen; empty: none.
     ends
         Besides, where the events of stopped tasks are kept, ``log-group:<name>``, a folder or ``s3://bucket/prefix``:
         they tell how tasks ended. Empty: nowhere.
@@ -83,28 +98,29 @@ def open_source(
     ------
     SpecError
         If it names none, with what can be written.
+    EvidenceError
+        If there is nothing to choose from.
     """
-    accounts, regions = ([], []) if everybody else _of(fleet)
     kind, place = _read(source)
-    sources: Mapping[str, Callable[[], Source]] = {
-        LOOKUP: lambda: LookupEvents(fleet),
-        ATHENA: lambda: Athena(
-            aws,
-            place,
-            output=athena_output,
-            most_dollars=most_dollars,
-            gate=fleet.gate,
-            accounts=accounts,
-            regions=regions,
-        ),
-        ARCHIVE: lambda: Archive(place, aws, accounts=accounts, regions=regions),
-        FILES: lambda: LogFiles(place, aws, accounts=accounts, regions=regions),
-    }
-    opened = Opened(sources[kind](), NAMED)
-    if not ends:
-        return opened
-    _place("ends", ends, log_group=True)
-    return replace(opened, source=Together([opened.source, StoppedTasks(ends, aws)]))
+    if ends:
+        _place("ends", ends, log_group=True)
+    if kind == AUTO:
+        means = Means(archive=archive, output=athena_output, most_dollars=most_dollars)
+        choice = choose(aws, fleet, window, means)
+        opened = Opened(choice.source, choice.because)
+    else:
+        accounts, regions = ([], []) if everybody else _of(fleet)
+        whose: dict[str, Any] = {"accounts": accounts, "regions": regions}
+        athena: dict[str, Any] = {"output": athena_output, "most_dollars": most_dollars, "gate": fleet.gate}
+        sources: Mapping[str, Callable[[], Source]] = {
+            LOOKUP: lambda: LookupEvents(fleet),
+            ATHENA: lambda: Athena(aws, place, **whose, **athena),
+            ARCHIVE: lambda: Archive(place, aws, **whose),
+            RECEIPTS: lambda: Receipts(place),
+            FILES: lambda: LogFiles(place, aws, **whose),
+        }
+        opened = Opened(sources[kind](), NAMED)
+    return replace(opened, source=Together([opened.source, StoppedTasks(ends, aws)])) if ends else opened
 
 
 def _of(fleet: Fleet) -> tuple[list[str], list[str]]:
@@ -115,10 +131,12 @@ def _of(fleet: Fleet) -> tuple[list[str], list[str]]:
 def _read(source: str) -> tuple[str, str]:
     """Return which kind of source a parameter names, and its place."""
     if source in (AUTO, LOOKUP):
-        return LOOKUP, ""
-    for kind in (ATHENA, ARCHIVE):
+        return source, ""
+    for kind in (ATHENA, ARCHIVE, RECEIPTS):
         if source.startswith(kind):
             place = source.removeprefix(kind)
+            if kind == RECEIPTS and "://" in place:
+                raise _none("source", source, "receipts are read from a folder, runs")
             if kind == ATHENA and not bucket_and_prefix(place):
                 raise _none("source", source, f"write {ATHENA}s3://bucket/prefix, where the log files are")
             _place("source", place, told=source)

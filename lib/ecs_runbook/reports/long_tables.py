@@ -11,7 +11,9 @@ import pandas as pd
 
 from ecs_runbook.evidence.runs import LATEST, STALE, UNKNOWN
 from ecs_runbook.firing.calls import FAILED_TO_START, REFUSED
+from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.questions import ON_EVENTS, History
+from ecs_runbook.past.sources import Told
 from ecs_runbook.reports.long_time import length
 from ecs_runbook.reports.tables import Cell, Shown, framed, searchable
 from ecs_runbook.verdicts.verdict import Check, Verdict
@@ -113,11 +115,12 @@ def _answers(history: History) -> str:
     return head + (table if rows else "") + more
 
 
-def save_history(run: Run, history: History) -> Shown:
+def save_history(run: Run, history: History, told: Told, archive: str = "") -> Shown:
     """
     Write the newest :data:`MOST_SAVED` runs and every table into the folder of *run*, as CSV; return what they are.
 
-    What could not be read, if there is some, is in ``broken.csv``.
+    What could not be read, if there is some, is in ``broken.csv``. With an *archive*, what was *told* is kept there for
+    good.
     """
     files = {name: getattr(history, name) for name in TABLES}
     files |= {"broken": pd.DataFrame(history.broken)} if history.broken else {}
@@ -127,8 +130,12 @@ def save_history(run: Run, history: History) -> Shown:
     left = len(history.runs) - len(files["runs"])
     words = {name: f"{len(table):,} rows" for name, table in files.items()}
     words["runs"] += f", the newest; {left:,} older ones are left out" if left else ""
-    body = "".join(f"<tr><td>{name}.csv</td><td>{told}</td></tr>" for name, told in words.items())
-    text = "\n".join(f"{name}.csv: {told}" for name, told in words.items())
+    rows = [(f"{name}.csv", said) for name, said in words.items()]
+    if archive:
+        kept = Archive(archive, run.aws).keep(told.facts)
+        rows.append((f"the archive {archive}", f"{kept.new:,} facts more; {kept.known:,} were there already"))
+    body = "".join(f"<tr><td>{html.escape(name)}</td><td>{said}</td></tr>" for name, said in rows)
+    text = "\n".join(f"{name}: {said}" for name, said in rows)
     return Shown(framed(f"<table><tbody>{body}</tbody></table>"), text)
 
 
