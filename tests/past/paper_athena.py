@@ -47,8 +47,9 @@ def refusal(code, message, operation):
 class PaperS3:
     def __init__(self, files, page=1000):
         self.files, self.page, self.calls = dict(files), page, 0
+        self.more = {}  # what besides is told of a key
 
-    def list_objects_v2(self, Bucket, Prefix, Delimiter="", ContinuationToken="0"):
+    def list_objects_v2(self, Bucket, Prefix, Delimiter="", ContinuationToken="0", OptionalObjectAttributes=()):
         self.calls += 1
         assert Bucket == BUCKET
         found = sorted(key for key in self.files if key.startswith(Prefix))
@@ -56,7 +57,10 @@ class PaperS3:
         if Delimiter:
             return {"CommonPrefixes": [{"Prefix": one} for one in sorted(folders)], "IsTruncated": False}
         begin = int(ContinuationToken)
-        some = [{"Key": key, "Size": len(self.files[key])} for key in found[begin : begin + self.page]]
+        some = [
+            {"Key": key, "Size": len(self.files[key]), **self.more.get(key, {})}
+            for key in found[begin : begin + self.page]
+        ]
         more = begin + self.page < len(found)
         return {"Contents": some, "IsTruncated": more} | (
             {"NextContinuationToken": str(begin + self.page)} if more else {}

@@ -155,6 +155,21 @@ def test_what_will_be_read_is_known_from_the_sizes_in_s3_and_told_with_what_was(
     assert f"it read {exact / 1000:.0f} kB for less than $0.01, where {exact / 1000:.0f} kB in 12 log files" in answer
 
 
+def test_what_lies_in_glacier_is_named_since_athena_passes_it_over_without_a_word(aws):
+    first, second, third, *_ = sorted(aws.s3.files)
+    restored = {"RestoreStatus": {"IsRestoreInProgress": False, "RestoreExpiryDate": SINCE}}
+    aws.s3.more = {
+        first: {"StorageClass": "GLACIER"},
+        second: {"StorageClass": "DEEP_ARCHIVE"} | restored,
+        third: {"StorageClass": "GLACIER_IR"},
+    }
+    found = ask(aws).facts(WHOLE)
+    assert [(one.name, one.why) for one in found.broken] == [
+        ("s3://logs", "1 log file lies in S3 Glacier, not restored, which Athena passes over")
+    ]
+    assert ask(aws).estimate(WHOLE).sizes.files == 11
+
+
 def test_of_very_many_folders_some_days_stand_for_all():
     days = [SINCE + timedelta(days=number) for number in range(20)]
     files = {key_of(PLACES[0], f"{day:%Y/%m/%d}", number): b"x" * 100 for day in days for number in range(3)}

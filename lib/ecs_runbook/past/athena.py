@@ -149,7 +149,7 @@ class Athena:
         if progress:
             progress.row(self.name, 1.0, question.answer)
         told = {"source": self.name, "answered": True, "answer": question.answer, "calls": gate.calls - before}
-        return Told(question.facts(), [told], question.broken)
+        return Told(question.facts(), [told], [*self._frozen(estimate.sizes), *question.broken])
 
     def _patient(self) -> Aws:
         """Return the AWS whose clients leave it to the gate to call again."""
@@ -178,6 +178,13 @@ class Athena:
             poll_seconds=min(here.pace.poll_seconds, 1.0),
             patience_seconds=PATIENCE_SECONDS,
         )
+
+    def _frozen(self, sizes: Sizes) -> list[Broken]:
+        """Name what Athena passes over without a word. Source: AWS docs, "Query restored Amazon S3 Glacier objects"."""
+        if not sizes.frozen:
+            return []
+        files = "1 log file lies" if sizes.frozen == 1 else f"{sizes.frozen:,} log files lie"
+        return [Broken(self.place, f"{files} in S3 Glacier, not restored, which Athena passes over")]
 
     def _estimate(self, sizes: Sizes) -> Estimate:
         return Estimate(sizes, cost(sizes.bytes, self.dollars_per_tb))
@@ -255,7 +262,7 @@ class _Question:
     def _show(self, done: Done) -> None:
         if self._progress:
             share = (self._scanned + done.scanned) / max(self._estimate.sizes.bytes, 1)
-            note = f"{size(done.scanned)} read, {self._records:,} records"
+            note = f"{size(done.scanned)} read of {self._estimate}; {self._records:,} records"
             self._progress.row(self._athena.name, min(share, 0.99), note)
 
 

@@ -95,7 +95,8 @@ def create_table(database: str, root: Root) -> str:
     nothing is read that nobody asked for. The day is projected, so that no partition is ever added.
 
     Source: AWS docs, Athena, "Create the table for CloudTrail logs in Athena using partition projection" (verified), of
-    which this has the columns that facts need; "Use dynamic ID partitioning" for injected columns (verified).
+    which this has the columns that facts need; "Use dynamic ID partitioning" for injected columns; "Query restored
+    Amazon S3 Glacier objects" (verified).
     """
     columns = ",\n".join(f"  `{name}` {kind}" for name, kind in _COLUMNS.items())
     properties = {
@@ -108,6 +109,7 @@ def create_table(database: str, root: Root) -> str:
         "projection.delivered.interval": "1",
         "projection.delivered.interval.unit": "DAYS",
         "storage.location.template": root.template,
+        "read_restored_glacier_objects": "true",
     }
     return "\n".join(
         [

@@ -84,6 +84,8 @@ class Sizes:
         all of them, the rest is taken to be like them.
     largest
         Bytes of the account and Region that has the most.
+    frozen
+        Files besides that lie in S3 Glacier and are not restored: nobody reads them.
     first
         The oldest of the days that were listed of which there are files.
     some
@@ -95,6 +97,7 @@ class Sizes:
     partitions: int = 0
     listed: int = 0
     largest: int = 0
+    frozen: int = 0
     first: date | None = None
     some: Sequence[tuple[str, int]] = field(default=(), repr=False)
 
@@ -105,6 +108,7 @@ class Sizes:
             self.partitions + other.partitions,
             self.listed + other.listed,
             max(self.largest, other.largest),
+            self.frozen + other.frozen,
             min((day for day in (self.first, other.first) if day), default=None),
             (*self.some, *other.some),
         )
@@ -260,6 +264,7 @@ class Delivered:
             total,
             bytes=round(total.bytes * share),
             files=round(total.files * share),
+            frozen=round(total.frozen * share),
             partitions=folders * len(every),
             largest=round(max(each.values(), default=0) * share),
             first=first,
@@ -288,10 +293,12 @@ class Delivered:
         return Share(records / packed, max(about_runs, 1) / packed)
 
     def _size(self, root: Root, place: Place, day: date) -> Sizes:
-        objects = [one for page in self._pages(root.folder_of(place, day)) for one in page.get("Contents", [])]
+        pages = self._pages(root.folder_of(place, day), OptionalObjectAttributes=["RestoreStatus"])
+        every = [one for page in pages for one in page.get("Contents", [])]
+        objects = [one for one in every if not _is_frozen(one)]
         some = [(str(one["Key"]), int(one["Size"])) for one in objects[len(objects) // 2 :][:1]]
-        count = sum(int(one["Size"]) for one in objects)
-        return Sizes(count, len(objects), 1, 1, count, day if objects else None, some)
+        count, frozen = sum(int(one["Size"]) for one in objects), len(every) - len(objects)
+        return Sizes(count, len(objects), 1, 1, count, frozen, day if objects else None, some)
 
     def _regions(self, root: Root, account: str) -> list[str]:
         found = self._folders(f"{root.folder}/{account}/CloudTrail/")
@@ -305,7 +312,7 @@ class Delivered:
             for one in page.get("CommonPrefixes", [])
         ]
 
-    def _pages(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, prefix: str, **more: Any) -> Iterator[dict[str, Any]]:
         onward: dict[str, str] = {}
         while True:
             page = self._ask(
@@ -328,6 +335,12 @@ class Delivered:
 
 
 _WHERE = "Give the bucket and the key prefix of the trail: aws cloudtrail describe-trails tells both."
+
+
+def _is_frozen(told: Mapping[str, Any]) -> bool:
+    """Say whether an object cannot be read as it is. Source: botocore s3 ListObjectsV2, RestoreStatus (verified)."""
+    restored = told.get("RestoreStatus", {}).get("RestoreExpiryDate")
+    return told.get("StorageClass") in ("GLACIER", "DEEP_ARCHIVE") and not restored
 
 
 def _known(accounts: Sequence[str], regions: Sequence[str]) -> None:
