@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import steps_of
 from ecs_runbook.lint.evaluate import told
-from ecs_runbook.lint.files import packed, read_text
+from ecs_runbook.lint.files import packed, read_with_spans
 from ecs_runbook.lint.folders import Folder, folder_of, found_folders, is_configuration, is_values, names_in
 from ecs_runbook.lint.model import Broken, Configuration, Place, Unknown, Value
 from ecs_runbook.lint.modules import Module, Root
+from ecs_runbook.lint.spans import Spans
 from ecs_runbook.lint.syntax import RawFile, Written
 from ecs_runbook.lint.worker import side_by_side
 from ecs_runbook.progress import Progress
@@ -65,6 +66,7 @@ class Tree:
         self.named_from = relative_to.resolve() if relative_to else None
         self._read: dict[Path, RawFile] = {}
         self._changed: dict[Path, tuple[str, RawFile]] = {}
+        self._spans: dict[int, tuple[RawFile, Spans]] = {}
 
     def read(
         self, texts: Mapping[Path, str] | None = None, *, since: Reading | None = None, changed: Collection[str] = ()
@@ -79,7 +81,9 @@ class Tree:
         for path, text in (texts or {}).items():
             known = self._changed.get(path)
             if known is None or known[0] != text:
-                known = self._changed[path] = (text, read_text(text, reader.name(path)))
+                raw, spans = read_with_spans(text, reader.name(path))
+                self._spans[id(raw)] = raw, spans
+                known = self._changed[path] = (text, raw)
             reader.texts[path] = known[1]
         for one in since.roots if since else ():
             root = one.module.source.path
@@ -89,6 +93,15 @@ class Tree:
         configurations = reader.everything()
         files = {raw.file: (path, raw) for path, raw in (reader.kept | reader.texts).items()}
         return Reading(reader.read, configurations, files)
+
+    def spans_of(self, raw: RawFile, text: str) -> Spans:
+        """Return where each expression of a file that was read stands in its text."""
+        if id(raw) not in self._spans:
+            again, spans = read_with_spans(text, raw.file)
+            if again.broken is None and raw.broken is None:
+                spans.of_twin(raw.body, again.body)
+            self._spans[id(raw)] = raw, spans
+        return self._spans[id(raw)][1]
 
 
 def read(

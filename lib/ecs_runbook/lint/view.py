@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from ecs_runbook.lint.addresses import is_data, module_of, plain, speaks_of, type_of
 from ecs_runbook.lint.model import Block, Configuration, Json, Reference, Text, Unknown, Value
@@ -24,6 +25,8 @@ from ecs_runbook.lint.values import (
 )
 
 Path = tuple[str | int, ...]
+_Key = TypeVar("_Key")
+_One = TypeVar("_One")
 _OF_AWS = re.compile(r"arn:([\w-]+|\ue000[^\ue001]*\ue001):iam::aws:policy/")
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 _UNIVERSAL = re.compile(r"arn:[\w-]+:scheduler:::aws-sdk:ecs:runTask")
@@ -197,6 +200,21 @@ class Grants:
     doubts: Sequence[str]
 
 
+def grouped(pairs: Iterable[tuple[_Key, _One]]) -> Mapping[_Key, Sequence[_One]]:
+    """
+    Return what each key has, in order.
+
+    Examples
+    --------
+    >>> grouped([("a", 1), ("b", 2), ("a", 3)])
+    {'a': [1, 3], 'b': [2]}
+    """
+    made: dict[_Key, list[_One]] = {}
+    for key, one in pairs:
+        made.setdefault(key, []).append(one)
+    return made
+
+
 class View:
     """
     A configuration with its threads followed.
@@ -215,6 +233,7 @@ class View:
             self._by_address[plain(block.address)].append(block)
             self._by_type[f"data.{block.type}" if block.mode == "data" else block.type].append(block)
         self._grants: dict[int, Grants] = {}
+        self._speaking: dict[tuple[str, str], Mapping[str, Sequence[tuple[int, Block]]]] = {}
 
     def find(self, address: str) -> Sequence[Block]:
         """
@@ -276,9 +295,12 @@ class View:
         family = self.family(target)
         if family is None:
             return ()
-        return [
-            one for one in self.of("aws_ecs_task_definition") if marked(self.expand(one.values.get("family"))) == family
-        ]
+        return self._definitions_by_family.get(family, ())
+
+    @cached_property
+    def _definitions_by_family(self) -> Mapping[str | None, Sequence[Block]]:
+        blocks = self.of("aws_ecs_task_definition")
+        return grouped((marked(self.expand(one.values.get("family"))), one) for one in blocks)
 
     def family(self, target: Target) -> str | None:
         """Return the family that a target runs, marked; None if it is not known."""
@@ -365,13 +387,30 @@ class View:
         told = marked(pieces)
         if told is None:
             return ()
-        tail = told.rpartition("/")[2]
-        return [
-            block
-            for block in self.of("aws_iam_role")
-            if told in (block.values.get("arn"), marked(self.expand(Reference(block.address, "arn"))))
-            or (isinstance(block.values.get("name"), str) and block.values["name"] == tail)
-        ]
+        both = [self._roles_by_name.get(name, ()) for name in dict.fromkeys((told, told.rpartition("/")[2]))]
+        return list({id(role): role for some in both for role in some}.values())
+
+    @cached_property
+    def _roles_by_name(self) -> Mapping[object, Sequence[Block]]:
+        """The roles that are made here, by each of their ARNs and by their name."""
+        named: list[tuple[object, Block]] = []
+        for block in self.of("aws_iam_role"):
+            written = (block.values.get("arn"), block.values.get("name"))
+            names = [one for one in written if isinstance(one, str)]
+            names += filter(None, [marked(self.expand(Reference(block.address, "arn")))])
+            named += [(name, block) for name in dict.fromkeys(names)]
+        return grouped(named)
+
+    @cached_property
+    def unused_roles(self) -> Mapping[str, Sequence[tuple[Block, str]]]:
+        """By module, the roles that are in no definition here, with their ARNs; none where that is not known."""
+        definitions = self.of("aws_ecs_task_definition")
+        if any(doubt(one.values.get("task_role_arn")) for one in definitions):
+            return {}
+        named = [field_of(one.values, name) for one in definitions for name in ("execution_role_arn", "task_role_arn")]
+        used = {id(role) for value in named for role in self.roles(value)}
+        told = [(role, marked(self.expand(Reference(role.address, "arn")))) for role in self.of("aws_iam_role")]
+        return grouped((module_of(role.address), (role, arn)) for role, arn in told if arn and id(role) not in used)
 
     def trust(self, role: Block) -> Document:
         """Return a role's trust policy."""
@@ -409,13 +448,29 @@ class View:
 
     def _of_role(self, kind: str, name: str, role: Block, doubts: list[str]) -> list[Block]:
         mine = []
-        for block in self.of(kind):
+        for block in self._may_be_of(kind, name, role):
             said = [self._speaks_of(one, role) for one in as_list(block.values.get(name))]
             if True in said:
                 mine.append(block)
             elif None in said:
                 doubts.append(f"whether {block.address} is attached to it is not known")
         return mine
+
+    def _may_be_of(self, kind: str, name: str, role: Block) -> Sequence[Block]:
+        """Return the blocks that may speak of a role: not those that plainly speak of another one."""
+        if (kind, name) not in self._speaking:
+            exact = {one.address for one in self.of("aws_iam_role")}
+            said: list[tuple[str, tuple[int, Block]]] = []
+            for at, block in enumerate(self.of(kind)):
+                values = as_list(block.values.get(name))
+                meant = [one.address for one in values if isinstance(one, Reference)]
+                is_plain = len(meant) == len(values) and all(plain(one) in self._by_address for one in meant)
+                keys = dict.fromkeys(one if one in exact else plain(one) for one in meant) if is_plain else [""]
+                said += [(one, (at, block)) for one in keys]
+            self._speaking[kind, name] = grouped(said)
+        told = self._speaking[kind, name]
+        both = [one for key in dict.fromkeys(("", role.address, plain(role.address))) for one in told.get(key, ())]
+        return [block for _, block in sorted(both, key=lambda one: one[0])]
 
     def _speaks_of(self, value: Value, role: Block) -> bool | None:
         if isinstance(value, Reference):
@@ -469,6 +524,11 @@ class View:
             told.append((own, block, None))
         return told
 
+    @cached_property
+    def _attachments(self) -> Mapping[str, Sequence[tuple[Reference, Block]]]:
+        told = ((block.values.get("policy_arn"), block) for block in self.of(*_ATTACHMENTS))
+        return grouped((plain(arn.address), (arn, block)) for arn, block in told if isinstance(arn, Reference))
+
     def _roles_with(self, policy: Block) -> Sequence[Block] | None:
         if policy.type in ("aws_iam_user_policy", "aws_iam_group_policy"):
             return []
@@ -476,9 +536,8 @@ class View:
             return self.roles(policy.values.get("role")) or None
         roles: list[Block] = []
         is_of_others = False
-        for block in self.of(*_ATTACHMENTS):
-            arn = block.values.get("policy_arn")
-            if isinstance(arn, Reference) and speaks_of(arn.address, policy.address):
+        for arn, block in self._attachments.get(plain(policy.address), ()):
+            if speaks_of(arn.address, policy.address):
                 whose = [self.roles(one) for name in ("role", "roles") for one in as_list(block.values.get(name))]
                 is_of_others = is_of_others or not whose
                 roles += [role for some in whose for role in some]

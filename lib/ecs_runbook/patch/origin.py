@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecs_runbook.lint import syntax
 from ecs_runbook.lint.evaluate import told
-from ecs_runbook.lint.files import read_with_spans
 from ecs_runbook.lint.folders import Folder
 from ecs_runbook.lint.grammar import Fault
 from ecs_runbook.lint.json_files import JsonFault, json_at
@@ -19,6 +18,7 @@ from ecs_runbook.lint.reading import Read
 from ecs_runbook.lint.spans import LISTENS, Spans, shifted
 from ecs_runbook.lint.spelling import spelled
 from ecs_runbook.lint.syntax import Body, Node, RawBlock, RawFile, Written
+from ecs_runbook.lint.view import grouped
 
 _DEEPEST = 40
 _SAME = frozenset(
@@ -80,22 +80,40 @@ class Spot:
 
 
 class Texts:
-    """The texts of the files as they are now, and the spans of what stands in them."""
+    """
+    The texts of the files as they are now, and the spans of what stands in them.
 
-    def __init__(self, texts: Mapping[str, str], files: Mapping[str, RawFile]) -> None:
+    Parameters
+    ----------
+    texts, files
+        By the files' names: what stands in them, and as it was read.
+    spans_of
+        Returns the spans of a file that was read, given its text too.
+    """
+
+    def __init__(
+        self, texts: Mapping[str, str], files: Mapping[str, RawFile], spans_of: Callable[[RawFile, str], Spans]
+    ) -> None:
         self.texts = texts
         self._files = files
-        self._spans: dict[str, Spans] = {}
+        self._spans_of = spans_of
         self._plain: dict[str, str] = {}
+        self._written: dict[int, Mapping[tuple[str, int, str], Sequence[tuple[Module, RawBlock, Bound]]]] = {}
 
     def spans(self, file: str) -> Spans:
         """Return the spans of a file's expressions."""
-        if file not in self._spans:
-            read, spans = read_with_spans(self.texts[file], file)
-            if read.broken is None and self._files[file].broken is None:
-                spans.of_twin(self._files[file].body, read.body)
-            self._spans[file] = spans
-        return self._spans[file]
+        return self._spans_of(self._files[file], self.texts[file])
+
+    def written(self, read: Read, block: Block) -> Sequence[tuple[Module, RawBlock, Bound]]:
+        """Return how a block is written: in which module, and what is bound in this instance of it."""
+        if id(read) not in self._written:
+            self._written[id(read)] = grouped(
+                ((raw.file, raw.line, own), (module, raw, bound))
+                for module in read.module.everyone()
+                for raw in module.raw_blocks()
+                for own, bound in module.each(raw)
+            )
+        return self._written[id(read)].get((block.place.file, block.place.line, block.address), ())
 
     def plain(self, file: str) -> str:
         """Return a file's text, of the same length, without comments."""
@@ -116,12 +134,9 @@ class Texts:
 
 def argument(read: Read, block: Block, path: Path, texts: Texts) -> tuple[Spot, Body] | None:
     """Return how what stands at *path* of a block is written, and the body that it stands in; None if it is not."""
-    for module in read.module.everyone():
-        for raw in module.raw_blocks():
-            if (raw.file, raw.line) == (block.place.file, block.place.line) and raw.labels == (block.type, block.name):
-                for own, bound in module.each(raw):
-                    if own == block.address:
-                        return _inside(module, raw.body, bound, _ways_of_each(module, raw.body, bound), path, texts)
+    for module, raw, bound in texts.written(read, block):
+        if raw.labels == (block.type, block.name):
+            return _inside(module, raw.body, bound, _ways_of_each(module, raw.body, bound), path, texts)
     return None
 
 

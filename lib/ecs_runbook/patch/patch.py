@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from ecs_runbook.errors import TerraformError, WorkspaceError
@@ -16,7 +17,7 @@ from ecs_runbook.lint.model import Place
 from ecs_runbook.lint.reading import Reading, Tree
 from ecs_runbook.patch.changes import Change, Way
 from ecs_runbook.patch.comments import in_line_again
-from ecs_runbook.patch.effect import changed, not_seen_through
+from ecs_runbook.patch.effect import Difference, Taken, Takers, changed
 from ecs_runbook.patch.origin import Texts
 from ecs_runbook.patch.wishes import MENDS, QUEUE, Found, Sight, Wish, not_here, refused, wished
 
@@ -182,6 +183,15 @@ def patch(folder: str | Path, mends: Collection[str] = MENDS, *, only: Collectio
     return _Patching(path, refused(mends), only).patch()
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """What speaks against a batch of edits: why, and the wishes that may have caused it, as far as that is told."""
+
+    because: str
+    suspects: frozenset[tuple[object, ...]]
+    is_told: bool = True
+
+
 class _Patching:
     def __init__(self, folder: Path, mends: frozenset[str], only: Collection[str] | None) -> None:
         self.folder = folder.resolve()
@@ -195,6 +205,9 @@ class _Patching:
         self.done: set[tuple[object, ...]] = set()
         self.found = Found()
         self.sight: Sight | None = None
+        self.takers: tuple[Reading, Takers] | None = None
+        # of each wish: how many of its ways came to nothing, and why the first did
+        self.tried: dict[tuple[object, ...], tuple[int, str]] = {}
 
     def patch(self) -> Patch:
         first = reading = self.tree.read()
@@ -229,8 +242,8 @@ class _Patching:
             reading = self._settle(reading, wishes)
 
     def _wishes(self, reading: Reading, mend: str) -> list[Wish]:
-        texts = Texts(self.texts, {name: raw for name, (_, raw) in reading.files.items()})
-        return wished(self._sight(reading), mend, texts)
+        files = {name: raw for name, (_, raw) in reading.files.items()}
+        return wished(self._sight(reading), mend, Texts(self.texts, files, self.tree.spans_of))
 
     def _sight(self, reading: Reading) -> Sight:
         if self.sight is None or self.sight.reading is not reading:
@@ -238,32 +251,94 @@ class _Patching:
         return self.sight
 
     def _settle(self, reading: Reading, wishes: Sequence[Wish]) -> Reading:
-        """Take the first way of all wishes at once; where that is not just what is wished, halve them and go on."""
-        if len(wishes) == 1:
-            return self._one(reading, wishes[0])
-        first = [(one, next(one.ways(), None)) for one in wishes]
-        ways = [(one, way) for one, way in first if way is not None]
-        after = self._tried(reading, [way for _, way in ways]) if ways else ""
-        if not isinstance(after, str):
-            for one, way in ways:
-                self._keep(one, [way])
-            return after
-        half = len(wishes) // 2
-        later = {one.key for one in wishes[half:]}
-        reading = self._settle(reading, wishes[:half])
-        left = [one for one in self._wishes(reading, wishes[0].mend) if one.key in later]
-        return self._settle(reading, left) if left else reading
+        """
+        Mend all of *wishes* that can be, as many at once as come to just what is wished.
 
-    def _one(self, reading: Reading, wish: Wish) -> Reading:
-        why = ""
-        for way in wish.ways():
-            after = self._tried(reading, [way], wish)
-            if not isinstance(after, str):
-                self._keep(wish, [way])
-                return after
-            why = why or after
-        self._give_up(wish, why or "how it is written is not understood well enough to change it")
+        Where they do not, those that have no part in it are done first, and whoever caused it goes on with its next
+        way. So a folder is read a few times, however much there is to mend in it.
+        """
+        mend, keys = wishes[0].mend, {one.key for one in wishes}
+        while wishes:
+            batch = self._batch(reading, wishes)
+            if not batch:
+                return reading
+            after, faults = self._tried(reading, batch)
+            if after is not None:
+                for wish, way in batch:
+                    self._keep(wish, way)
+                reading = after
+            elif len(batch) == 1:
+                self._failed(batch[0][0], faults[0].because)
+            else:
+                reading = self._parted(reading, [wish for wish, _ in batch], faults)
+            wishes = self._left(reading, mend, keys)
         return reading
+
+    def _left(self, reading: Reading, mend: str, keys: Collection[object]) -> list[Wish]:
+        return [one for one in self._wishes(reading, mend) if one.key in keys and one.key not in self.done]
+
+    def _parted(self, reading: Reading, wishes: Sequence[Wish], faults: Sequence[_Fault]) -> Reading:
+        """Mend those that have no part in what went wrong, and find out who of the others has."""
+        mend, suspects = wishes[0].mend, {key for one in faults for key in one.suspects}
+        others = [one for one in wishes if one.key not in suspects]
+        if not others and not any(one.is_told for one in faults):
+            others = list(wishes[: len(wishes) // 2])
+        if others:
+            reading = self._settle(reading, others)
+        left = self._left(reading, mend, suspects)
+        guilty = {wish: one.because for one in faults for wish in left if one.suspects == {wish.key}}
+        for wish, because in guilty.items():
+            self._failed(wish, because)
+        shared = next((one for one in faults if one.is_told and len(one.suspects) > 1), None)
+        together = [wish for wish in left if shared is not None and wish.key in shared.suspects]
+        first = self._batch(reading, together[:1])
+        if guilty or shared is None or not first:
+            return reading
+        # they are taken by the same: one tells of all
+        after, own = self._tried(reading, first)
+        if after is not None:
+            self._keep(*first[0])
+            return after
+        for wish in together if shared.because in {one.because for one in own} else together[:1]:
+            self._failed(wish, shared.because)
+        return reading
+
+    def _batch(self, reading: Reading, wishes: Sequence[Wish]) -> list[tuple[Wish, Way]]:
+        """Return the next way of each, of ways that overlap the first; who has none left is given up."""
+        batch: list[tuple[Wish, Way]] = []
+        taken: set[Change] = set()
+        for wish in wishes:
+            way = self._next_way(reading, wish)
+            if way is not None and not _overlap(way.changes, taken):
+                batch.append((wish, way))
+                taken.update(way.changes)
+        return batch
+
+    def _next_way(self, reading: Reading, wish: Wish) -> Way | None:
+        for way in islice(wish.ways(), self.tried.get(wish.key, (0, ""))[0], None):
+            because = self._refused(reading, way)
+            if not because:
+                return way
+            self._failed(wish, because)
+        why = self.tried.get(wish.key, (0, ""))[1]
+        self._give_up(wish, why or "how it is written is not understood well enough to change it")
+        return None
+
+    def _failed(self, wish: Wish, because: str) -> None:
+        ways, why = self.tried.get(wish.key, (0, ""))
+        self.tried[wish.key] = (ways + 1, why or because)
+
+    def _refused(self, reading: Reading, way: Way) -> str:
+        """Return why a way is not to be tried; empty if it may be."""
+        for change in way.changes:
+            if why := self._no_place(change.file, reading):
+                return why
+        return next((told.blind for told in self._taken(reading, way) if told.blind), "")
+
+    def _taken(self, reading: Reading, way: Way) -> list[Taken]:
+        if self.takers is None or self.takers[0] is not reading:
+            self.takers = (reading, Takers(reading))
+        return [self.takers[1].of(spot) for spot in way.spots]
 
     def _give_up(self, wish: Wish, because: str) -> None:
         self.done.add(wish.key)
@@ -272,49 +347,60 @@ class _Patching:
         if (told.mend, told.place, because) not in {(one.mend, one.place, one.because) for one in self.not_placed}:
             self.not_placed.append(told)
 
-    def _keep(self, wish: Wish, ways: Sequence[Way]) -> None:
+    def _keep(self, wish: Wish, way: Way) -> None:
         self.done.add(wish.key)
-        files = sorted({change.file for way in ways for change in way.changes})
+        files = sorted({change.file for change in way.changes})
         self.mended.append(Mended(wish.mend, wish.address, tuple(files)))
 
-    def _tried(self, reading: Reading, ways: Sequence[Way], wish: Wish | None = None) -> Reading | str:
-        """Return what is read after the changes, or why they are not taken; taken, they are in ``texts``."""
-        changes = sorted({change for way in ways for change in way.changes})
-        for change in changes:
-            if why := self._no_place(change.file, reading):
-                return why
-        for way in ways:
-            for spot in way.spots:
-                if why := not_seen_through(spot, reading):
-                    return why
+    def _tried(self, reading: Reading, batch: Sequence[tuple[Wish, Way]]) -> tuple[Reading | None, list[_Fault]]:
+        """Return what is read after the changes, or what speaks against them; taken, they are in ``texts``."""
+        changes = sorted({change for _, way in batch for change in way.changes})
         edited = _edited(self.texts, changes)
-        if edited is None:
-            return "two edits would overlap"
         in_line = {name: in_line_again(self.texts[name], text) for name, text in edited.items()}
+        faults: list[_Fault] = []
         for texts in (in_line, edited) if in_line != edited else (edited,):
-            after = self._read_as(reading, texts, changes, wish)
-            if not isinstance(after, str):
+            new = {reading.files[name][0]: text for name, text in texts.items() if text != self._read_text(name)}
+            after = self.tree.read(new, since=reading, changed={change.file for change in changes})
+            faults = self._faults(reading, after, batch)
+            if not faults:
                 self.texts = dict(texts)
-                return after
-        return after
+                return after, []
+        return None, faults
 
-    def _read_as(
-        self, reading: Reading, texts: Mapping[str, str], changes: Sequence[Change], wish: Wish | None
-    ) -> Reading | str:
-        """Return what is read in these texts, or what differs that should not."""
-        new = {reading.files[name][0]: text for name, text in texts.items() if text != self._read_text(name)}
-        after = self.tree.read(new, since=reading, changed={change.file for change in changes})
+    def _faults(self, reading: Reading, after: Reading, batch: Sequence[tuple[Wish, Way]]) -> list[_Fault]:
+        """Return what differs that should not, and what is not mended, each with the wishes that may have done it."""
         differences, why = changed(reading, after)
         if why:
-            return why
-        sight = self._sight(reading)
-        for at, block, path, _, then in differences:
-            if not sight.may_change(self.mends, at, block, path, then):
-                return f"it would change {'.'.join(map(str, path))} of {block.address} too"
-        wishes = {one.key for one in self._wishes(after, wish.mend)} if wish is not None else set()
-        if wish is not None and wish.key in wishes:
-            return "no edit that is known here mends it"
-        return after
+            return [_Fault(why, frozenset(wish.key for wish, _ in batch), is_told=False)]
+        sight, faults = self._sight(reading), []
+        for one in differences:
+            if one.block is None:
+                because = f"it would change the output {one.path[0]}"
+            elif sight.may_change(self.mends, one.at, one.block, one.path, one.then):
+                continue
+            else:
+                because = f"it would change {'.'.join(map(str, one.path))} of {one.block.address} too"
+            suspects = frozenset(wish.key for wish, way in batch if self._may_be_of(reading, one, way))
+            everybody = frozenset(wish.key for wish, _ in batch)
+            faults.append(_Fault(because, suspects or everybody, is_told=bool(suspects)))
+        if not faults:
+            still = {one.key for one in self._wishes(after, batch[0][0].mend)}
+            same = "no edit that is known here mends it"
+            faults = [_Fault(same, frozenset({wish.key})) for wish, _ in batch if wish.key in still]
+        return faults
+
+    def _may_be_of(self, reading: Reading, difference: Difference, way: Way) -> bool:
+        """Return whether a way may have made a difference: it edits the block, or what the block takes."""
+        taken, block = self._taken(reading, way), difference.block
+        if block is None:
+            folder = id(reading.roots[difference.at].module.source)
+            return any((folder, difference.path[0]) in one.outputs for one in taken)
+        place = (block.place.file, block.place.line)
+        lines = range(block.place.line, block.end + 1)
+        inside = (one for one in way.changes if one.file == block.place.file)
+        return any(place in one.blocks for one in taken) or any(
+            self.texts[one.file].count("\n", 0, one.start) + 1 in lines for one in inside
+        )
 
     def _read_text(self, name: str) -> str:
         return self.originals[name].decode("utf-8-sig")
@@ -340,14 +426,24 @@ class _Patching:
         return told
 
 
-def _edited(texts: Mapping[str, str], changes: Sequence[Change]) -> dict[str, str] | None:
-    """Return the texts with the changes made; None if two of them overlap."""
+def _overlap(changes: Collection[Change], taken: Collection[Change]) -> bool:
+    """Return whether some of *changes* cannot be made beside those that are *taken*."""
+    return any(
+        one != other
+        and one.file == other.file
+        and (one.start == other.start or (one.start < other.end and other.start < one.end))
+        for one in changes
+        if one not in taken
+        for other in taken
+    )
+
+
+def _edited(texts: Mapping[str, str], changes: Sequence[Change]) -> dict[str, str]:
+    """Return the texts with the changes made, none of which overlap."""
     told = dict(texts)
     for file in {change.file for change in changes}:
         text, pieces, at = texts[file], [], 0
         for change in (one for one in changes if one.file == file):
-            if change.start < at:
-                return None
             pieces += [text[at : change.start], change.text]
             at = change.end
         told[file] = "".join([*pieces, text[at:]])

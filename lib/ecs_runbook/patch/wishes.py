@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TypeVar
 
 from ecs_runbook.errors import TerraformError
 from ecs_runbook.lint.addresses import plain
@@ -18,7 +17,7 @@ from ecs_runbook.lint.reading import Read, Reading
 from ecs_runbook.lint.rules.targets import is_ignored, without_revision
 from ecs_runbook.lint.syntax import Call
 from ecs_runbook.lint.values import as_list, marked, parts
-from ecs_runbook.lint.view import Target, View
+from ecs_runbook.lint.view import Target, View, grouped
 from ecs_runbook.patch import changes
 from ecs_runbook.patch.changes import Way
 from ecs_runbook.patch.origin import Texts, argument, body_at
@@ -40,8 +39,6 @@ _POLICY_RULES = ("policy-bare-family", "policy-pinned-revision")
 _NARROW = ("bare", "one", "never")
 
 Path = tuple[str | int, ...]
-_Key = TypeVar("_Key")
-_One = TypeVar("_One")
 
 
 @dataclass(frozen=True)
@@ -175,11 +172,11 @@ class Sight:
 
     @cached_property
     def _targets_at(self) -> Mapping[tuple[int, str, Place], Sequence[Target]]:
-        return _grouped(((at, one.block.address, one.block.place), one) for at, one in self.targets)
+        return grouped(((at, one.block.address, one.block.place), one) for at, one in self.targets)
 
     @cached_property
     def _paths_of_statements(self) -> Mapping[tuple[int, str], Sequence[Path]]:
-        return _grouped(((at, one.block.address), one.path) for at, one in self.statements())
+        return grouped(((at, one.block.address), one.path) for at, one in self.statements())
 
     def statements(self) -> Iterator[tuple[int, Statement]]:
         """Yield the statements that let somebody run tasks: of the roles of the targets that are meant, or all."""
@@ -208,13 +205,6 @@ class Sight:
         told = marked(self.views[at].expand(then))
         paths = self._paths_of_statements.get((at, block.address), ())
         return covers(told, None) in ("every", "bare") and any(path[: len(one)] == one for one in paths)
-
-
-def _grouped(pairs: Iterable[tuple[_Key, _One]]) -> Mapping[_Key, Sequence[_One]]:
-    made: dict[_Key, list[_One]] = {}
-    for key, one in pairs:
-        made.setdefault(key, []).append(one)
-    return made
 
 
 def _target_may(target: Target, mends: Collection[str], path: Path, then: Value) -> bool:

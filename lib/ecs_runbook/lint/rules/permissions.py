@@ -310,18 +310,7 @@ def _not_yet(view: View, target: Target, grants: Grants, passing: Sequence[State
     if grants.doubts or without_revision(target.get("task_definition_arn")) is not None or not view.definitions(target):
         return
     module = module_of(grants.role.address)
-    used = {
-        id(role)
-        for definition in view.of("aws_ecs_task_definition")
-        for name in ("execution_role_arn", "task_role_arn")
-        for role in view.roles(field_of(definition.values, name))
-    }
-    if any(doubt(one.values.get(name)) for one in view.of("aws_ecs_task_definition") for name in ("task_role_arn",)):
-        return
-    for role in view.of("aws_iam_role"):
-        arn = marked(view.expand(Reference(role.address, "arn")))
-        if id(role) in used or module_of(role.address) != module or arn is None:
-            continue
+    for role, arn in view.unused_roles.get(module, ()):
         if trusts(view.trust(role), TASKS) == "yes" and all(_passes(view, one, arn) == "no" for one in passing):
             yield found(
                 "pass-role-missing",
