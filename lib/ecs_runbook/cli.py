@@ -98,7 +98,8 @@ def _add_mend(rooms: Any) -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="a rule or a schedule, by name or ARN, or a target's address, more than once if need be; all if left out",
+        help="a rule, a schedule or a state machine, by name or ARN, or a target's address, more than once if need be; "
+        "all if left out",
     )
     mend.set_defaults(run=_mend)
 

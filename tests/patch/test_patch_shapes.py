@@ -419,3 +419,43 @@ def test_carriage_returns_and_a_byte_order_mark_stay(tmp_path):
     patch(tmp_path).apply()
     expected = changed(tree, (f"{ARN}\r\n", f"{FAMILY}\r\n{LAUNCH.rstrip()}\r\n"))
     assert (tmp_path / "main.tf").read_bytes() == b"\xef\xbb\xbf" + expected.encode()
+
+
+# ---------------------------------------------------------------- what a program writes
+
+SYNTHESISED = """\
+{
+  "//": {
+    "metadata": { "backend": "local", "stackName": "jobs", "version": "0.20.11" },
+    "outputs": {}
+  },
+  "resource": {
+    "aws_cloudwatch_event_target": {
+      "nightly_target_8D7F1A": {
+        "//": { "metadata": { "path": "jobs/nightly-target", "uniqueId": "nightly_target_8D7F1A" } },
+        "arn": "c",
+        "ecs_target": { "launch_type": "FARGATE", "task_definition_arn": "${aws_ecs_task_definition.t.arn}" },
+        "rule": "nightly"
+      }
+    },
+    "aws_ecs_task_definition": { "t": { "family": "nightly" } }
+  }
+}
+"""
+
+
+def test_what_cdk_for_terraform_writes_is_mended_with_a_warning_that_it_will_be_overwritten(tmp_path):
+    folder = written(tmp_path, {"cdk.tf.json": SYNTHESISED, "main.tf": DEFINITION.replace('"t"', '"other"')})
+    found = patch(folder, ["pinned-revision"])
+    assert found.not_placed == (), str(found)
+    (warning,) = found.overwritten
+    assert warning.startswith("cdk.tf.json is written by CDK for Terraform (stack jobs): the next `cdktf synth`")
+    assert f"Warning: {warning}" in str(found)
+    found.apply()
+    mended = SYNTHESISED.replace("t.arn}", "t.arn_without_revision}")
+    assert (folder / "cdk.tf.json").read_text() == mended
+
+
+def test_a_json_file_of_ones_own_with_a_comment_in_it_is_overwritten_by_nobody(tmp_path):
+    own = SYNTHESISED.replace('"metadata": { "backend"', '"who": { "backend"')
+    assert patch(written(tmp_path, {"main.tf.json": own}), ["pinned-revision"]).overwritten == []

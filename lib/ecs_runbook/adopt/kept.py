@@ -68,6 +68,7 @@ class Kept:
 
     def _repr_html_(self) -> str:
         lists = {"Not placed": self.left, "Left out": self.left_out}
+        lists |= {"Warning": tuple(self.patch.overwritten)} if self.patch else {}
         told = [f"<p>{head}:</p><ul>{''.join(map(_item, some))}</ul>" for head, some in lists.items() if some]
         return f"<p>{html.escape(str(self))}</p><pre>{html.escape(self.diff)}</pre>{''.join(told)}"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 from ecs_runbook.lint import syntax
 from ecs_runbook.lint.evaluate import told
 from ecs_runbook.lint.folders import Folder
 from ecs_runbook.lint.grammar import Fault
-from ecs_runbook.lint.json_files import JsonFault, json_at
+from ecs_runbook.lint.json_files import Json, JsonFault, json_at
 from ecs_runbook.lint.model import Block, Unknown, Value
 from ecs_runbook.lint.modules import Bound, Module
 from ecs_runbook.lint.nodes import template
@@ -176,12 +178,17 @@ def _inside(
 
 
 def _descended(spot: Spot, path: Path, texts: Texts) -> Spot | None:
-    """Return what stands at *path* of a value, in the JSON of a heredoc too."""
+    """Return what stands at *path* of a value, in the JSON of a heredoc or of a file too."""
     one: Spot | None = spot
     for at, step in enumerate(path):
         here = one
-        while here is not None and not (isinstance(here.node, syntax.Template) and here.node.line):
+        while here is not None and not (
+            _is_file(here.node) or (isinstance(here.node, syntax.Template) and here.node.line)
+        ):
             here = deeper(here)
+        if here is not None and isinstance(here.node, syntax.Call):
+            found = in_file(here, path[at:])
+            return found if isinstance(found, Spot) else None
         if here is not None:
             return in_text(here, path[at:], texts)
         one = element(one, step) if one is not None else None
@@ -414,22 +421,9 @@ def in_text(spot: Spot, path: Path, texts: Texts) -> Spot | None:
     begins = whole.index("\n") + 1
     ends = whole.rstrip().rfind("\n") + 1
     inside = whole[begins:ends]
-    filled = inside
     spans = texts.spans(spot.file)
-    for part in spot.node.parts:
-        place = spans.get(part)
-        if place is None:
-            if isinstance(part, syntax.Literal):
-                continue
-            return None
-        start = inside.rfind("{", 0, place[0] - span[0] - begins) - 1
-        end = inside.find("}", place[1] - span[0] - begins) + 1
-        filled = filled[:start] + "1" * (end - start) + filled[end:]
-    try:
-        found = json_at(filled, path)
-    except JsonFault:
-        return None
-    if found is None or not isinstance(found.value, str):
+    found = _in_json(inside, spot.node, path, spans, span[0] + begins)
+    if found is None:
         return None
     first = span[0] + begins + found.start_pos
     listens = LISTENS.set(spans)
@@ -442,3 +436,59 @@ def in_text(spot: Spot, path: Path, texts: Texts) -> Spot | None:
         LISTENS.reset(listens)
     spans.note(node, first, first + found.end_pos - found.start_pos)
     return spot.at(node)
+
+
+def _in_json(text: str, node: Node, path: Path, spans: Spans, begins: int) -> Json | None:
+    """Return the string at *path* of a JSON text that is a template, whose spans count from *begins*."""
+    filled = text
+    for part in node.parts if isinstance(node, syntax.Template) else ():
+        place = spans.get(part)
+        if place is None:
+            if isinstance(part, syntax.Literal):
+                continue
+            return None
+        start = text.rfind("{", 0, place[0] - begins) - 1
+        end = text.find("}", place[1] - begins) + 1
+        filled = filled[:start] + "1" * (end - start) + filled[end:]
+    try:
+        found = json_at(filled, path)
+    except JsonFault:
+        return None
+    return found if found is not None and isinstance(found.value, str) else None
+
+
+def _is_file(node: Node) -> bool:
+    return isinstance(node, syntax.Call) and node.name in ("templatefile", "file") and not node.spread
+
+
+def in_file(spot: Spot, path: Path) -> Spot | str:
+    """
+    Return how the string at *path* of a file's JSON is written, where ``templatefile`` is given it.
+
+    Where it is written in the file itself, which is none of Terraform's, that is said, with the line; ``""`` if it is
+    not found there.
+    """
+    node = spot.node
+    if not _is_file(node) or not node.arguments:
+        return ""
+    name = told(node.arguments[0], spot.module, spot.bound)
+    text = spot.module.file(name) if isinstance(name, str) else None
+    if not isinstance(name, str) or not isinstance(text, str):
+        return ""
+    spans, is_template = Spans(), node.name == "templatefile"
+    listens = LISTENS.set(spans)
+    try:
+        found = _in_json(text, template(text, 1) if is_template else None, path, spans, 0)
+        own = template(text[found.start_pos + 1 : found.end_pos - 1], 1) if found and is_template else None
+    except Fault:
+        return ""
+    finally:
+        LISTENS.reset(listens)
+    if found is None:
+        return ""
+    if isinstance(own, syntax.Template) and len(own.parts) == 1 and isinstance(own.parts[0], syntax.Name):
+        given = element(spot.at(node.arguments[1]), own.parts[0].name) if len(node.arguments) > 1 else None
+        if given is not None:
+            return given
+    shown = PurePath(os.path.relpath(spot.module.root.path / name, spot.module.root.base)).as_posix()
+    return f"it is written in {shown}:{found.line}, which is no file of Terraform's: mend it there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import stat
 import tempfile
@@ -94,6 +95,11 @@ class Patch:
     then: Sequence[Finding] = ()
 
     @property
+    def overwritten(self) -> list[str]:
+        """What writes some of these files anew, and so would undo the edits: one sentence for each such file."""
+        return [said for file in sorted(self.texts) if (said := _overwritten(file, self.texts[file][0]))]
+
+    @property
     def edits(self) -> list[Edit]:
         """The lines that change, in the order of files and lines."""
         return [edit for file in sorted(self.texts) for edit in _edits(file, *self.texts[file])]
@@ -123,6 +129,8 @@ class Patch:
 
     def __str__(self) -> str:
         lines = [self.diff.rstrip("\n")] if self.diff else ["Nothing to change."]
+        if self.overwritten:
+            lines += ["", *(f"Warning: {one}" for one in self.overwritten)]
         if self.not_placed:
             lines += ["", "Not placed:", *(f"  {one}" for one in self.not_placed)]
         if self.then:
@@ -144,7 +152,8 @@ def patch(folder: str | Path, mends: Collection[str] = MENDS, *, only: Collectio
         role's policy match every revision; ``launch-type`` has a task with a public IP launched on Fargate. The ids of
         lint's rules stand for these too. A ``dead-letter-queue`` may be asked for, and is told as not placed.
     only
-        Names of rules and schedules, their ARNs, or addresses of their targets; all that are found if left out.
+        Names of rules, schedules and state machines, their ARNs, or addresses of targets; all that are found if left
+        out.
 
     Returns
     -------
@@ -487,6 +496,25 @@ def _range(start: int, end: int) -> str:
     if length == 1:
         return str(start + 1)
     return f"{start + 1 if length else start},{length}"
+
+
+def _overwritten(file: str, text: bytes) -> str:
+    """
+    Return what to know of a file that a program writes; empty if it is nobody's but its reader's.
+
+    CDK for Terraform puts what it knows of a stack under ``//`` at the top of the ``cdk.tf.json`` that it writes.
+    """
+    if not file.endswith(".tf.json"):
+        return ""
+    try:
+        head = json.loads(text.decode("utf-8-sig"))["//"]["metadata"]
+        stack = head.get("stackName") or Path(file).parent.name
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
+    return (
+        f"{file} is written by CDK for Terraform (stack {stack}): the next `cdktf synth` overwrites it, so change the "
+        "program that it is made from too."
+    )
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -20,7 +20,7 @@ from ecs_runbook.lint.values import as_list, marked, parts
 from ecs_runbook.lint.view import Target, View, grouped
 from ecs_runbook.patch import changes
 from ecs_runbook.patch.changes import Way
-from ecs_runbook.patch.origin import Texts, argument, body_at
+from ecs_runbook.patch.origin import Texts, argument, body_at, in_file
 
 MENDS = ("pinned-revision", "policy", "launch-type")
 """What is mended, in the order in which it is done: un-pinning may bare a family in a policy."""
@@ -36,6 +36,7 @@ _ALSO = {
     "launch-type-left-out": "launch-type",
 }
 _POLICY_RULES = ("policy-bare-family", "policy-pinned-revision")
+_TARGETS = ("aws_cloudwatch_event_target", "aws_scheduler_schedule", "aws_sfn_state_machine")
 _NARROW = ("bare", "one", "never")
 
 Path = tuple[str | int, ...]
@@ -153,8 +154,8 @@ class Sight:
         block = target.block
         if asked in (block.address, plain(block.address)):
             return "it is"
-        name = asked.rpartition("/")[2] if asked.startswith("arn:") else asked
-        kind = "schedule/" if target.is_schedule else "rule/"
+        name = re.split("[/:]", asked)[-1] if asked.startswith("arn:") else asked
+        kind = "stateMachine:" if target.is_state else "schedule/" if target.is_schedule else "rule/"
         if asked.startswith("arn:") and f":{kind}" not in asked:
             return ""
         pieces = _name_of(self.views[at], target)
@@ -197,7 +198,7 @@ class Sight:
 
     def may_change(self, mends: Collection[str], at: int, block: Block, path: Path, then: Value) -> bool:
         """Return whether a value that becomes *then* is what was wished."""
-        if block.mode == "managed" and block.type in ("aws_cloudwatch_event_target", "aws_scheduler_schedule"):
+        if block.mode == "managed" and block.type in _TARGETS:
             own = self._targets_at.get((at, block.address, block.place), ())
             return any(_target_may(target, mends, path, then) for target in own)
         if "policy" not in mends:
@@ -218,9 +219,9 @@ def _target_may(target: Target, mends: Collection[str], path: Path, then: Value)
 
 
 def _name_of(view: View, target: Target) -> Sequence[str | Reference | Unknown]:
-    """Return the parts of the name of the rule or the schedule."""
+    """Return the parts of the name of the rule, the schedule or the state machine."""
     values: Mapping[str, Value] = target.block.values
-    if not target.is_schedule:
+    if not (target.is_schedule or target.is_state):
         rule = values.get("rule")
         if not isinstance(rule, Reference):
             return parts(rule)
@@ -302,12 +303,19 @@ def _unpinning(
         ("pinned-revision", at, block.address, path),
         block.address,
         place,
-        because or ("" if spot else _UNFOUND),
+        because or ("" if spot else _unfound(read, block, path, texts)),
         partial(changes.unpinning, spot[0], texts) if spot else lambda: iter(()),
     )
 
 
 _UNFOUND = "how it is written cannot be followed to its place"
+
+
+def _unfound(read: Read, block: Block, path: Path, texts: Texts) -> str:
+    """Return why a value is not mended where it is written."""
+    whole = argument(read, block, path[:1], texts)
+    told = in_file(changes.chain(whole[0])[-1], path[1:]) if whole else ""
+    return told if isinstance(told, str) and told else _UNFOUND
 
 
 def _policies(sight: Sight, found: Sequence[Collection[tuple[str, Place]]], texts: Texts) -> Iterator[Wish]:
@@ -373,7 +381,10 @@ def _launching(
             return
     if target.on_fargate:
         return
-    because = "it is a request to RunTask in a schedule's input" if target.is_request else ""
+    because = ""
+    if target.is_request:
+        where = "the definition of a state machine" if target.is_state else "a schedule's input"
+        because = f"it is a request to RunTask in {where}"
     if left_out and not _is_for_fargate(view, target):
         because = "whether Fargate or EC2 is meant is not told by a task definition in sight"
     yield Wish(
