@@ -5,6 +5,8 @@ announced, and running it again ends it.
 
 import itertools
 import json
+import os
+import signal
 
 import boto3
 import pytest
@@ -130,6 +132,32 @@ def test_looking_tells_of_revisions_users_and_three_ways_and_changes_nothing(wor
     assert (world.active(family), world.targets(family)) == before
     assert worst(one.status for one in judge_rolled_back(rolled, here)) == "OK"
     assert not list(home.rglob("*.json"))
+
+
+def test_a_family_of_one_revision_can_be_looked_at_and_there_is_nothing_to_go_back_to(world, home):
+    family, other = world.name("nightly"), world.family()
+    world.deploy(family, "app:only")
+    places = fleet(world.aws)
+    found = take_inventory(places, rules=[other])
+    here = situation(family, 0, places, found)
+    assert f"{family}:1 runs, and no other ACTIVE revision of {family} says anything else" in str(here)
+    assert (here.good.name, here.bad, difference(here.good, here.newest).empty) == (f"{family}:1", (), True)
+    rolled = roll_back(here, places, to=0)
+    (check, *_) = judge_rolled_back(rolled, here)
+    assert (check.status, check.because) == ("OK", f"nothing was changed: the latest revision is {family}:1")
+    with pytest.raises(EvidenceError, match=rf"to = '2': ECS knows no {family}:2"):
+        situation(family, 2, places, found)
+    assert (world.active(family), list(home.rglob("*.json"))) == ({1: "app:only"}, [])
+
+
+def test_a_drill_of_a_rule_that_does_not_run_the_family_is_not_made(world):
+    family, other = world.family(), world.family()
+    here, rolled = go(world, family, 1)
+    proof = prove(rolled, here, world.aws, rule=other)
+    assert (proof.fired, proof.asked) == (None, True)
+    words = f"{other} was not fired: it runs neither the latest revision of {family} nor {family}:1"
+    assert proof.because.startswith(words)
+    assert worst(judge_rolled_back(rolled, here, proof)) == "SKIP"
 
 
 def test_the_difference_names_fields_and_shows_no_variable(world):
@@ -392,6 +420,51 @@ def test_whichever_call_fails_it_can_be_taken_back(world, way, answered):
         assert world.targets(family) == (family, family)
     else:
         pytest.fail("every call failed")
+
+
+CHANGES = {
+    "register": ("ecs.RegisterTaskDefinition",),
+    "deregister": ("ecs.DeregisterTaskDefinition", "ecs.DeregisterTaskDefinition"),
+    "pin": ("events.PutTargets", "scheduler.UpdateSchedule"),
+}
+
+
+def killed(world, family, way, at):
+    """Go a way in a process that is killed when change number *at* was made, and before it can note that."""
+    here, places = look(world, family, 1)
+    changes = itertools.count()
+
+    def kill(**_):
+        if next(changes) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for change in set(CHANGES[way]):
+        places.at(places.places[0]).client(change.split(".")[0]).meta.events.register(f"after-call.{change}", kill)
+    child = os.fork()
+    if child == 0:
+        roll_back(here, places, to=1, way=way)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.parametrize(("way", "at"), [(way, at) for way, changes in CHANGES.items() for at in range(len(changes))])
+def test_killed_after_any_change_it_can_be_ended_or_taken_back(world, way, at):
+    images, pinned = ENDS[way]
+    family = world.family()
+    killed(world, family, way, at)
+    journal = journals.read(family, world.aws)
+    assert [one.state for one in journal.steps] == ["done"] * at + ["tried"] + ["announced"] * (
+        len(CHANGES[way]) - at - 1
+    )
+    _, again = go(world, family, 1, way=way)
+    there = f"{family}:{pinned}" if pinned else family
+    assert (again.finished, world.active(family), world.targets(family)) == (True, images, (there, there))
+    family = world.family()
+    killed(world, family, way, at)
+    _, undone = go(world, family, undo=True)
+    active = world.active(family)
+    assert (undone.error, active[max(active)], world.targets(family)) == ("", "app:worse", (family, family))
 
 
 def test_another_way_waits_until_the_first_is_ended(world):

@@ -156,6 +156,7 @@ def roll_back(
             path=journals.path_of(where.family, aws),
         )
         journal.save()
+    hands.write_down = journal.save
     error = _walk(journal, journal.steps, lambda entry: hands.do(entry, where.good), progress)
     journal.state = "open" if error else "finished"
     journal.save()
@@ -195,6 +196,7 @@ def _taken_back(where: Situation, hands: _Hands, progress: Bars | None) -> Rolle
             journal.undo = journal.undo[-1:]
         journal.state = "undoing"
         journal.save()
+    hands.write_down = journal.save
     error = _walk(journal, journal.undo, lambda entry: hands.undo(entry, journal), progress)
     journal.state = "undoing" if error else "undone"
     journal.save()
@@ -272,6 +274,8 @@ class _Hands:
 
     def __init__(self, aws: Aws, family: str) -> None:
         self.aws, self._family = aws, family
+        # what is about to be overwritten is written down before it is
+        self.write_down: Callable[[], None] = lambda: None
         self._ask = Asking()
         self.ecs = aws.client("ecs")
 
@@ -393,6 +397,7 @@ class _Hands:
                 f"{entry.on['name']} names {own} now: somebody else changed it.", hint="It was left as it is."
             )
         entry.before = entry.before or now
+        self.write_down()
         return True
 
 

@@ -80,7 +80,13 @@ def prove(
     if not drill:
         return Proof(because="no drill was asked for (drill = False): the next firing shows it", asked=False)
     target = ""
-    if not rule and not schedule:
+    if rule or schedule:
+        if not any(_is_named(row, rule, schedule) for row in (*where.rows, *where.pinned)):
+            return Proof(
+                because=f"{schedule or rule} was not fired: it runs neither the latest revision of {where.family} nor "
+                f"{where.good.name}, as far as the inventory shows"
+            )
+    else:
         row = next(filter(_can_be_fired, (*where.rows, *where.pinned)), None)
         if row is None:
             return Proof(
@@ -94,6 +100,12 @@ def prove(
         return Proof(fire(rule, schedule=schedule, now=aws.now, pace=aws.pace, **asked, **clients))
     except RunbookError as error:
         return Proof(because=f"the drill of {schedule or rule} was not made: {error}")
+
+
+def _is_named(row: Row, rule: str, schedule: str) -> bool:
+    if schedule:
+        return row.kind == "schedule" and schedule in (row.owner.name, f"{row.group}/{row.owner.name}")
+    return row.kind != "schedule" and rule == row.owner.name
 
 
 def _can_be_fired(row: Row) -> bool:

@@ -93,6 +93,8 @@ class Situation:
         What is on a schedule and names the good revision already.
     by_terraform
         Whether Terraform registered the newest one; None if CloudTrail does not show who did.
+    alone
+        Whether no revision was named, and none says anything else than the newest: that one is *good* then.
     """
 
     family: str
@@ -103,6 +105,17 @@ class Situation:
     rows: tuple[Row, ...] = ()
     pinned: tuple[Row, ...] = ()
     by_terraform: bool | None = None
+    alone: bool = False
+
+    @property
+    def nothing(self) -> str:
+        """That there is nothing to go back to, where the newest revision stands for the good one; else empty."""
+        return (
+            f"{self.newest.name} runs, and no other ACTIVE revision of {self.family} says anything else: there is "
+            "nothing to go back to. An INACTIVE one can be registered again, if it is named."
+            if self.alone
+            else ""
+        )
 
     @property
     def done(self) -> bool:
@@ -143,7 +156,11 @@ class Situation:
         if self.good.status != "ACTIVE":
             hindrance = f"{self.good.name} is {self.good.status}: ECS would refuse every firing. Take way = register."
         elif left:
-            hindrance = f"{', '.join(left)} runs through a state machine, which is not changed here."
+            hindrance = (
+                f"{', '.join(left)} runs through a state machine, whose definition is not changed here: it would go on "
+                f"with the latest. Let its state's TaskDefinition name {self.good.name}, or take way = register, which "
+                "reaches it too."
+            )
         elif not steps and not self.pinned:
             hindrance = "nothing on a schedule follows the latest revision of this family."
         return tuple(steps), hindrance, "lets each of them run the latest revision again"
@@ -165,6 +182,8 @@ class Situation:
         )
 
     def _repr_html_(self) -> str:
+        if self.alone:
+            return f"<p>{html.escape(self.nothing)}</p>"
         ways = [self.way(name) for name in WAYS]
         head = "".join(
             f'<th style="text-align:left">{word}</th>' for word in ("way", "price", "what it would change", "undo")
@@ -191,6 +210,8 @@ class Situation:
         )
 
     def __str__(self) -> str:
+        if self.alone:
+            return self.nothing
         lines = [f"from {self.newest.name} back to {self.good.name}"]
         for name in WAYS:
             way = self.way(name)
@@ -223,7 +244,7 @@ def situation(family: str, to: int | str, fleet: Fleet, found: Inventory) -> Sit
     SpecError
         If *to* is no revision of the family.
     EvidenceError
-        If there is no such family, or no such revision, or nothing to go back to.
+        If there is no such family, or no such revision.
 
     Notes
     -----
@@ -256,16 +277,15 @@ def situation(family: str, to: int | str, fleet: Fleet, found: Inventory) -> Sit
                 found_good = content
                 break
             newer.append(str(definition(arn)))
-        if found_good is None:
-            raise EvidenceError(
-                f"{family} has no other ACTIVE revision that says anything else than {newest.name}.",
-                hint="Name the revision to go back to; an INACTIVE one can be registered again.",
-            )
-        good = found_good
+        good = found_good or newest
+        newer = newer if found_good else []
+    alone = not wanted and good is newest
     every = rows_of(family, place, found)
     rows = tuple(row for row in every if row.request.revision is None)
     pinned = tuple(row for row in every if row.request.revision == good.revision)
-    return Situation(family, place, good, newest, tuple(newer), rows, pinned, _by_terraform(newest, place, fleet))
+    return Situation(
+        family, place, good, newest, tuple(newer), rows, pinned, _by_terraform(newest, place, fleet), alone
+    )
 
 
 def _named(family: str, to: str, place: Place, ecs: Any, ask: Asking) -> Content:
