@@ -18,8 +18,9 @@ from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.athena import Athena
 from ecs_runbook.past.facts import facts_of_record, frame
 from ecs_runbook.past.log_files import LogFiles
+from ecs_runbook.past.receipts import Receipts
 from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
-from ecs_runbook.past.sources import LookupEvents, Told
+from ecs_runbook.past.sources import LookupEvents, Told, Window
 from own_aws import aws, home, server  # noqa: F401
 
 NUMBERS = itertools.count(1)
@@ -107,6 +108,17 @@ def kept(several, place, aws):  # noqa: F811
     return made
 
 
+def archive_of_receipts(several, _aws, folder):
+    """What receipts of two runs, which overlap, have kept of the records."""
+    half = len(several) // 2
+    for name, some in (("1", several[half:]), ("2", several[: half + 2])):
+        (folder / "runs" / name).mkdir(parents=True)
+        (folder / "runs" / name / "receipt.json").write_text(json.dumps({"records": {"CloudTrail": some}}))
+    made = Archive(str(folder / "archive"))
+    made.keep(Receipts(str(folder / "runs")).facts(Window(SINCE, UNTIL)).facts)
+    return made
+
+
 SOURCES = {
     "LookupEvents": lookups,
     "log files": log_files,
@@ -114,6 +126,7 @@ SOURCES = {
     "Athena": athena,
     "an archive": archive_folder,
     "an archive in S3": archive,
+    "an archive of receipts": archive_of_receipts,
 }
 
 
