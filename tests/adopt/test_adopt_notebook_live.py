@@ -167,6 +167,13 @@ def test_a_mend_of_something_that_is_not_adopted_is_refused_with_its_neighbour(a
         to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"], mend=["pinned-revision of a01-plane"])
 
 
+def test_what_is_to_be_left_out_is_not_adopted_and_has_to_be_there(aws, made):
+    choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain", "a10-five"], leave_out=["a10-five"])
+    assert {row.owner.name for row in choice.inventory.rows} == {"a01-plain"}
+    with pytest.raises(SpecError, match=r"leave_out = 'a10-fife': it is not among what is adopted; nearest: a10-five"):
+        to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain", "a10-five"], leave_out=["a10-fife"])
+
+
 def test_a_queue_that_is_not_there_or_elsewhere_is_refused(aws, made):
     things = existing(take_inventory(fleet(aws), rules=["a01-plain"]), **aws.clients("events", "scheduler")).things
     for queue, words in {

@@ -334,6 +334,82 @@ def test_a_queue_that_could_not_be_read_is_said_and_is_not_good():
     assert "the caller needs sqs:GetQueueAttributes" in mends.because
 
 
+# ---------------------------------------------------------------- what else targets may say
+
+OTHERS = {
+    "RedshiftDataParameters": {"Database": "d", "Sql": "select 1", "WithEvent": True},
+    "AppSyncParameters": {"GraphQLOperation": "mutation A($x: String) { b(x: $x) { id } }"},
+    "SageMakerPipelineParameters": {"PipelineParameterList": [{"Name": "n", "Value": "${v}"}]},
+    "KinesisParameters": {"PartitionKeyPath": "$.id"},
+    "BatchParameters": {"JobDefinition": "d", "JobName": "n", "ArrayProperties": {"Size": 5}},
+    "HttpParameters": {"PathParameterValues": ["p"], "QueryStringParameters": {"q": "1"}},
+    "RunCommandParameters": {"RunCommandTargets": [{"Key": "tag:x", "Values": ["a"]}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("RedshiftDataParameters", ["redshift_target {", 'database   = "d"', "with_event = true"]),
+        ("AppSyncParameters", ["appsync_target {", 'graphql_operation = "mutation A($x: String)']),
+        ("SageMakerPipelineParameters", ["sagemaker_pipeline_target {", "pipeline_parameter_list {", '"$${v}"']),
+        ("KinesisParameters", ["kinesis_target {", 'partition_key_path = "$.id"']),
+        ("BatchParameters", ["batch_target {", "array_size     = 5"]),
+        ("HttpParameters", ["http_target {", 'path_parameter_values = ["p"]']),
+        ("RunCommandParameters", ["run_command_targets {", 'values = ["a"]']),
+    ],
+)
+def test_a_target_beside_that_does_something_else_goes_along_whole(parameters, words):
+    other = {"Id": "other", "Arn": arn("x", "y"), parameters: OTHERS[parameters]}
+    adoption = of(rule(target(), other))
+    assert [word for word in words if word not in adoption.text] == []
+    assert adoption.written.lost == []
+
+
+def test_a_part_of_it_that_the_provider_has_no_argument_for_is_named():
+    other = {"Id": "other", "Arn": arn("x", "y"), "RedshiftDataParameters": {"Database": "d", "Sqls": ["select 1"]}}
+    (lost,) = of(rule(target(), other)).written.lost
+    assert str(lost) == 'nightly#other: RedshiftDataParameters.Sqls = ["select 1"]'
+
+
+def in_ecs(**more):
+    thing = schedule()
+    its = {**thing.targets[0], "EcsParameters": {**thing.targets[0]["EcsParameters"], **more}}
+    return Existing("schedule", "default", {**thing.told, "Target": its}, (its,))
+
+
+def test_the_tags_of_a_schedules_tasks_are_written_where_the_provider_can_read_them_back():
+    adoption = of(in_ecs(Tags=[{"key": "team", "value": "${x}"}]))
+    assert 'team = "$${x}"' in adoption.text
+    assert adoption.written.lost == []
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"Tags": [{"Key": "team", "Value": "x"}]}, "Target.EcsParameters.Tags"),
+        (
+            {"PlacementStrategy": [{"type": "spread", "field": "a"}, {"type": "random"}]},
+            "the order of Target.EcsParameters.PlacementStrategy",
+        ),
+    ],
+)
+def test_a_schedule_that_an_update_would_take_something_from_is_left_out_and_the_rest_goes_on(more, words):
+    adoption = adopt_in_terraform([in_ecs(**more), rule(name="hourly")], Around(), mend=["pinned-revision"], **PLACE)
+    assert [one.name for one in adoption.things] == ["hourly"]
+    (left,) = adoption.left_out
+    assert str(left).startswith(f"nightly: no argument is written for {words}")
+    assert str(left).endswith("and an update would drop that")
+    whole = adopt_in_terraform([in_ecs(**more), rule(name="hourly")], Around(), mend=[], **PLACE)
+    assert (len(whole.things), whole.left_out) == (2, ())  # nothing updates it
+
+
+def test_a_task_definition_that_is_not_named_by_its_arn_is_left_out_since_the_provider_takes_none():
+    adoption = adopt_in_terraform([rule(target({"TaskDefinitionArn": "job:1"}))], Around(), mend=[], **PLACE)
+    assert adoption.things == ()
+    assert str(adoption.left_out[0]).startswith("nightly: it names the task definition job:1, and the provider takes")
+
+
 # ---------------------------------------------------------------- the plan
 
 

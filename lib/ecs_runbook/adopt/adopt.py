@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.adopt.around import Around
@@ -12,7 +12,7 @@ from ecs_runbook.adopt.beside import Beside, beside_them
 from ecs_runbook.adopt.existing import Existing, LeftOut
 from ecs_runbook.adopt.machines import mended_machines
 from ecs_runbook.adopt.made import Makes
-from ecs_runbook.adopt.mends import Difference, NotMended, chosen, mended
+from ecs_runbook.adopt.mends import Chosen, Difference, NotMended, chosen, mended
 from ecs_runbook.adopt.named import named_by, table
 from ecs_runbook.adopt.planned import shown
 from ecs_runbook.adopt.writing import Written, root_module
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DIFFERENCE_COLUMNS = ["mend", "of", "attribute", "before", "after"]
 SUFFIX = "-adopted"
+_LOSES = "no argument is written for {}, and an update would drop that"
+_NO_ARN = "it names the task definition {}, and the provider takes an ARN alone: write it out by hand first"
 _IN_FILES = "your own files make it, {}: mend it there"
 _SHOWN = 40
 _IGNORE = f""".terraform/
@@ -172,28 +174,59 @@ def adopt_in_terraform(
         If a mend is not known, or a queue is missing.
     """
     meant = chosen(mend, dead_letter_queue=dead_letter_queue)
-    things, left_out = _writable(things, account, region)
+    place = {"account": account, "region": region}
+    kept, left_out = _writable(things, **place)
+    adoption = _thought_out(kept, around, meant, makes, dead_letter_queue, place)
+    losing = _losing(adoption)
+    if losing and len(losing) < len(kept):
+        left_out += losing
+        out = {one.of for one in losing}
+        rest = [one for one in kept if one.label not in out]
+        adoption = _thought_out(rest, around, meant, makes, dead_letter_queue, place)
+    left_out += around.along.left_out if around.along else ()
+    return replace(adoption, left_out=tuple(left_out))
+
+
+def _thought_out(
+    things: Sequence[Existing],
+    around: Around,
+    meant: Chosen,
+    makes: Makes | None,
+    queue: str,
+    place: Mapping[str, str],
+) -> Adoption:
     new: list[Existing] = []
     differences: list[Difference] = []
     left: list[NotMended] = []
     for thing in things:
-        whole, changes, unplaced = mended(
-            thing, meant, around.clusters, machines=around.machines, queue=dead_letter_queue
-        )
+        whole, changes, unplaced = mended(thing, meant, around.clusters, machines=around.machines, queue=queue)
         new.append(whole)
         differences += changes
         left += unplaced
     machines, changes, unplaced = mended_machines(things, around.machines, meant)
     differences += changes
     left += unplaced
-    beside, changes, unplaced, told = beside_them(new, machines, around, meant, differences, dead_letter_queue)
-    text, written = root_module(new, beside, account=account, region=region, makes=makes)
+    beside, changes, unplaced, told = beside_them(new, machines, around, meant, differences, queue)
+    text, written = root_module(new, beside, account=place["account"], region=place["region"], makes=makes)
     differences += changes
     left += unplaced
     left += [NotMended(one.mend, one.of, _IN_FILES.format(where)) for one, where in _elsewhere(differences, written)]
     every = tuple(one for one in differences if one.of not in written.elsewhere), tuple(left)
-    left_out = [*left_out, *(around.along.left_out if around.along else ())]
-    return Adoption(tuple(things), *every, tuple(left_out), tuple(told), text, written)
+    return Adoption(tuple(things), *every, (), tuple(told), text, written)
+
+
+def _losing(adoption: Adoption) -> list[LeftOut]:
+    """Return what an update would take something from: what differs, or says more, and is not whole."""
+    written = adoption.written
+    updated = {written.addresses.get(one.of) for one in adoption.differences} | {
+        address for address, _ in written.silent
+    }
+    lost = [one for one in written.lost if one.address in updated]
+    return [
+        LeftOut(thing.label, _LOSES.format("; ".join(f"{one.field} = {shown(one.value)}" for one in its)))
+        for thing in adoption.things
+        if (its := [one for one in lost if one.of in (thing.label, f"{thing.label} rule", *thing.places)])
+    ]
 
 
 def _elsewhere(differences: Sequence[Difference], written: Written) -> list[tuple[Difference, str]]:
@@ -204,6 +237,10 @@ def _writable(things: Sequence[Existing], account: str, region: str) -> tuple[li
     """Return what can be written in a file, and what cannot: a text of AWS may hold what no file can."""
     kept, left = [], []
     for thing in things:
+        named = [str((one.get("EcsParameters") or {}).get("TaskDefinitionArn", "arn:")) for one in thing.targets]
+        if short_ones := [one for one in named if not one.startswith("arn:")]:
+            left.append(LeftOut(thing.label, _NO_ARN.format(short_ones[0])))
+            continue
         try:
             root_module([thing], Beside(), account=account, region=region)
         except SpecError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from ecs_runbook.inventory.model import Inventory
 from ecs_runbook.inventory.selection import label
 from ecs_runbook.wanted.schedule import shortened
 
+_NOT_THERE = "it is not among what is adopted; nearest: {}"
 _WINDOW = timedelta(hours=26)
 
 
@@ -48,6 +49,7 @@ def to_adopt(
     rules: Sequence[str] = (),
     schedules: Sequence[str] = (),
     all_found: bool = False,
+    leave_out: Sequence[str] = (),
     mend: Sequence[str] = (),
     progress: Bars | None = None,
 ) -> Choice:
@@ -64,6 +66,8 @@ def to_adopt(
         Names, as :func:`~ecs_runbook.inventory.listing.take_inventory` takes them.
     all_found
         All of which a check finds an error or a warning, or what *mend* names; then none are named.
+    leave_out
+        Names of those that are not to be adopted all the same.
     mend
         As :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` takes them: what they name has to be there.
     progress
@@ -86,7 +90,7 @@ def to_adopt(
         raise SpecError("What shall be adopted?", faults=[Fault("all_found", repr(all_found), mend)])
     inventory = take_inventory(fleet, rules=rules, schedules=schedules, progress=progress)
     if named:
-        return _held_to(mend, Choice(inventory, {}))
+        return _held_to(mend, _without(leave_out, Choice(inventory, {})))
     checked = check(fleet, inventory, since=now - _WINDOW, until=now, progress=progress)
     meant = {_mend(one) for one in mend}
     found: dict[str, list[str]] = {}
@@ -94,11 +98,26 @@ def to_adopt(
         if one.status == "NG" and (one.severity != "note" or ALSO.get(one.check, one.check) in meant):
             found.setdefault(one.subject, []).append(one.check)
     rows = [row for row in inventory.rows if row.subject in found]
-    return _held_to(mend, Choice(replace(inventory, rows=tuple(rows)), found))
+    return _held_to(mend, _without(leave_out, Choice(replace(inventory, rows=tuple(rows)), found)))
 
 
 def _mend(told: str) -> str:
     return ALSO.get(name := told.partition(" of ")[0], name)
+
+
+def _without(names: Sequence[str], choice: Choice) -> Choice:
+    rows = choice.inventory.rows
+    there = {label(row.group, row.owner.name) for row in rows}
+    if faults := [
+        Fault("leave_out", shortened(one), _NOT_THERE.format(_near(one, there))) for one in names if one not in there
+    ]:
+        raise SpecError("That cannot be left out:", faults=faults)
+    kept = tuple(row for row in rows if label(row.group, row.owner.name) not in names)
+    return replace(choice, inventory=replace(choice.inventory, rows=kept))
+
+
+def _near(one: str, there: Collection[str]) -> str:
+    return ", ".join(difflib.get_close_matches(one, there, n=3, cutoff=0.5) or sorted(there)[:3]) or "none"
 
 
 def _held_to(mend: Sequence[str], choice: Choice) -> Choice:
@@ -110,8 +129,7 @@ def _held_to(mend: Sequence[str], choice: Choice) -> Choice:
     for one in mend:
         of = one.partition(" of ")[2].strip()
         if of and of not in there:
-            near = difflib.get_close_matches(of, there, n=3, cutoff=0.5) or sorted(there)[:3]
-            faults.append(Fault("mend", shortened(one), f"it is not among what is adopted; nearest: {', '.join(near)}"))
+            faults.append(Fault("mend", shortened(one), _NOT_THERE.format(_near(of, there))))
     if faults:
         raise SpecError("Nothing can be mended like this:", faults=faults)
     return choice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ecs_runbook.adopt.kept import Kept
@@ -71,10 +71,17 @@ def _ready(adoption: Adoption, judged: Judged, name: str, kept: Kept) -> Check:
     count = len(adoption.differences)
     because = f"the plan imports all {len(judged.imported)} resources, and changes "
     because += f"the {count} chosen attribute{'' if count == 1 else 's'} and nothing else" if count else "nothing"
-    said = [f"it writes down {one.attribute} of {one.address}: {one.because}" for one in judged.same]
+    same: dict[tuple[str, str], list[str]] = {}
+    for one in judged.same:
+        same.setdefault((one.attribute.rpartition(".")[2], one.because), []).append(one.address)
+    said = [f"it writes down {name} of {_counted(some)}: {why}" for (name, why), some in same.items()]
     said += adoption.told
     said += [f"no argument is written for {one}; nothing touches it now" for one in adoption.written.lost]
     return Check("adopt-ready", name, "OK", "; ".join([because, *said]), "20_apply applies this very plan.")
+
+
+def _counted(addresses: Sequence[str]) -> str:
+    return addresses[0] if len(addresses) == 1 else f"{addresses[0]} and {len(addresses) - 1} more"
 
 
 def _mends(adoption: Adoption, name: str) -> Check:

@@ -54,6 +54,9 @@ _OF_TARGET = frozenset(
         "BatchParameters",
         "HttpParameters",
         "RunCommandParameters",
+        "RedshiftDataParameters",
+        "SageMakerPipelineParameters",
+        "AppSyncParameters",
     ]
 )
 _OF_SCHEDULE = frozenset(
@@ -85,6 +88,7 @@ _OF_ITS_TARGET = frozenset(
         "KinesisParameters",
         "SqsParameters",
         "EventBridgeParameters",
+        "SageMakerPipelineParameters",
     ]
 )
 _OF_ECS = frozenset(
@@ -121,6 +125,14 @@ _OF_MACHINE = frozenset(
         "label",
     ]
 )
+_REDSHIFT = {
+    "Database": "database",
+    "DbUser": "db_user",
+    "SecretManagerArn": "secrets_manager_arn",
+    "Sql": "sql",
+    "StatementName": "statement_name",
+    "WithEvent": "with_event",
+}
 _OF_BUS = frozenset(
     ["Arn", "Name", "Description", "KmsKeyIdentifier", "DeadLetterConfig", "Tags", "CreationTime", "LastModifiedTime"]
 )
@@ -405,6 +417,7 @@ def _rule(thing: Existing, written: Written) -> None:
         written.add(its, TARGET, name, f"{thing.group}/{thing.name}/{target['Id']}", *parts)
         written.keep_silent(its, target)
         written.lose(its, target, _OF_TARGET)
+        written.lose(its, target.get("RedshiftDataParameters") or {}, _REDSHIFT, "RedshiftDataParameters.")
         ecs = target.get("EcsParameters") or {}
         written.lose(its, ecs, _OF_ECS - OF_RULE.lacks, "EcsParameters.")
 
@@ -448,6 +461,12 @@ def _others(target: Mapping[str, Any]) -> Iterator[hcl.Block]:
             "QueryStringParameters": "query_string_parameters",
         }
         yield hcl.block("http_target", _given(told, names))
+    if told := target.get("RedshiftDataParameters"):
+        yield hcl.block("redshift_target", _given(told, _REDSHIFT))
+    if told := target.get("AppSyncParameters"):
+        yield hcl.block("appsync_target", _given(told, {"GraphQLOperation": "graphql_operation"}))
+    if told := target.get("SageMakerPipelineParameters"):
+        yield hcl.block("sagemaker_pipeline_target", *_pipeline(told, "pipeline_parameter_list"))
     for told in (target.get("RunCommandParameters") or {}).get("RunCommandTargets", []):
         yield hcl.block("run_command_targets", {"key": told["Key"], "values": told["Values"]})
 
@@ -484,7 +503,17 @@ def _schedule(thing: Existing, written: Written) -> None:
     written.keep_silent(thing.label, thing.targets[0])
     written.lose(thing.label, told, _OF_SCHEDULE)
     written.lose(thing.label, thing.targets[0], _OF_ITS_TARGET, "Target.")
-    written.lose(thing.label, thing.targets[0].get("EcsParameters") or {}, _OF_ECS, "Target.EcsParameters.")
+    ecs = thing.targets[0].get("EcsParameters") or {}
+    written.lose(thing.label, ecs, _OF_ECS if _tags_are_read(ecs) else _OF_ECS - {"Tags"}, "Target.EcsParameters.")
+    if len(ecs.get("PlacementStrategy") or ()) > 1:  # the provider keeps them as a set
+        written.lose(
+            thing.label, {"PlacementStrategy": ecs["PlacementStrategy"]}, (), "the order of Target.EcsParameters."
+        )
+
+
+def _tags_are_read(parameters: Mapping[str, Any]) -> bool:
+    """Say whether the provider can read a schedule's tags back: those that say ``key`` and ``value`` (5.100, seen)."""
+    return all(set(tag) == {"key", "value"} for tag in parameters.get("Tags") or ())
 
 
 def _its_target(target: Mapping[str, Any], written: Written) -> Iterator[Mapping[str, Any] | hcl.Block]:
@@ -492,17 +521,25 @@ def _its_target(target: Mapping[str, Any], written: Written) -> Iterator[Mapping
     if target.get("Input"):
         yield {"input": same_text(str(target["Input"]))}
     if parameters := target.get("EcsParameters"):
-        yield hcl.block("ecs_parameters", *ecs_parameters(_told(parameters), OF_SCHEDULE))
+        kept = parameters if _tags_are_read(parameters) else {**parameters, "Tags": []}
+        yield hcl.block("ecs_parameters", *ecs_parameters(_told(kept), OF_SCHEDULE))
     if told := target.get("EventBridgeParameters"):
         yield hcl.block("eventbridge_parameters", {"detail_type": told["DetailType"], "source": told["Source"]})
     if told := target.get("KinesisParameters"):
         yield hcl.block("kinesis_parameters", {"partition_key": told["PartitionKey"]})
+    if told := target.get("SageMakerPipelineParameters"):
+        yield hcl.block("sagemaker_pipeline_parameters", *_pipeline(told, "pipeline_parameter"))
     if told := target.get("SqsParameters"):
         yield hcl.block("sqs_parameters", _given(told, {"MessageGroupId": "message_group_id"}))
     yield from _failing(target, written)
 
 
 # ---------------------------------------------------------------- both
+
+
+def _pipeline(told: Mapping[str, Any], name: str) -> Iterator[hcl.Block]:
+    for one in told.get("PipelineParameterList") or ():
+        yield hcl.block(name, {"name": one["Name"], "value": one["Value"]})
 
 
 def _failing(target: Mapping[str, Any], written: Written) -> Iterator[hcl.Block]:

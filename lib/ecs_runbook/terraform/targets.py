@@ -76,7 +76,8 @@ def ecs_parameters(told: Mapping[str, Any], words: Words = OF_SCHEDULE) -> Itera
         if told.get(name) not in (None, "") and name not in words.lacks
     }
     if told.get("Tags"):
-        yield {"tags": {tag["Key"]: tag["Value"] for tag in told["Tags"]}}
+        both = [{str(key).lower(): value for key, value in tag.items()} for tag in told["Tags"]]
+        yield {"tags": {tag["key"]: tag["value"] for tag in both}}  # EventBridge says Key, and Scheduler key
     network = (told.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
     if network:
         inside = {"subnets": network["Subnets"]}
