@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from things_to_adopt import CLUSTER, LATEST, NEW_QUEUE, PINNED, arn, policy, target
 
-from ecs_runbook.adopt.adopt import adopt_in_terraform
+from ecs_runbook.adopt.adopt import AdoptedFiles, adopt_in_terraform
 from ecs_runbook.adopt.around import Around
 from ecs_runbook.adopt.existing import Existing, LeftOut
 from ecs_runbook.adopt.kept import Kept
@@ -542,6 +542,18 @@ def test_one_that_cannot_be_written_is_left_out_and_the_rest_goes_on():
     assert {one.id: one.status for one in checks}["adopt-ready"] == "OK"
     (left,) = [one for one in checks if one.id == "adopt-left-out"]
     assert (left.status, left.because[:30]) == ("SKIP", "bad: A text holds half a chara")
+
+
+def test_of_very_many_the_first_are_shown_and_how_many_more_there_are(tmp_path):
+    things = [rule(name=f"r{number}") for number in range(310)]
+    adoption = adopt_in_terraform(things, Around(), mend=["pinned-revision"], **PLACE)
+    assert "<p>and 10 more</p>" in adoption._repr_html_()
+    checks = judge_adoption(adoption, read_plan(adoption, {}), Who((), NOW))
+    assert checks[0].because.endswith("; and 920 more, in the receipt")  # 620 are not imported, 310 are not changed
+    (tmp_path / "main.tf").write_text(adoption.text)
+    shown = AdoptedFiles(tmp_path, ("main.tf",)).show("main.tf").data.splitlines()
+    assert len(shown) == 1001
+    assert re.fullmatch(r"# and [\d,]+ lines more, in the file", shown[-1])
 
 
 def test_nothing_left_to_adopt_is_not_good():

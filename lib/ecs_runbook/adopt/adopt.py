@@ -14,7 +14,7 @@ from ecs_runbook.adopt.machines import mended_machines
 from ecs_runbook.adopt.made import Makes
 from ecs_runbook.adopt.mends import Chosen, Difference, NotMended, chosen, mended
 from ecs_runbook.adopt.named import named_by, table
-from ecs_runbook.adopt.planned import shown
+from ecs_runbook.adopt.planned import few, shown
 from ecs_runbook.adopt.writing import Written, root_module
 from ecs_runbook.errors import SpecError
 from ecs_runbook.evidence.runs import hidden
@@ -120,7 +120,7 @@ class Adoption:
             told += ["<p>What they name, by its ARN; without an address it stays where it is:</p>"]
             told += [named[:_SHOWN].to_html(index=False)]
             told += [f"<p>and {len(named) - _SHOWN} more</p>"] if len(named) > _SHOWN else []
-        return f"<p>{html.escape(str(self))}</p>{self.table.to_html(index=False)}{''.join(told)}"
+        return f"<p>{html.escape(str(self))}</p>{few(self.table)}{''.join(told)}"
 
 
 def _item(one: object) -> str:
@@ -128,7 +128,9 @@ def _item(one: object) -> str:
 
 
 class AdoptedFiles(MoveFiles):
-    """The folder of an adoption; what is shown of it hides the values of environments."""
+    """The folder of an adoption; of a file, no more is shown than a person reads."""
+
+    most_lines = 1000
 
 
 def _several(things: Sequence[Existing]) -> str:
@@ -301,6 +303,7 @@ def adoption_receipt(adoption: Adoption) -> Mapping[str, Any]:
     """Return *adoption* in plain values; those of environments are hidden."""
     told: Mapping[str, Any] = hidden(
         {
+            "differences": adoption.table.to_dict("records"),
             "things": [
                 {"kind": one.kind, "group": one.group, "told": dict(one.told), "targets": list(one.targets)}
                 for one in adoption.things

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLANNED_COLUMNS = ["resource", "attribute", "before", "after", "chosen", "because"]
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _SHOWN = 300
+_MOST_ROWS = 300
 _SAID = "AWS takes {} where nothing is said, and the provider always says it"
 _BLOCKS = frozenset({"dead_letter_config"})
 
@@ -112,7 +113,7 @@ class Judged:
         return f"{word}: {len(self.imported)} imported, {chosen} chosen differences, {len(self.unchosen)} others"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self}</p>{self.table.to_html(index=False)}"
+        return f"<p>{self}</p>{few(self.table)}"
 
 
 def read_plan(adoption: Adoption, plan: Mapping[str, Any]) -> Judged:
@@ -211,6 +212,12 @@ def _both_lists(before: Any, after: Any) -> bool:
 
 def _attribute(path: Sequence[str | int]) -> str:
     return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in path).lstrip(".")
+
+
+def few(table: pd.DataFrame) -> str:
+    """Return the first rows of a table as HTML, and how many more there are: the receipt has all of them."""
+    more = len(table) - _MOST_ROWS
+    return str(table[:_MOST_ROWS].to_html(index=False)) + (f"<p>and {more:,} more</p>" if more > 0 else "")
 
 
 def shown(value: Any) -> str:

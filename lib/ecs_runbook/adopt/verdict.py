@@ -67,7 +67,7 @@ def _ready(adoption: Adoption, judged: Judged, name: str, kept: Kept) -> Check:
         told += [f"{one} is not in the plan" for one in judged.absent]
         told += [f"no argument is written for {one}, and an update would drop that" for one in judged.dropped]
         mend = "Do not apply it. Leave the one out that it names, or mend that by hand first."
-        return Check("adopt-ready", name, "NG", "; ".join(told), mend)
+        return Check("adopt-ready", name, "NG", _few(told), mend)
     count = len(adoption.differences)
     because = f"the plan imports all {len(judged.imported)} resources, and changes "
     because += f"the {count} chosen attribute{'' if count == 1 else 's'} and nothing else" if count else "nothing"
@@ -77,7 +77,12 @@ def _ready(adoption: Adoption, judged: Judged, name: str, kept: Kept) -> Check:
     said = [f"it writes down {name} of {_counted(some)}: {why}" for (name, why), some in same.items()]
     said += adoption.told
     said += [f"no argument is written for {one}; nothing touches it now" for one in adoption.written.lost]
-    return Check("adopt-ready", name, "OK", "; ".join([because, *said]), "20_apply applies this very plan.")
+    return Check("adopt-ready", name, "OK", _few([because, *said]), "20_apply applies this very plan.")
+
+
+def _few(told: Sequence[object]) -> str:
+    more = f"; and {len(told) - _TOLD} more, in the receipt" if len(told) > _TOLD else ""
+    return "; ".join(map(str, told[:_TOLD])) + more
 
 
 def _counted(addresses: Sequence[str]) -> str:
@@ -86,7 +91,7 @@ def _counted(addresses: Sequence[str]) -> str:
 
 def _mends(adoption: Adoption, name: str) -> Check:
     if adoption.not_mended:
-        because = "; ".join(str(one) for one in adoption.not_mended)
+        because = _few(adoption.not_mended)
         return Check("adopt-mends", name, "SKIP", because, "Mend these by hand, or choose fewer mends.")
     count = len(adoption.differences)
     because = (
@@ -99,10 +104,8 @@ def _left_out(adoption: Adoption, kept: Kept) -> Check:
     left = [*kept.left_out, *adoption.left_out]
     if not left:
         return Check("adopt-left-out", adoption.name, "OK", "nothing was left out")
-    several = f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
-    because = "; ".join(map(str, left[:_TOLD])) + several
     mend = "The rest goes on without these; mend them where they are owned, or ask as somebody who may look."
-    return Check("adopt-left-out", adoption.name, "SKIP", because, mend)
+    return Check("adopt-left-out", adoption.name, "SKIP", _few(left), mend)
 
 
 def _rewritten(adoption: Adoption, who: Who, kept: Kept) -> Check:

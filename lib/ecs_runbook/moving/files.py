@@ -45,14 +45,26 @@ _SHY = re.compile(r'^(\s*(?:value|input|input_template)\s*= )".*"$', re.MULTILIN
 
 
 class MoveFiles(Files):
-    """The folder of a move; what is shown of it hides the values of environments."""
+    """
+    The folder of a move; what is shown of it hides the values of environments.
+
+    Attributes
+    ----------
+    most_lines
+        No more of a file is shown, so that the notebook stays small; None for all.
+    """
+
+    most_lines: int | None = None
 
     def show(self, name: str) -> Any:
         """Show the file *name* in a notebook, highlighted."""
         from IPython.display import Code
 
         text = (self.folder / name).read_text(encoding="utf-8")
-        return Code(_SHY.sub(r'\1"…"', text), language="terraform")
+        lines = _SHY.sub(r'\1"…"', text).splitlines()
+        more = len(lines) - (self.most_lines or len(lines))
+        rest = [f"# and {more:,} lines more, in the file"] if more > 0 else []
+        return Code("\n".join([*lines[: self.most_lines], *rest]) + "\n", language="terraform")
 
     def steps(self, move: Move) -> pd.DataFrame:
         """Return what to do and when, from :func:`~ecs_runbook.moving.steps.steps`."""
