@@ -47,7 +47,12 @@ def made(aws, server):
 @pytest.fixture(scope="module")
 def deployed(aws, server, made):
     """A pipeline that registers a revision and writes it into the rule's target, three times."""
-    events, ecs = aws.client("events"), aws.client("ecs")
+    events, ecs, scheduler = aws.client("events"), aws.client("ecs"), aws.client("scheduler")
+    schedule = {
+        key: value
+        for key, value in scheduler.get_schedule(Name="b01-plain").items()
+        if key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+    }
     old = ecs.describe_task_definition(taskDefinition="job")["taskDefinition"]
     kept = ("containerDefinitions", "networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn")
     for _ in range(3):
@@ -55,6 +60,9 @@ def deployed(aws, server, made):
         (target,) = BY_NAME["a04-spaced-input"]["targets"]
         parameters = target["EcsParameters"] | {"TaskDefinitionArn": new["taskDefinitionArn"]}
         events.put_targets(Rule="a04-spaced-input", Targets=[target | {"EcsParameters": parameters}])
+        its = schedule["Target"] | {"EcsParameters": schedule["Target"]["EcsParameters"]}
+        its["EcsParameters"] |= {"TaskDefinitionArn": new["taskDefinitionArn"]}
+        scheduler.update_schedule(**schedule | {"Target": its})
         process.clock(server, advance="20m")  # CloudTrail tells after minutes
 
 
@@ -120,6 +128,14 @@ def test_a_pipeline_that_writes_the_target_at_every_deploy_is_named_and_the_verd
     assert "a04-spaced-input#job: arn:aws:iam::123456789012:root (Boto3/" in bad["because"]
     assert "wrote job:2, job:3, job:4" in bad["because"]
     assert "un-pinning in Terraform alone will be undone at its next deploy" in bad["because"]
+
+
+def test_a_pipeline_that_updates_a_schedule_is_named_too(aws, deployed):
+    found = take_inventory(fleet(aws), schedules=["b01-plain"])
+    things = existing(found, **aws.clients("events", "scheduler")).things
+    (one,) = who_rewrites(things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace).rewriters
+    assert str(one).startswith("b01-plain: arn:aws:iam::123456789012:root (Boto3/")
+    assert "wrote job:2, job:3, job:4" in str(one)
 
 
 def test_all_that_a_check_finds_is_chosen_and_nothing_else(aws, made):
