@@ -21,7 +21,7 @@ from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import DENIED, THROTTLED, Asking
 from ecs_runbook.inventory.doors import Doors
 from ecs_runbook.inventory.model import Gap, Place
-from ecs_runbook.inventory.rates import Bucket, Rate, rate_of
+from ecs_runbook.inventory.rates import MOST_WORKERS, Bucket, Rate, rate_of
 
 SILENT = frozenset({"ConnectTimeoutError", "EndpointConnectionError", "ReadTimeoutError"})
 BROKEN = frozenset(
@@ -143,10 +143,11 @@ class Gate:
         """
         Yield each of *items* with what *function* returned for it, or AWS's refusal, in order.
 
-        So many are under way at once as *operation* needs to be asked as fast as it may be. *items* may be found on the
-        way: work begins with the first.
+        So many are under way at once as *operation* needs to be asked as fast as it may be; where no rate holds, as many
+        as ever are. *items* may be found on the way: work begins with the first.
         """
-        return self.side_by_side(function, items, workers=rate_of(operation).workers)
+        workers = rate_of(operation).workers if self.limited else MOST_WORKERS
+        return self.side_by_side(function, items, workers=workers)
 
     def side_by_side(
         self, function: Callable[[T], R], items: Iterable[T], *, workers: int

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 _CAREFUL, _NEARLY = 0.9, 0.97
 """As much of a bucket is used, and of its rate: clocks differ, and calls overtake each other."""
-_ANSWER_SECONDS, _MOST_WORKERS = 0.15, 16
+_ANSWER_SECONDS, MOST_WORKERS = 0.15, 16
 _SLOWER, _SLOWEST, _FASTER = 0.7, 0.05, 1.02
 
 
@@ -44,7 +44,7 @@ class Rate:
     @property
     def workers(self) -> int:
         """How many calls must be under way together to reach the rate, if an answer takes as long as most do."""
-        return min(max(math.ceil(self.per_second * _ANSWER_SECONDS), 2), _MOST_WORKERS)
+        return min(max(math.ceil(self.per_second * _ANSWER_SECONDS), 2), MOST_WORKERS)
 
 
 _ECS = "ECS API reference, request throttling"

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 Outcome = Literal["allowed", "implicit deny", "explicit deny"]
@@ -229,17 +229,22 @@ def _decide(policies: Iterable[Policy], applies: Callable[[_Statement], bool]) -
 
 
 @lru_cache(maxsize=4096)
-def _parsed(document: str) -> Mapping[str, Any]:
-    parsed: Mapping[str, Any] = json.loads(document)
-    return parsed
+def _parsed(document: str, name: str) -> tuple[_Statement, ...]:
+    return _read(json.loads(document), name)
+
+
+def _read(document: Mapping[str, Any], name: str) -> tuple[_Statement, ...]:
+    variables = document.get("Version") == "2012-10-17"
+    return tuple(
+        _Statement(f"{name}, statement {body.get('Sid') or number}", body, variables=variables)
+        for number, body in enumerate(_listed(document.get("Statement")), start=1)
+    )
 
 
 def _statements(policies: Iterable[Policy]) -> Iterator[_Statement]:
     for policy in policies:
-        document = _parsed(policy.document) if isinstance(policy.document, str) else policy.document
-        for number, body in enumerate(_listed(document.get("Statement")), start=1):
-            label = f"{policy.name}, statement {body.get('Sid') or number}"
-            yield _Statement(label, body, variables=document.get("Version") == "2012-10-17")
+        document, name = policy.document, policy.name
+        yield from _parsed(document, name) if isinstance(document, str) else _read(document, name)
 
 
 @dataclass(frozen=True)
@@ -286,7 +291,7 @@ class _Statement:
             for key, values in keys.items()
         )
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """The keys of its conditions, and those of the variables in its resources and conditions."""
         conditions = self.body.get("Condition", {})
