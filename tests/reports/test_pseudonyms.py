@@ -60,6 +60,13 @@ def test_what_is_aws_own_or_nobodys_stays(hidden):
     assert hidden.text(text) == text
 
 
+def test_a_name_of_two_characters_is_hidden_as_a_word_unless_it_is_one_of_every_sentence():
+    short = Pseudonyms(b"a key of some length", ["db", "in", "x"])
+    assert short.text("db runs in x; db-2 and dba do not") == f"{short.name('db')} runs in x; db-2 and dba do not"
+    rules = [f"arn:aws:events:eu-west-2:111122223333:rule/{name}" for name in ("db", "in", "x")]
+    assert [short.text(one).rpartition("/")[2] for one in rules] == [short.name(name) for name in ("db", "in", "x")]
+
+
 def test_an_account_of_pseudonyms_has_twelve_digits_and_each_its_own(hidden):
     accounts = {hidden.account(f"{number:012}") for number in range(1000)}
     assert len(accounts) == 1000

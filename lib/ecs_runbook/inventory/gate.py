@@ -143,8 +143,8 @@ class Gate:
         """
         Yield each of *items* with what *function* returned for it, or AWS's refusal, in order.
 
-        So many are under way at once as *operation* needs to be asked as fast as it may be; where no rate holds, as many
-        as ever are. *items* may be found on the way: work begins with the first.
+        So many are under way at once as *operation* needs to be asked as fast as it may be; where no rate holds, as
+        many as ever are. *items* may be found on the way: work begins with the first.
         """
         workers = rate_of(operation).workers if self.limited else MOST_WORKERS
         return self.side_by_side(function, items, workers=workers)

@@ -26,13 +26,16 @@ from ecs_runbook.inventory.model import Definition, Facts, Inventory
 KEY_VARIABLE = "ECS_RUNBOOK_PSEUDONYM_KEY"
 KEY_FILE = "pseudonyms.key"
 BLANK = "***"
-SHORTEST = 3
-"""A shorter name, or one of digits alone, such as a target's id, tells nothing, and is found in every sentence."""
+SHORTEST = 2
+"""A name of one character, or of digits alone, such as a target's id, tells nothing, and is found in every sentence."""
 _SHORTEST_KEY = 16
 _DIGITS = 12
 
+_SHORT_WORDS = "am an as at be by do go he id if in is it me ms my no of ok on or so to up us we"
+
 PUBLIC = frozenset(
     {
+        *_SHORT_WORDS.split(" "),
         *("OK", "NG", "SKIP", "error", "warning", "note", "default", "FARGATE", "FARGATE_SPOT", "EC2", "EXTERNAL"),
         *("LATEST", "STALE", "UNKNOWN", "ACTIVE", "INACTIVE", "aws", "local", "arn", "amazonaws.com", "UTC", "rule"),
         *(
