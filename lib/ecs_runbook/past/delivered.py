@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError
+
 from ecs_runbook.errors import AwsError, EvidenceError, SessionError, WorkspaceError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.gate import Gate
@@ -282,7 +284,7 @@ class Delivered:
             try:
                 told = self._ask("s3:GetObject", self.s3.get_object, Bucket=self.bucket, Key=key)
                 content = zlib.decompressobj(wbits=31).decompress(told["Body"].read(), _PEEK_BYTES * 20)
-            except (AwsError, OSError, zlib.error):
+            except (AwsError, BotoCoreError, OSError, zlib.error):
                 continue
             packed += size
             records += content.count(b'"eventVersion"')
