@@ -34,7 +34,6 @@ _HOMES = {
     "Terraform": "terraform.run",
     "adopt_in_terraform": "adopt.adopt",
     "adoption_receipt": "adopt.adopt",
-    "archived": "reports.archiving",
     "archiving": "reports.archiving",
     "asked": "checks.asked",
     "attempts": "reports.attempts",

@@ -9,6 +9,8 @@ from schedules_yard import GROUP, Yard
 
 from ecs_runbook import workspace
 from ecs_runbook.local_aws import process
+from ecs_runbook.past.archive import Archive
+from ecs_runbook.past.sources import Window
 from ecs_runbook.session import connect
 
 
@@ -35,7 +37,7 @@ def test_a_run_of_three_attempts_is_proven_with_a_picture_and_a_receipt(server, 
     papermill.execute_notebook(
         workspace.notebooks() / "40_prove.ipynb",
         tmp_path / "out.ipynb",
-        parameters={"endpoint": server.url, "schedule": label},
+        parameters={"endpoint": server.url, "schedule": label, "archive": "kept"},
         progress_bar=False,
     )
     latest = tmp_path / "runs" / "latest"
@@ -47,3 +49,6 @@ def test_a_run_of_three_attempts_is_proven_with_a_picture_and_a_receipt(server, 
     assert [row["attempt"] for row in receipt["runs"]] == [1, 2, 3]
     assert receipt["records"]["Step Functions"][0]["execution"]["status"] == "SUCCEEDED"
     assert (latest / "timeline.png").read_bytes()[1:4] == b"PNG"
+    facts = Archive("kept").facts(Window(due - timedelta(days=1), due + timedelta(days=1))).facts
+    assert facts.loc[facts["what"] == "end", "exit_code"].tolist() == [3, 3, 0]
+    assert (facts["what"] == "registered").sum() == 1

@@ -10,8 +10,10 @@ import pytest
 from scheduled_world import DAILY, ScheduledWorld
 
 from ecs_runbook import workspace
+from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.fleet import fleet
-from ecs_runbook.past.archive import Archive
+from ecs_runbook.past.archive import Archive, athena_tables
+from ecs_runbook.past.athena_query import Queries
 from ecs_runbook.past.runs import past_runs
 from ecs_runbook.past.sources import LookupEvents, Together, Window
 from ecs_runbook.past.stopped_tasks import StoppedTasks
@@ -101,3 +103,30 @@ def test_they_are_kept_in_an_archive_in_s3_once_and_tell_the_same(world):
     assert archive.facts(span).facts.equals(facts)
     tables = [past_runs(one, since=span.since, until=span.until) for one in (source, archive)]
     assert tables[0].to_csv() == tables[1].to_csv()
+
+
+def test_athena_reads_the_archive_by_the_statements_that_were_made_and_each_fact_once(world):
+    facts, place = LookupEvents(fleet(world.aws)).facts(window(world)).facts, "s3://kept-events/read"
+    (first, *_) = Archive(place, world.aws).keep(facts).where
+    key = first.removeprefix("s3://kept-events/")
+    other = f"{key.rpartition('-')[0]}-0123456789abcdef.parquet"  # as two writers at once can leave it
+    world.client("s3").copy_object(Bucket="kept-events", Key=other, CopySource=f"kept-events/{key}")
+    how = {"sleep": lambda _: None, "poll_seconds": 0, "patience_seconds": 60}
+    queries = Queries(world.client("athena"), Asking(), output="s3://kept-events/results/", **how)
+
+    def ask(sql):
+        done = queries.run(sql)
+        assert done.state == "SUCCEEDED", done.reason
+        return [row for page in queries.rows(done.id) for row in page]
+
+    tables = athena_tables(place, facts["account"].unique(), facts["region"].unique(), database="ops")
+    for statement in ("CREATE DATABASE IF NOT EXISTS ops", *tables):
+        assert queries.run(statement).state == "SUCCEEDED"
+    columns = ["account", "region", "what", "event_id", "item", "executed", "role", "task"]
+    asked = ", ".join(f'"{name}"' for name in columns)
+    told = ask(f'SELECT {asked} FROM ops.ecs_facts_once WHERE "month" = \'2027-01\' ORDER BY "event_id"')
+    wanted = facts[columns].astype(str).sort_values("event_id").to_dict("records")
+    assert [{name: value or "" for name, value in row.items()} for row in told] == wanted
+    (row,) = ask('SELECT count(*) AS rows_there, max("time") AS last_one FROM ops.ecs_facts')
+    assert int(row["rows_there"]) > len(facts)
+    assert row["last_one"].startswith(f"{facts['time'].max():%Y-%m-%d %H:%M:%S}")

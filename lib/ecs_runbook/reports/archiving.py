@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.past.archive import Archive, Kept
-from ecs_runbook.past.facts import FACT_COLUMNS, frame
+from ecs_runbook.past.facts import FACT_COLUMNS
 from ecs_runbook.past.receipts import Witness, facts_of_receipt
 from ecs_runbook.shelf import shelf_at
 
@@ -41,9 +41,14 @@ class Archiving(Witness):
         """The facts as they may be kept: without secrets, and with pseudonyms where names are hidden."""
         return _hidden(super().facts, self._run)
 
-    def keep(self) -> Kept:
+    def keep(self, receipt: Mapping[str, Any] | None = None) -> Kept:
         """
         Write down what is not there yet; nothing without a place.
+
+        Parameters
+        ----------
+        receipt
+            Of a notebook that nobody was told of while it asked: what it holds was heard too.
 
         Raises
         ------
@@ -52,12 +57,13 @@ class Archiving(Witness):
         AwsError
             If S3 refuses.
         """
+        self._hear(facts_of_receipt(receipt or {}))
         return Archive(self.place, self._run.aws).keep(self.facts) if self.place else Kept()
 
 
 def archiving(run: Run, place: str = "") -> Archiving:
     """
-    Return who hears what a check is told, for its receipt and, with a *place*, for an archive.
+    Return who hears what a notebook is told, for its receipt and, with a *place*, for an archive.
 
     Parameters
     ----------
@@ -78,29 +84,6 @@ def archiving(run: Run, place: str = "") -> Archiving:
     if place:
         shelf_at(place, run.aws)
     return Archiving(run, place)
-
-
-def archived(run: Run, place: str, receipt: Mapping[str, Any]) -> Kept:
-    """
-    Keep in an archive what a *receipt* holds; nothing if *place* is empty.
-
-    Parameters
-    ----------
-    run
-        The run of the notebook.
-    place
-        A folder, or ``s3://bucket/prefix``; empty for nowhere.
-    receipt
-        As it is handed to :meth:`~ecs_runbook.reports.run.Run.finish`.
-
-    Raises
-    ------
-    WorkspaceError
-        If the place is none, or cannot be written to.
-    AwsError
-        If S3 refuses.
-    """
-    return Archive(place, run.aws).keep(_hidden(frame(facts_of_receipt(receipt)), run)) if place else Kept()
 
 
 def _hidden(facts: pd.DataFrame, run: Run) -> pd.DataFrame:
