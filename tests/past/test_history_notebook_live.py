@@ -12,15 +12,19 @@ from ecs_runbook import workspace
 from ecs_runbook.demo.kernels import warm_kernels
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.local_aws import process
+from ecs_runbook.past.asked import look_back
 from ecs_runbook.past.opening import open_source
+from ecs_runbook.past.questions import history
 from ecs_runbook.past.sources import Window
+from ecs_runbook.past.still_known import still_known
 from ecs_runbook.reports.long_tables import TABLES
+from ecs_runbook.reports.writing import as_csv
 
 NOTEBOOK = workspace.notebooks() / "65_history.ipynb"
 AT = f"{ACCOUNT}/{REGION}"
 PICTURES = ("revisions.png", "failures.png", "first_runs.png", "never_ran.png", "silences.png")
 BAD = {
-    ("history-latest", f"payroll, by payroll, in {AT}"),
+    ("history-latest", f"payroll in {AT}"),
     ("history-ran", f"refused in {AT}"),
     ("history-ran", f"default/closed in {AT}"),
 }
@@ -35,33 +39,28 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def look(world, tmp_path_factory):
-    """Run the notebook; return its verdict and its folder."""
-    home = tmp_path_factory.mktemp("home")
-
-    with warm_kernels() as execute:
-
-        def run(**parameters):
-            given = {"endpoint": world.server.url, "region": REGION, "days": 30.0} | parameters
-            with pytest.raises(PapermillExecutionError, match="NotOk"):
-                execute(
-                    NOTEBOOK, home / "out.ipynb", parameters=given, env=os.environ | {"ECS_RUNBOOK_HOME": str(home)}
-                )
-            folder = (home / "runs" / "latest").resolve()
-            return json.loads((folder / "verdict.json").read_text()), folder
-
-        run.home = home
-        yield run
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(scope="module")
-def by_lookup(look):
-    """What LookupEvents tells: one run for all tests, before the next has the name *latest*."""
-    return look(source="lookup")
+def looked(world, home):
+    """The verdict and the folder of a run that reads what the trail delivered into S3, and keeps it in an archive."""
+    given = {
+        "endpoint": world.server.url,
+        "region": REGION,
+        "days": 30.0,
+        "source": f"s3://{BUCKET}",
+        "archive": "kept",
+    }
+    with warm_kernels() as execute, pytest.raises(PapermillExecutionError, match="NotOk"):
+        execute(NOTEBOOK, home / "out.ipynb", parameters=given, env=os.environ | {"ECS_RUNBOOK_HOME": str(home)})
+    folder = (home / "runs" / "latest").resolve()
+    return json.loads((folder / "verdict.json").read_text()), folder
 
 
-def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tables(by_lookup):
-    verdict, folder = by_lookup
+def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tables(looked):
+    verdict, folder = looked
     assert {(one["id"], one["subject"]) for one in verdict["checks"] if one["status"] != "OK"} == BAD
     assert all((folder / name).read_bytes()[1:4] == b"PNG" for name in PICTURES)
     stretches = pd.read_csv(folder / "stretches.csv")
@@ -82,22 +81,15 @@ def test_what_runs_stale_never_ran_or_was_refused_is_found_with_pictures_and_tab
     assert waits.loc[("payroll", 2), "outcome"] == "waits"
 
 
-def test_what_the_trail_delivered_into_s3_tells_the_same_byte_for_byte(look, by_lookup):
-    looked, folder = by_lookup
-    read, by_files = look(source=f"s3://{BUCKET}", archive="archive")
-    for name in ("runs", *TABLES):
-        assert (by_files / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes()
-    assert [one for one in read["checks"] if one["id"] != "history-read"] == [
-        one for one in looked["checks"] if one["id"] != "history-read"
-    ]
-
-
-def test_what_was_read_is_kept_in_the_archive_and_is_a_source_from_then_on(look, world):
-    archive = str(look.home / "archive")
-    places, window = fleet(world.aws), Window(world.at(0), world.at(DAYS, 12))
-    kept = open_source(f"archive:{archive}", world.aws, places, window=window).facts(window).facts
-    told = open_source("lookup", world.aws, places, window=window).facts(window).facts
-    assert kept.equals(told)
+@pytest.mark.parametrize("source", ["lookup", "archive:{home}/kept"])
+def test_lookups_and_the_archive_tell_the_same_as_the_files_byte_for_byte(world, home, looked, source):
+    places, question = fleet(world.aws), look_back(now=world.at(DAYS, 12), days=30.0)
+    opened = open_source(source.format(home=home), world.aws, places, window=question.window)
+    told = opened.facts(question.window)
+    past = history(told, still_known(places, told, since=question.window.since), question)
+    for name in TABLES:
+        assert as_csv(getattr(past, name)) == (looked[1] / f"{name}.csv").read_text(), name
+    assert as_csv(past.runs) == (looked[1] / "runs.csv").read_text()
 
 
 def test_left_to_itself_it_weighs_what_is_there_and_says_why(world):

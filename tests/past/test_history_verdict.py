@@ -68,7 +68,7 @@ def test_a_family_that_runs_stale_to_this_day_is_ng_with_since_when():
         [ran(day(number), revision=1, code=0) for number in (4, 5, 6)],
     ]
     latest = check_of(judged(facts, rows=[target("nightly")]), "history-latest")
-    assert (latest.status, latest.subject) == ("NG", f"nightly, by nightly, in {AT}")
+    assert (latest.status, latest.subject) == ("NG", f"nightly in {AT}")
     assert latest.because == (
         "its newest run, of 2026-11-06 02:00 UTC, took revision 1 while 2 was the latest; it runs 1 stale since "
         "2026-11-04 02:00 UTC, 3 times"

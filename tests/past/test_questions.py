@@ -124,6 +124,10 @@ def test_causes_are_counted_each_once_the_most_frequent_first():
     assert "task-definition/nightly:20" in history.causes["said"][0]
 
 
+def test_what_is_said_of_a_task_that_ended_badly_begins_with_its_exit_code():
+    assert list(history_of(ran(day(2), code=3)).failures["said"]) == [f"exit code 3; {EXITED}"]
+
+
 def test_a_week_begins_on_monday_by_the_readers_clock():
     late_on_sunday = [refused(day(8, 23, 30))]
     assert list(history_of(*late_on_sunday).failures["week"]) == ["2026-11-02"]

@@ -255,10 +255,10 @@ def test_in_short_has_the_worst_first_and_names_every_file_that_could_not_be_rea
     verdict = Verdict("65_history", "aws", "1" * 12, "eu-west-2", NOW, tuple(judge_history(history_of, now, question)))
     html = in_short(history_of, verdict).html
     assert html.index(">NG<") < html.index(">SKIP<") < html.index(">OK<")
-    assert "25 files or records could not be read, and are in nothing below." in html
+    assert "25 files or records could not be read: nothing below has them." in html
     assert html.count("it is cut off") >= 20
     assert "and 5 more, in receipt.json" in html
-    assert "Of 1 tasks nobody told how they ended" in html
+    assert "Of 1 task nobody told how they ended" in html
 
 
 def test_pictures_of_days_and_of_years_have_times_that_can_be_told_apart():

@@ -123,7 +123,7 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module", params=[200, 1, 0])
 def look_back_path(request, tmp_path_factory):
     """The page of a look back at ninety days of hundreds of families, of one, and of none."""
-    facts, rows = made_history.fleet(request.param, 90, every=4)
+    facts, rows = made_history.fleet(request.param, 90, every=10)
     question, known, past = made_history.looked(facts, rows, days=90.0)
     verdict = Verdict("65_history", "aws", HOME.account, HOME.region, NOW, tuple(judge_history(past, known, question)))
     tables = [in_short(past, verdict), *(long_table(past, which) for which in TABLES if which != "failures")]

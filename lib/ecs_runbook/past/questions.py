@@ -408,7 +408,8 @@ def _why(one: _Seen, known: Causes) -> tuple[str, str, str]:
         found = sightings(_as_told(one))
         told = explain(found[0]) if found else None
         cause = told.cause if told else ""
-        said = clean(one.error, 300) or (f"exit code {one.exit_code}" if one.exit_code else "")
+        code = f"exit code {one.exit_code}" if one.exit_code else ""
+        said = "; ".join(filter(None, [code, clean(one.error, 300)]))
         known[alike] = (cause, _titles().get(cause, "not in the catalogue"), said)
     return known[alike]
 

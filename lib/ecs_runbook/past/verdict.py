@@ -226,7 +226,8 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _lane(row: Mapping[str, Any]) -> str:
-    return f"{row['family']}, by {row['schedule'].removeprefix(AMBIGUOUS)}, in {row['account']}/{row['region']}"
+    by = "" if row["schedule"] == row["family"] else f", by {row['schedule'].removeprefix(AMBIGUOUS)},"
+    return f"{row['family']}{by} in {row['account']}/{row['region']}"
 
 
 def _schedule(row: Mapping[str, Any]) -> str:

@@ -87,7 +87,11 @@ def _seen(history: History) -> list[str]:
     drills = f"; {history.drills:,} were drills, which count nowhere below" if history.drills else ""
     first = f"{len(runs) - starts:,} tasks and {starts:,} starts that failed{drills}."
     unknown = history.ends_unknown
-    how = f"Of {unknown:,} tasks nobody told how they ended: CloudTrail tells only that they began." if unknown else ""
+    how = (
+        f"Of {unknown:,} task{'s' * (unknown != 1)} nobody told how they ended: CloudTrail tells only that they began."
+        if unknown
+        else ""
+    )
     return [first, how] if how else [first]
 
 
@@ -110,7 +114,8 @@ def _answers(history: History) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(word)}</td>' for word in row)}</tr>" for row in rows)
     more = f"<p>and {len(rest):,} more, in receipt.json</p>" if rest else ""
     widths = "".join(f'<col style="width:{width}">' for width in ("40%", "14%", "46%"))
-    head = f"<p>{len(broken):,} files or records could not be read, and are in nothing below.</p>" if broken else ""
+    count = f"{len(broken):,} file{'s' * (len(broken) != 1)} or record{'s' * (len(broken) != 1)}"
+    head = f"<p>{count} could not be read: nothing below has them.</p>" if broken else ""
     table = f'<div class="fixed"><table><colgroup>{widths}</colgroup><tbody>{body}</tbody></table></div>'
     return head + (table if rows else "") + more
 
