@@ -163,6 +163,37 @@ def test_a_name_that_two_resources_may_have_is_neither_mended_nor_imported(tmp_p
     assert because.startswith("nightly: which of these it is cannot be told from the files: main.tf")
 
 
+STARTS = """\
+resource "aws_scheduler_schedule" "s" {
+  name                = "nightly"
+  schedule_expression = "rate(1 day)"
+  flexible_time_window { mode = "OFF" }
+  target {
+    arn      = "arn:aws:states:us-east-1:123456789012:stateMachine:again"
+    role_arn = "arn:aws:iam::123456789012:role/schedules"
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("schedule", STARTS),
+        ("rule", 'resource "aws_cloudwatch_event_rule" "r" {\n  name = "nightly"\n}\n'),
+    ],
+)
+def test_what_the_files_make_and_no_task_is_seen_in_is_not_imported_a_second_time(tmp_path, kind, text):
+    (tmp_path / "main.tf").write_text(text)
+    told = {"Name": "nightly", "Arn": arn("events", f"{kind}/nightly"), "ScheduleExpression": "rate(1 day)"}
+    thing = Existing(kind, "default", told, (target(),))
+    kept = kept_in(str(tmp_path), Whole((thing,)), mend=["pinned-revision"])
+    assert kept.others == ()
+    status, because = verdicts(kept)["adopt-left-out"]
+    assert status == "SKIP"
+    assert because == "nightly: your own files make it, main.tf:1, and no target of it there runs a task"
+
+
 def test_with_a_repository_a_mend_of_one_thing_alone_is_refused(repository):
     with pytest.raises(SpecError, match="with a repository name no thing in it"):
         kept_in(str(repository), Whole((rule("nightly"),)), mend=["pinned-revision of nightly"])

@@ -137,6 +137,7 @@ def kept_in(
     return Kept(tuple(here), others, found, apply_patch and bool(found.texts), tuple(left), left_out, makes)
 
 
+_KINDS = {"rule": "aws_cloudwatch_event_rule", "schedule": "aws_scheduler_schedule"}
 _NO_QUEUE = (
     "give it the queue in your files by hand, and the queue a policy that lets it write: where these belong is not "
     "told by the files"
@@ -149,13 +150,16 @@ def _made(path: Path, things: Sequence[Existing], repository: str) -> tuple[list
     if not any(one.files or one.broken for one in reading.configurations):
         raise _refused("repository", repr(repository), "name a folder with .tf or .tf.json files")
     here, left = [], []
+    makes = Makes([View(one.configuration) for one in reading.roots])
     for thing in things:
         sight = Sight(reading, [str(thing.told["Arn"])], found)
         if sight.targets:
             here.append(thing)
         elif unsure := [why for _, why in sight.unknown if "cannot be told" in why]:
             left.append(LeftOut(thing.label, unsure[0]))
-    return here, left, Makes([View(one.configuration) for one in reading.roots])
+        elif place := makes.place(_KINDS[thing.kind], thing.name):
+            left.append(LeftOut(thing.label, f"your own files make it, {place}, and no target of it there runs a task"))
+    return here, left, makes
 
 
 def _refused(name: str, value: str, mend: str) -> SpecError:
