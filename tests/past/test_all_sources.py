@@ -10,7 +10,7 @@ import pytest
 from paper_athena import deliver
 from told_records import PLACES, RECORDS, SINCE, TRUE, UNTIL, records, told
 
-from ecs_runbook.errors import EvidenceError
+from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
@@ -169,6 +169,27 @@ def test_told_twice_and_in_any_order_the_table_is_the_same(make):
     several = records() + records()
     random.Random(11).shuffle(several)
     assert table(make(several)).to_csv() == table(Themselves(RECORDS)).to_csv()
+
+
+@pytest.mark.parametrize(
+    ("place", "output", "words", "hint"),
+    [
+        (
+            "s3://no-such-logs",
+            "s3://logs-1",
+            "NoSuchBucket: The specified bucket does not exist (s3://no-such",
+            "describe-",
+        ),
+        ("", "", "InvalidRequestException: No output location provided", "Give a place for Athena's results"),
+        ("", "s3://no-such-results", "output bucket no-such-results", "Give a place for Athena's results"),
+    ],
+)
+def test_athena_without_its_buckets_says_which_is_missing(aws, place, output, words, hint):  # noqa: F811
+    place = place or f"s3://{bucket(aws, deliver(RECORDS[:1]))}"
+    with pytest.raises(AwsError) as refused:
+        table(Athena(aws, place, output=output))
+    assert words in str(refused.value)
+    assert hint in refused.value.hint
 
 
 def test_athena_names_a_log_file_that_it_cannot_read(aws):  # noqa: F811

@@ -266,6 +266,7 @@ def test_a_bucket_that_may_not_be_listed_is_told_in_awss_words(aws):
     with pytest.raises(AwsError) as refused:
         ask(aws).facts(WHOLE)
     assert (refused.value.code, refused.value.hint) == ("AccessDenied", "The caller needs s3:ListBucket.")
+    assert "AccessDenied: Access Denied (s3://logs/AWSLogs/)" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ecs_runbook.inventory.fleet import ANSWER_SECONDS
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
 from ecs_runbook.past import athena_sql as sql
-from ecs_runbook.past.athena_query import Done, Queries
+from ecs_runbook.past.athena_query import OUTPUT, Done, Queries
 from ecs_runbook.past.delivered import Delivered, Root, Sizes, size
 from ecs_runbook.past.facts import facts_of_record, frame, settled
 from ecs_runbook.past.sources import Broken, Told, Window
@@ -305,5 +305,5 @@ def _hint(reason: str) -> str:
     if re.search(r"HIVE_CURSOR_ERROR|HIVE_BAD_DATA|HIVE_CANNOT_OPEN_SPLIT", reason):
         return "A log file is broken, and Athena passes none over: read the files on this machine, which does."
     if "output" in reason.lower():
-        return "Give output, s3://bucket/prefix in Athena's Region, or a workgroup that has one."
+        return OUTPUT
     return "Look it up in Athena's console under the query's id."

@@ -9,10 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecs_runbook.errors import EvidenceError
+from ecs_runbook.errors import AwsError, EvidenceError
 from ecs_runbook.firing.asking import Asking
 
 PAGE = 1000  # Source: botocore athena GetQueryResults (verified)
+OUTPUT = "Give a place for Athena's results, s3://bucket/prefix in Athena's Region, or a workgroup that has one."
 _DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
@@ -95,10 +96,17 @@ class Queries:
 
         Raises
         ------
+        AwsError
+            If Athena takes no such query, or has nowhere to write its results to.
         EvidenceError
             If it was stopped for what *look* says, or had not ended in time.
         """
-        told = self._ask("athena:StartQueryExecution", self.athena.start_query_execution, QueryString=sql, **self._more)
+        start = self.athena.start_query_execution
+        try:
+            told = self._ask("athena:StartQueryExecution", start, QueryString=sql, **self._more)
+        except AwsError as error:
+            hint = error.hint or (OUTPUT if "output" in error.words.lower() else "")
+            raise AwsError(error.operation, error.code, error.words, hint=hint) from error
         query = str(told["QueryExecutionId"])
         try:
             return self._end_of(query, look)

@@ -317,9 +317,12 @@ class Delivered:
     def _pages(self, prefix: str, **more: Any) -> Iterator[dict[str, Any]]:
         onward: dict[str, str] = {}
         while True:
-            page = self._ask(
-                "s3:ListBucket", self.s3.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **more, **onward
-            )
+            asked = {"Bucket": self.bucket, "Prefix": prefix, **more, **onward}
+            try:
+                page = self._ask("s3:ListBucket", self.s3.list_objects_v2, **asked)
+            except AwsError as error:
+                words, hint = f"{error.words} (s3://{self.bucket}/{prefix})", error.hint or _WHERE
+                raise AwsError(error.operation, error.code, words, hint=hint) from error
             yield page
             if not page.get("IsTruncated"):
                 return
