@@ -197,6 +197,9 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = aws_sfn_state_machine.this.arn
     role_arn = aws_iam_role.starter.arn
+    dead_letter_config {
+      arn = "arn:aws:sqs:eu-west-2:111122223333:failed"
+    }
   }
 }
 

@@ -245,6 +245,28 @@ MISTAKES = [
         good((QUEUE, ""), (BLOCK, BLOCK.rstrip() + " #! no-dead-letter-queue\n")),
     ),
     (
+        "no-dead-letter-queue",
+        changed(
+            SCHEDULED_MACHINE,
+            ('    dead_letter_config {\n      arn = "arn:aws:sqs:eu-west-2:111122223333:failed"\n    }\n', ""),
+            ('"aws_scheduler_schedule" "this" {', '"aws_scheduler_schedule" "this" { #! no-dead-letter-queue'),
+        ),
+    ),
+    # `terraform plan` with hashicorp/aws 5.100 says of each: is an invalid ARN: arn: invalid prefix
+    (
+        "task-definition-no-arn",
+        good(("= aws_ecs_task_definition.this.arn_without_revision\n", '= "nightly" #! task-definition-no-arn\n')),
+    ),
+    (
+        "task-definition-no-arn",
+        good(
+            (
+                "= aws_ecs_task_definition.this.arn_without_revision\n",
+                "= aws_ecs_task_definition.this.family #! task-definition-no-arn\n",
+            )
+        ),
+    ),
+    (
         "start-execution-missing",
         changed(
             SCHEDULED_MACHINE,

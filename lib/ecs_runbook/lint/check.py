@@ -19,6 +19,7 @@ Progress = Callable[[str, float, str], None]
 
 _RULES = (
     targets.revision,
+    targets.arns,
     targets.launch,
     targets.network,
     targets.overrides,

@@ -243,6 +243,14 @@ _ALL = (
         "verified",
     ),
     Rule(
+        "task-definition-no-arn",
+        "error",
+        "a rule or a schedule names a family where the provider takes an ARN alone",
+        "Terraform's plan ends with an invalid ARN.",
+        "hashicorp/aws 5.100: aws_cloudwatch_event_target and aws_scheduler_schedule, tried",
+        "verified",
+    ),
+    Rule(
         "no-dead-letter-queue",
         "note",
         "what could not be fired is lost without a trace",

@@ -397,24 +397,46 @@ def _number(value: Value, unit: str) -> int | None:
 
 def dead_letters(view: View) -> Iterator[Said]:
     """``no-dead-letter-queue``: what could not be fired leaves no trace."""
-    for target in view.targets:
-        if target.is_state:
-            continue  # the schedule that starts it may have one
-        where = inner(target.block.values, "target") if target.is_schedule else [target.block.values]
-        if any(isinstance(one, Unknown) or "dead_letter_config" in one for one in where):
-            queues = [queue for one in where if isinstance(one, Mapping) for queue in inner(one, "dead_letter_config")]
-            if queues or any(isinstance(one, Unknown) for one in where):
-                continue
+    # a state has none of its own: the schedule that starts its machine may have one
+    blocks = [one.block for one in view.targets if not one.is_state] + [one.block for one in view.starters]
+    for block in {id(one): one for one in blocks}.values():
+        is_schedule = block.type == "aws_scheduler_schedule"
+        where = inner(block.values, "target") if is_schedule else [block.values]
+        queues = [queue for one in where if isinstance(one, Mapping) for queue in inner(one, "dead_letter_config")]
+        if queues or any(isinstance(one, Unknown) for one in where):
+            continue
         yield found(
             "no-dead-letter-queue",
-            target.block,
+            block,
             (),
             "it has no dead_letter_config, so a firing that is refused leaves its error in CloudTrail alone",
             "Add a dead_letter_config with an SQS queue whose policy lets "
-            + ("the schedule's role" if target.is_schedule else "events.amazonaws.com")
+            + ("the schedule's role" if is_schedule else "events.amazonaws.com")
             + " send to it.",
             diff="+ dead_letter_config {\n+   arn = aws_sqs_queue.\u2026.arn\n+ }",
         )
+
+
+def arns(view: View) -> Iterator[Said]:
+    """``task-definition-no-arn``: the provider takes an ARN alone, and not the family that RunTask takes too."""
+    for target in view.targets:
+        value = target.get("task_definition_arn")
+        if target.is_request or value is None or without_revision(value) is not None:
+            continue
+        first = parts(value)[0]
+        if isinstance(first, Reference):
+            kind = "" if is_data(first.address) else type_of(first.address)
+            is_arn = (kind, first.attribute) != ("aws_ecs_task_definition", "family")
+        else:
+            is_arn = not isinstance(first, str) or first.startswith("arn:") or "arn:".startswith(first)
+        if not is_arn:
+            yield found(
+                "task-definition-no-arn",
+                target.block,
+                target.at("task_definition_arn"),
+                f"it is {shown(value, target.module)}, which is no ARN: the provider takes nothing else",
+                "Name the family by its ARN without a revision: aws_ecs_task_definition.\u2026.arn_without_revision.",
+            )
 
 
 def active_revision(view: View) -> Iterator[Said]:
