@@ -154,6 +154,15 @@ def test_what_is_written_is_as_terraform_would_format_it(adopted, name):
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_readme_of_the_folder_says_what_the_plan_does(adopted):
+    for name, made in (("as it is", ""), ("mended", "make `aws_sqs_queue_policy.new_dead`, to ")):
+        readme = (adopted[name]["folder"] / "README.md").read_text()
+        count = len(adopted[name]["judged"].imported)
+        assert f"Expect the plan to import {count} resources, to {made}change what stands above" in readme
+        assert "\n.\n" not in readme
+        assert ("`import` blocks, and nothing else.\n" in readme) == (not made)
+
+
 def test_after_the_apply_nothing_is_left_to_do(adopted):
     assert adopted["plan after"].empty
 

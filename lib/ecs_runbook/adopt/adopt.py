@@ -40,13 +40,13 @@ _IGNORE = f""".terraform/
 _README = """\
 # {name}, adopted
 
-{things} as AWS had them, taken into Terraform by `import` blocks{mends}.
+{things} as AWS had them, taken into Terraform by `import` blocks{mends}
 
     terraform init
     terraform plan
     terraform apply
 
-Expect the plan to import {count} resources, to change what stands above, and to make or destroy nothing. After the
+Expect the plan to import {count} resources, to {made}change what stands above, and to do nothing else. After the
 apply the `import` blocks have done their work. `main.tf` names the account that it is for.
 {stays}
 Needs Terraform or OpenTofu, 1.6 or newer. `{override}`, if it is here, ties the folder to the local AWS:
@@ -280,12 +280,13 @@ def write_adoption(adoption: Adoption, aws: Aws, *, folder: str = "") -> Adopted
 
 def _readme(adoption: Adoption) -> str:
     lines = [f"- {one.mend}: {one.of}, {one.attribute}" for one in adoption.differences]
-    mends = ", with these differences and no other:\n\n" + "\n".join(lines) + "\n" if lines else ", and nothing else"
+    mends = ", with these differences and no other:\n\n" + "\n".join(lines) if lines else ", and nothing else."
     return _README.format(
         name=adoption.name,
         things=_several(adoption.things),
-        mends=mends.rstrip("."),
-        count=len(adoption.written.addresses),
+        mends=mends,
+        count=len(adoption.written.addresses) - len(adoption.written.made),
+        made="".join(f"make `{one}`, to " for one in sorted(adoption.written.made)),
         override=generate.LOCAL_OVERRIDE,
         stays=_stays(adoption),
     )
