@@ -243,6 +243,11 @@ def test_many_small_files_of_the_cache_become_one_and_say_the_same(source, monke
     assert (found.to_csv(), read_anew(found)) == (table(Given()).to_csv(), 0)
 
 
+def test_read_in_several_parts_the_table_is_the_same(source, monkeypatch):
+    monkeypatch.setattr(caching, "_AT_ONCE", 1)
+    assert table(source).to_csv() == table(Given()).to_csv()
+
+
 def test_what_stays_behind_when_files_were_put_together_and_not_removed_changes_nothing(source, tmp_path):
     table(source)
     for path in parquet(source):

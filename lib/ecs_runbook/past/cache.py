@@ -8,9 +8,11 @@ all. Whatever is there can be thrown away at any time.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,16 +36,22 @@ _COLUMNS = ", ".join(
     f"epoch_us({name}) as {name}" if kind == "timestamptz" else name for name, kind in FACT_COLUMNS.items()
 )
 _HEADS = f"select file, tag, item from kept where what = '{_FILE}'"  # noqa: S608 - of our own words alone
+_WANTED = f"""
+    kept semi join asked using (file, tag)
+    where (what in ('{REGISTERED}', '{DEREGISTERED}') or (what <> '{_FILE}' and "time" between $since and $until))
+"""
+_PLACES = f"select account, region, count(*) from {_WANTED} group by all order by all"  # noqa: S608
 _FACTS = f"""
     select {_COLUMNS} from (
-        select distinct {", ".join(FACT_COLUMNS)} from kept semi join asked using (file, tag)
-        where what in ('{REGISTERED}', '{DEREGISTERED}') or (what <> '{_FILE}' and "time" between ? and ?)
+        select distinct {", ".join(FACT_COLUMNS)} from {_WANTED}
+        and (account, region) between ($first[1], $first[2]) and ($last[1], $last[2])
     ) order by {", ".join(ORDER)}
 """  # noqa: S608
 """As :func:`~ecs_runbook.past.facts.settled` has them: each once, in that order."""
+_AT_ONCE = 20_000
 _FEW = 24
 _FORM = 1
-_MEMORY = "150MB"
+_MEMORY = "200MB"
 
 
 class Batch(NamedTuple):
@@ -123,14 +131,21 @@ class Cache:
         paths = self._paths()
         if not paths:
             return frame([])
+        times = {"since": window.since.replace(microsecond=0), "until": window.until}
+        texts: dict[str, str] = {}
+        parts = []
         with _database() as database:
             database.register("asked", asked)
             _read(database, paths)
-            found = database.execute(_FACTS, [window.since.replace(microsecond=0), window.until]).df()
-        for name, kind in FACT_COLUMNS.items():
-            if kind == "timestamptz":
-                found[name] = pd.to_datetime(found[name], unit="us", utc=True)
-        return typed(found)
+            for first, last in _spans(database.execute(_PLACES, times).fetchall()):
+                part = database.execute(_FACTS, {**times, "first": first, "last": last}).df()
+                for name, kind in FACT_COLUMNS.items():
+                    if kind == "timestamptz":
+                        part[name] = pd.to_datetime(part[name], unit="us", utc=True)
+                    elif kind == "varchar":
+                        part[name] = [texts.setdefault(text, text) for text in part[name]]  # most are there often
+                parts.append(typed(part))
+        return pd.concat(parts, ignore_index=True) if parts else frame([])
 
     def compact(self) -> None:
         """Put many small files into one. Killed in between, some rows are there twice, which changes nothing."""
@@ -140,7 +155,7 @@ class Cache:
         try:
             with self._shelf.writing(f"{uuid.uuid4().hex}.parquet") as whole, _database() as database:
                 _read(database, paths)
-                _write(database, "select distinct * from kept order by file", whole)
+                _write(database, "select * from kept", whole)
         except _database_error():
             return  # another process puts them together just now
         for path in paths:
@@ -155,6 +170,25 @@ def form() -> str:
     """Return what changes with everything that decides what is kept of a record."""
     code = [Path(str(module.__file__)).read_bytes() for module in (facts, readers, scan, calls, names, runs, tasks)]
     return hashlib.sha256(b"\0".join([str(_FORM).encode(), *code])).hexdigest()[:12]
+
+
+def _spans(places: Iterable[tuple[str, str, int]]) -> Iterator[tuple[list[str], list[str]]]:
+    """
+    Return the first and the last place of each part that is read at once, since to sort all at once takes much memory.
+
+    Examples
+    --------
+    >>> list(_spans([("1", "a", 12_000), ("1", "b", 12_000), ("2", "a", 1)]))
+    [(['1', 'a'], ['1', 'b']), (['2', 'a'], ['2', 'a'])]
+    """
+    first, last, many = None, None, 0
+    for account, region, count in places:
+        if first is not None and last is not None and many >= _AT_ONCE:
+            yield first, last
+            first, many = None, 0
+        first, last, many = first or [account, region], [account, region], many + count
+    if first is not None and last is not None:
+        yield first, last
 
 
 def _selected(paths: Sequence[Path], query: str) -> list[tuple[Any, ...]]:
@@ -192,6 +226,8 @@ def _database() -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": _MEMORY,
+            "preserve_insertion_order": False,
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"ecs-runbook-{os.getpid()}"),
         },
     )
 
