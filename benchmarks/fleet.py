@@ -22,7 +22,7 @@ import time
 import venv
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "fleet"))
@@ -33,6 +33,7 @@ from sown import Account, sow  # noqa: E402
 from ecs_runbook import connect  # noqa: E402
 from ecs_runbook.local_aws import process  # noqa: E402
 from ecs_runbook.session import Aws  # noqa: E402
+from table import Row, keep  # noqa: E402
 
 REGION = "eu-west-2"
 RULES, SCHEDULES, SHARE = 2_000, 3_000, 0.05
@@ -50,16 +51,6 @@ OF_TARGETS = (
 """What custodian finds as we do, rule by rule, and role by role."""
 PART = (*OF_TARGETS, "cluster-missing", "definition-compatibility")
 """And what it finds of clusters and definitions, whoever names them."""
-
-
-class Row(NamedTuple):
-    """One line of the benchmarks' table: ours, what stands beside it, both numbers, and the bound of their ratio."""
-
-    ours: str
-    beside: str
-    mine: float
-    other: float
-    bound: float
 
 
 def rows(rules: int = RULES, schedules: int = SCHEDULES, *, custodian: bool = True) -> list[Row]:
@@ -258,9 +249,7 @@ def main() -> None:
     if options.check or options.part:
         check_it(*options.check) if options.check else check_part(*options.part)
         return
-    for row in rows(options.rules, options.schedules, custodian=not options.without_custodian):
-        held = "held" if row.mine <= row.bound * row.other else "NOT HELD"
-        print(f"{row.ours:<32}{row.mine:>9.2f}   {row.beside:<34}{row.other:>9.2f}   {row.bound:.2f}  {held}")
+    keep(rows(options.rules, options.schedules, custodian=not options.without_custodian))
 
 
 if __name__ == "__main__":

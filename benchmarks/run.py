@@ -2,7 +2,8 @@
 Speed, as ratios within one run: `make bench`.
 
 Each number is ours against something bare that does the same work, measured side by side, so that a slow machine
-changes nothing. What is measured, and the bound that it is held against, is printed with it.
+changes nothing. What is measured, and the bound that it is held against, is printed with it, and kept in
+docs/benchmarks.md. `--largest` reads ten million log records too.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fleet
+import past
 from ecs_runbook import connect, spec, workspace
 from ecs_runbook.local_aws import process
 from ecs_runbook.terraform.binary import find
 from ecs_runbook.terraform.environment import environment, provider_config
 from ecs_runbook.terraform.folders import write_terraform
+from table import Row, keep
 from terraform_tree import write_tree
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,18 +39,18 @@ FILES_LINT = 2_000
 
 
 def main() -> None:
-    rows = [
-        ("import ecs_runbook", "import boto3", *importing(), 1.2),
-        ("local AWS: start → answers", "moto_server: start → answers", *starting(), None),
-        *linting(),
-        *fleet.rows(),
-        ("make demo", "terraform init + apply of its two schedules, bare", *demonstrating(), 2.0),
-    ]
-    print(f"\n{'ours, in s if not said':<34}{'':>9}   {'beside':<52}{'':>9}   {'ratio':>6}   bound")
-    for ours, beside, mine, other, bound in rows:
-        held = "" if bound is None else f"{bound:.2f}  {'held' if mine / other <= bound else 'NOT HELD'}"
-        print(f"{ours:<34}{mine:>9.2f}   {beside:<52}{other:>9.2f}   {mine / other:>6.2f}   {held}")
-    print(f"\nThe local AWS is to answer within 3 s of its start: {'held' if rows[1][2] <= 3 else 'NOT HELD'}")
+    starts = Row("local AWS: start → answers", "moto_server: start → answers", *starting())
+    keep(
+        [
+            Row("import ecs_runbook", "import boto3", *importing(), 1.2),
+            starts,
+            *linting(),
+            *fleet.rows(),
+            *past.rows(largest="--largest" in sys.argv),
+            Row("make demo", "terraform init + apply of its two schedules, bare", *demonstrating(), 2.0),
+        ]
+    )
+    print(f"\nThe local AWS is to answer within 3 s of its start: {'held' if starts.mine <= 3 else 'NOT HELD'}")
 
 
 def importing() -> tuple[float, float]:
@@ -92,7 +95,7 @@ def demonstrating() -> tuple[float, float]:
     return medians(pairs)
 
 
-def linting() -> Iterator[tuple[str, str, float, float, float]]:
+def linting() -> Iterator[Row]:
     """Lint a tree of Terraform, beside checkov on the same tree; nothing is measured where that cannot be had."""
     checkov = find_checkov()
     if checkov is None:
@@ -107,7 +110,7 @@ def linting() -> Iterator[tuple[str, str, float, float, float]]:
         other, its_memory, told = measured([checkov, "-d", folder, "--framework", "terraform", "--quiet", "-o", "json"])
         assert json.loads(told)["summary"]["resource_count"] >= FILES_LINT
     print(f"lint: the largest process had {my_memory} MB, checkov's {its_memory} MB")
-    yield f"lint {FILES_LINT} .tf files", "checkov on the same tree", mine, other, 0.33
+    yield Row(f"lint {FILES_LINT} .tf files", "checkov on the same tree", mine, other, 0.33)
 
 
 def find_checkov() -> str | None:

@@ -12,7 +12,7 @@ import gzip
 import json
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -310,7 +310,7 @@ def _uuid(bits: str) -> str:
 
 
 def write(top: Path, files: Sequence[int], records: int) -> None:
-    """Write the files of those numbers below *top*, *records* in each; with all cores."""
+    """Write the files of those numbers below *top*, *records* in each, unless they are there; with all cores."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(_write, [top] * len(files), files, [records] * len(files), chunksize=4):
             pass
@@ -318,14 +318,8 @@ def write(top: Path, files: Sequence[int], records: int) -> None:
 
 def _write(top: Path, number: int, records: int) -> None:
     path = top / key_of(number)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content_of(number, records), 6, mtime=0))
-
-
-def each_wanted(top: Path, read: Callable[[bytes], Any] = json.loads) -> int:
-    """Count the RunTask records below *top* as one would at first: inflate, parse all, look."""
-    count = 0
-    for path in sorted(top.rglob("*.json.gz")):
-        with gzip.open(path) as file:
-            count += sum(record["eventName"] == "RunTask" for record in read(file.read())["Records"])
-    return count
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        beside.write_bytes(gzip.compress(content_of(number, records), 6, mtime=0))
+        beside.replace(path)

@@ -48,7 +48,7 @@ _FACTS = f"""
     ) order by {", ".join(ORDER)}
 """  # noqa: S608
 """As :func:`~ecs_runbook.past.facts.settled` has them: each once, in that order."""
-_AT_ONCE = 20_000
+_AT_ONCE = 40_000
 _FEW = 24
 _FORM = 1
 _MEMORY = "200MB"
@@ -137,12 +137,13 @@ class Cache:
         with _database() as database:
             database.register("asked", asked)
             _read(database, paths)
-            for first, last in _spans(database.execute(_PLACES, times).fetchall()):
+            spans = list(_spans(database.execute(_PLACES, times).fetchall()))
+            for first, last in spans:
                 part = database.execute(_FACTS, {**times, "first": first, "last": last}).df()
                 for name, kind in FACT_COLUMNS.items():
                     if kind == "timestamptz":
                         part[name] = pd.to_datetime(part[name], unit="us", utc=True)
-                    elif kind == "varchar":
+                    elif kind == "varchar" and len(spans) > 1:
                         part[name] = [texts.setdefault(text, text) for text in part[name]]  # most are there often
                 parts.append(typed(part))
         return pd.concat(parts, ignore_index=True) if parts else frame([])
@@ -178,7 +179,7 @@ def _spans(places: Iterable[tuple[str, str, int]]) -> Iterator[tuple[list[str], 
 
     Examples
     --------
-    >>> list(_spans([("1", "a", 12_000), ("1", "b", 12_000), ("2", "a", 1)]))
+    >>> list(_spans([("1", "a", 30_000), ("1", "b", 30_000), ("2", "a", 1)]))
     [(['1', 'a'], ['1', 'b']), (['2', 'a'], ['2', 'a'])]
     """
     first, last, many = None, None, 0

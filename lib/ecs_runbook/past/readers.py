@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
+import msgspec
+
 from ecs_runbook.past.facts import EVENT_NAMES, FACT_COLUMNS, facts_of_record
 from ecs_runbook.past.scan import LARGEST_BYTES, NotALogFile, scan
 
@@ -54,7 +56,7 @@ def read(file: bytes | str) -> Read:
     """
     try:
         found = scan(_content(file) if isinstance(file, str) else file, EVENT_NAMES)
-        facts = (fact for piece in found.found for fact in facts_of_record(json.loads(piece)))
+        facts = (fact for piece in found.found for fact in facts_of_record(_parsed(piece)))
         return Read(found.records, tuple(tuple(fact[name] for name in FACT_COLUMNS) for fact in facts))
     except FileNotFoundError:
         return Read(why="has gone since it was listed")
@@ -64,6 +66,13 @@ def read(file: bytes | str) -> Read:
         return Read(why=f"cannot be read: {error.strerror or error}")
     except MemoryError:
         return Read(why="does not fit into the memory")
+
+
+def _parsed(piece: bytes) -> Any:
+    try:
+        return msgspec.json.decode(piece)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json.loads(piece)  # which takes half a pair of surrogates, and numbers beyond all measure
 
 
 def _content(path: str) -> bytes:
