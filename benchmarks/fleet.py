@@ -128,7 +128,7 @@ def least_of(account: Account, aws: Aws) -> Counter[str]:
 def of_program(command: list[str]) -> dict[str, Any]:
     """Run a program of Python, and return what it printed as JSON, and how long it took."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - began
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {"seconds": seconds, **told}
