@@ -64,7 +64,10 @@ class Folder:
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """Give a path beside, and then move what lies there."""
-        handle, beside = tempfile.mkstemp(prefix=f".{name}-", suffix=".part", dir=self.folder)
+        target = self.folder / name
+        handle, beside = tempfile.mkstemp(
+            prefix=f".{target.name}-", suffix=".part", dir=workspace.writable(target.parent)
+        )
         os.close(handle)
         path = Path(beside)
         try:
@@ -72,10 +75,10 @@ class Folder:
             with path.open("rb") as written:
                 os.fsync(written.fileno())
             path.chmod(0o644)
-            path.replace(self.folder / name)
+            path.replace(target)
         except OSError as error:
             raise WorkspaceError(
-                f"{self.folder / name} cannot be written: {error.strerror or error}.",
+                f"{target} cannot be written: {error.strerror or error}.",
                 hint="Give yourself write access and free space.",
             ) from error
         finally:
@@ -127,7 +130,7 @@ class Bucket:
     def writing(self, name: str) -> Iterator[Path]:
         """Send what lies at the path in the end. Needs ``s3:PutObject``."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name)
+            path = Path(folder, Path(name).name)
             yield path
             put(self.s3, self.bucket, self.prefix + name, path.read_bytes(), "application/vnd.apache.parquet")
 

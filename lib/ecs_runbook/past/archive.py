@@ -23,7 +23,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -170,17 +169,17 @@ class Archive:
         AwsError
             If S3 refuses. What was written until then stays, and is not written again.
         """
-        new, known = 0, 0
+        shelf, once = shelf_at(self.place, self.aws), settled(facts)
+        fresh = _fresh(shelf, once)
         where: list[str] = []
-        for part, own in _parts(settled(facts)):
-            shelf = shelf_at(f"{self.place.rstrip('/')}/{part.folder}", self.aws)
-            fresh = _fresh(shelf, part, own)
-            new, known = new + len(fresh), known + len(own) - len(fresh)
-            if len(fresh):
-                name = _named(part.kind, fresh)
-                _write(shelf, name, fresh)
+        with _database() as database:
+            for part, own in _parts(fresh):
+                name = f"{part.folder}/{_named(part.kind, own)}"
+                with shelf.writing(name) as path:
+                    told = database.from_df(own[FILE_COLUMNS])
+                    told.project(_cast(FILE_COLUMNS)).write_parquet(str(path), compression="zstd")
                 where.append(shelf.where(name))
-        return Kept(new, known, where)
+        return Kept(len(fresh), len(once) - len(fresh), where)
 
 
 def duckdb_view(place: str, view: str = "facts") -> str:
@@ -303,12 +302,13 @@ def _named(kind: str, facts: pd.DataFrame) -> str:
     for row in rows.itertuples(index=False, name=None):
         told = [one.isoformat() if isinstance(one, datetime) else one for one in row]
         digest.update(json.dumps(told).encode())
-    first, last = (_moment(one.to_pydatetime()) if one == one else "none" for one in _range(facts))
-    return f"{kind}-{first}-{last}-{digest.hexdigest()[:16]}.parquet"
+    return f"{kind}-{'-'.join(_span(facts))}-{digest.hexdigest()[:16]}.parquet"
 
 
-def _range(facts: pd.DataFrame) -> tuple[Any, Any]:
-    return facts["time"].min(), facts["time"].max()
+def _span(facts: pd.DataFrame) -> tuple[str, str]:
+    """Return the first and the last moment that facts tell of, as a file's name has them."""
+    first, last = (facts["time"].min(), facts["time"].max())
+    return ("none", "none") if first != first else (_moment(first.to_pydatetime()), _moment(last.to_pydatetime()))
 
 
 def _moment(time: datetime) -> str:
@@ -335,19 +335,11 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield database
 
 
-def _write(shelf: Shelf, name: str, facts: pd.DataFrame) -> None:
-    with _database() as database, shelf.writing(name) as path:
-        told = database.from_df(facts[FILE_COLUMNS])
-        told.project(_cast(FILE_COLUMNS)).write_parquet(str(path), compression="zstd")
-
-
-def _fresh(shelf: Shelf, part: _Part, facts: pd.DataFrame) -> pd.DataFrame:
-    """Return those of *facts*, which are of one *part*, that its folder does not have yet."""
-    first, last = (_moment(one.to_pydatetime()) if one == one else "none" for one in _range(facts))
-    files, _ = _files(f"{part.folder}/{name}" for name in shelf.names())
-    near = [one for one in files if one.part.kind == part.kind and one.tells_of(first, last)]
-    inside = [one._replace(name=Path(one.name).name) for one in near]
-    known, _ = _read(shelf, inside)
+def _fresh(shelf: Shelf, facts: pd.DataFrame) -> pd.DataFrame:
+    """Return those of *facts* that the archive does not have yet."""
+    files, _ = _files(shelf.names())
+    spans = {part: _span(own) for part, own in _parts(facts)}
+    known, _ = _read(shelf, [one for one in files if one.part in spans and one.tells_of(*spans[one.part])])
     if not len(known):
         return facts
     import pandas as pd

@@ -7,6 +7,7 @@ Receipts as facts: what a run of a notebook was told, and kept in its ``receipt.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,8 +79,8 @@ class Witness:
         return frame(dict(zip(FACT_COLUMNS, row, strict=True)) for row in self._rows)
 
     def _hear(self, facts: Iterable[Mapping[str, Any]]) -> None:
-        # a tuple a fact: a check of many schedules hears a hundred thousand
-        self._rows.extend(tuple(one[name] for name in FACT_COLUMNS) for one in facts)
+        # a check of many schedules hears a hundred thousand, and most say the same in most columns
+        self._rows.extend(tuple(_shared(one[name]) for name in FACT_COLUMNS) for one in facts)
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,10 @@ def facts_to_tell(facts: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _within(time: datetime | None, window: Window) -> bool:
     return time is None or time in window
+
+
+def _shared(value: Any) -> Any:
+    return sys.intern(value) if type(value) is str else value
 
 
 def _fact(told: Mapping[str, Any]) -> dict[str, Any]:

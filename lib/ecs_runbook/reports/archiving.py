@@ -79,7 +79,8 @@ def archiving(run: Run, place: str = "") -> Archiving:
 
     Notes
     -----
-    In S3 it needs ``s3:ListBucket``, ``s3:GetObject`` and ``s3:PutObject``.
+    In S3 it needs ``s3:ListBucket``, ``s3:GetObject`` and ``s3:PutObject``. With and without pseudonyms the same run is
+    two: keep them in archives of their own.
     """
     if place:
         shelf_at(place, run.aws)
