@@ -108,6 +108,13 @@ def test_a_registration_whose_answer_was_left_out_for_its_size_makes_the_latest_
     assert told(table(records))[0][4:7] == (5, None, "UNKNOWN")
 
 
+def test_a_run_in_the_second_of_a_registration_may_have_come_before_it():
+    both = [register(5, "2026-11-02T10:00:00Z", "a"), register(6, "2026-11-03T10:00:00Z", "b")]
+    ran = [run(5, "2026-11-03T10:00:00Z", "c", task="t"), run(5, "2026-11-03T10:00:01Z", "d", task="u")]
+    assert [one[4:7] for one in told(table(both + ran))] == [(5, 5, "LATEST"), (5, 6, "STALE")]
+    assert told(table([*both, run(6, "2026-11-03T10:00:00Z", "e", task="v")]))[0][4:7] == (6, 6, "LATEST")
+
+
 def test_a_refused_registration_made_no_revision():
     refused = register(6, "2026-11-03T10:00:00Z", "b") | {"responseElements": None, "errorCode": "ClientException"}
     records = [register(5, "2026-11-02T10:00:00Z", "a"), refused, run(5, "2026-11-04T02:00:00Z", "c", task="t")]

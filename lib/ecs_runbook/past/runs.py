@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -15,7 +15,9 @@ from ecs_runbook.evidence.revisions import REVISION_COLUMNS, UNKNOWN_STATUS, Ste
 from ecs_runbook.evidence.runs import (
     FROM_ECS,
     FROM_TRAIL,
+    LATEST,
     RUN_COLUMNS,
+    STALE,
     Run,
     judge_by,
     merge,
@@ -115,7 +117,7 @@ def table(
         for run in found:
             if run.time is None or run.time not in window:
                 continue
-            run.latest, run.state = judge_by(run, steps.get(Key(*place, run.family)) or Steps([]))
+            run.latest, run.state = _judged(run, steps.get(Key(*place, run.family)) or Steps([]))
             rows.append(tuple(map(_row(place, run).__getitem__, PAST_COLUMNS)))  # dicts take five times the memory
     result = _typed(rows)
     result.attrs = {
@@ -126,6 +128,15 @@ def table(
         "registered": [{**key._asdict(), **row} for key in sorted(registered) for row in registered[key]],
     }
     return result
+
+
+def _judged(run: Run, steps: Steps) -> tuple[int | None, str]:
+    """Judge *run*; a registration, too, is known to the second: within it, what was there before is right as well."""
+    latest, state = judge_by(run, steps)
+    if state != STALE or run.time is None or run.executed is None:
+        return latest, state
+    before = steps.latest_at(run.time.replace(microsecond=0) - timedelta(microseconds=1))
+    return (before, LATEST) if before == run.executed.revision else (latest, state)
 
 
 def _by_place(facts: pd.DataFrame) -> Iterable[tuple[tuple[str, str], list[Any]]]:
