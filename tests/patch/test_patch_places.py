@@ -28,6 +28,7 @@ LITERAL = '"arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly:12"'
         ("aws_ecs_task_definition /* .arn */ . this . /* \n */ arn",
          "aws_ecs_task_definition /* .arn */ . this . /* \n */ arn_without_revision"),
         ('"nightly:${ /* } */ aws_ecs_task_definition.this.revision /* " ${ */ }"', '"nightly"'),
+        ('"nightly:${~ aws_ecs_task_definition.this.revision ~}"', '"nightly"'),
         (f'"${{~ {ARN} ~}}"', f'"${{~ {ARN}_without_revision ~}}"'),
         (FORMAT, f'replace({FORMAT}, "/:[0-9]+$/", "")'),
     ],

@@ -142,7 +142,9 @@ def _hole(part: Spot, span: tuple[int, int], texts: Texts) -> tuple[int, int] | 
     inner = texts.span(part)
     if inner is None:
         return None
-    text = texts.plain(part.file)
+    plain = texts.plain(part.file)
+    # of a quote with an escape or a ~ the plain text keeps no more than the marks
+    text = plain if "${" in plain[slice(*span)] else texts.texts[part.file]
     start = text.rfind("${", span[0], inner[0])
     end = text.find("}", inner[1], span[1]) + 1
     return (start, end) if start >= 0 and end > 0 else None
