@@ -1,5 +1,7 @@
 """However somebody has written it: the lines that a patch changes, and what is not placed, with the reason."""
 
+import json
+
 import pytest
 from patch_trees import after_patch, changed, good, target_of, written
 
@@ -454,6 +456,39 @@ def test_what_cdk_for_terraform_writes_is_mended_with_a_warning_that_it_will_be_
     found.apply()
     mended = SYNTHESISED.replace("t.arn}", "t.arn_without_revision}")
     assert (folder / "cdk.tf.json").read_text() == mended
+
+
+STATE = (
+    '"Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": {{ "Cluster": "é", "TaskDefinition": "{task}" }}'
+)
+POLICY = '"Statement": [{{ "Effect": "Allow", "Action": "ecs:RunTask", "Resource": ["{task}"] }}]'
+INLINE = {"aws_iam_role": {"r": {"name": "r", "inline_policy": [{"name": "run", "policy": "POLICY"}]}}}
+MACHINE = {"aws_sfn_state_machine": {"m": {"name": "m", "role_arn": "${aws_iam_role.r.arn}", "definition": "STATES"}}}
+DEFINED = {"aws_ecs_task_definition": {"t": {"family": "nightly"}}}
+
+
+@pytest.mark.parametrize(
+    ("task", "bare", "every"),
+    [
+        (
+            "${aws_ecs_task_definition.t.arn}",
+            "${aws_ecs_task_definition.t.arn_without_revision}",
+            "${aws_ecs_task_definition.t.arn_without_revision}:*",
+        ),
+        ("arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly:7",
+         "arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly",
+         "arn:aws:ecs:eu-west-2:111122223333:task-definition/nightly:*"),
+    ],
+)  # fmt: skip
+def test_json_that_is_a_string_of_json_is_mended_in_it(task, bare, every, tmp_path):
+    def tree(states, policy):
+        whole = json.dumps({"resource": INLINE | MACHINE | DEFINED}, ensure_ascii=False, indent=1)
+        states = "{" + f'"States": {{ "Run": {{ {STATE.format(task=states)} }} }}' + "}"
+        policy = "{" + POLICY.format(task=policy) + "}"
+        return whole.replace('"STATES"', json.dumps(states)).replace('"POLICY"', json.dumps(policy, ensure_ascii=False))
+
+    patched = after_patch(tmp_path, {"cdk.tf.json": tree(task, task)}, ["pinned-revision", "policy"])
+    assert patched == {"cdk.tf.json": tree(bare, every)}
 
 
 def test_a_json_file_of_ones_own_with_a_comment_in_it_is_overwritten_by_nobody(tmp_path):

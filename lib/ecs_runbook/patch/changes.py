@@ -16,7 +16,8 @@ from ecs_runbook.patch.origin import Spot, Texts, deeper
 
 # no backslash, so that it is the same in a file of JSON
 _ENDS_IN_REVISION = "/:[0-9]+$/"
-_NUMBER = re.compile(r':(\d+)"$')
+# in the JSON that is a string of JSON, quotes have a backslash
+_NUMBER = re.compile(r':(\d+)(\\?")$')
 
 
 class Change(NamedTuple):
@@ -83,7 +84,7 @@ def _cut(spot: Spot, texts: Texts) -> list[Change] | None:
     source = texts.texts[spot.file][slice(*span)]
     if isinstance(node, syntax.Literal):
         found = _NUMBER.search(source)
-        return [Change(spot.file, span[0] + found.start(), span[1] - 1, "")] if found else None
+        return [Change(spot.file, span[0] + found.start(), span[0] + found.start(2), "")] if found else None
     if isinstance(node, syntax.Template):
         return _cut_template(spot, node, span, source, texts)
     if isinstance(node, (syntax.Attribute, syntax.Splat)):
@@ -127,14 +128,19 @@ def _cut_template(
     last = node.parts[-1]
     if isinstance(last, syntax.Literal):
         found = _NUMBER.search(source)
-        return [Change(spot.file, span[0] + found.start(), span[1] - 1, "")] if found else None
+        return [Change(spot.file, span[0] + found.start(), span[0] + found.start(2), "")] if found else None
     part = spot.at(last)
     if pinned(part.value):
         return _cut(part, texts)
     hole = _hole(part, span, texts)
-    if hole is None or source[hole[0] - span[0] - 1] != ":" or hole[1] != span[1] - 1:
+    if hole is None or source[hole[0] - span[0] - 1] != ":" or hole[1] != _closing(source, span):
         return None
     return [Change(spot.file, hole[0] - 1, hole[1], "")]
+
+
+def _closing(source: str, span: tuple[int, int]) -> int:
+    """Return where the quote is that closes a string, or the backslash before it."""
+    return span[1] - (2 if source.startswith('\\"') else 1)
 
 
 def _hole(part: Spot, span: tuple[int, int], texts: Texts) -> tuple[int, int] | None:
@@ -180,10 +186,10 @@ def _opened(spot: Spot, texts: Texts) -> list[Change] | None:
     source = texts.texts[spot.file][slice(*span)]
     is_pinned = pinned(spot.value)
     if isinstance(node, (syntax.Literal, syntax.Template)) and source.endswith('"'):
-        end = span[1] - 1
+        end = _closing(source, span)
         if found := _NUMBER.search(source):
             return [Change(spot.file, span[0] + found.start(1), end, "*")]
-        if isinstance(node, syntax.Template) and source.endswith(':*"') and len(node.parts) > 1:
+        if isinstance(node, syntax.Template) and source[: end - span[0]].endswith(":*") and len(node.parts) > 1:
             part = spot.at(node.parts[-2])
             return _cut(part, texts) if pinned(part.value) else None
         if not is_pinned:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -12,12 +14,12 @@ from ecs_runbook.lint import syntax
 from ecs_runbook.lint.evaluate import told
 from ecs_runbook.lint.folders import Folder
 from ecs_runbook.lint.grammar import Fault
-from ecs_runbook.lint.json_files import Json, JsonFault, json_at
+from ecs_runbook.lint.json_files import Json, JsonFault, json_at, places_in_string
 from ecs_runbook.lint.model import Block, Unknown, Value
 from ecs_runbook.lint.modules import Bound, Module
 from ecs_runbook.lint.nodes import template
 from ecs_runbook.lint.reading import Read
-from ecs_runbook.lint.spans import LISTENS, Spans, shifted
+from ecs_runbook.lint.spans import LISTENS, Spans, looked_up, shifted
 from ecs_runbook.lint.spelling import spelled
 from ecs_runbook.lint.syntax import Body, Node, RawBlock, RawFile, Written
 from ecs_runbook.lint.view import grouped
@@ -182,9 +184,7 @@ def _descended(spot: Spot, path: Path, texts: Texts) -> Spot | None:
     one: Spot | None = spot
     for at, step in enumerate(path):
         here = one
-        while here is not None and not (
-            _is_file(here.node) or (isinstance(here.node, syntax.Template) and here.node.line)
-        ):
+        while here is not None and not (_is_file(here.node) or _is_text(here)):
             here = deeper(here)
         if here is not None and isinstance(here.node, syntax.Call):
             found = in_file(here, path[at:])
@@ -413,33 +413,50 @@ def _flat(spot: Spot, depth: int = 0) -> list[Spot] | None:
 
 
 def in_text(spot: Spot, path: Path, texts: Texts) -> Spot | None:
-    """Return the string at *path* of the JSON that a heredoc holds, as an expression of its own."""
+    """Return the string at *path* of the JSON that a heredoc or a string of JSON holds, as an expression of its own."""
     span = texts.span(spot)
-    if span is None or not (isinstance(spot.node, syntax.Template) and spot.node.line):
+    if span is None or not _is_text(spot):
         return None
     whole = texts.texts[spot.file][slice(*span)]
-    begins = whole.index("\n") + 1
-    ends = whole.rstrip().rfind("\n") + 1
-    inside = whole[begins:ends]
+    if isinstance(spot.node, syntax.Template) and spot.node.line:
+        begins = whole.index("\n") + 1
+        inside = whole[begins : whole.rstrip().rfind("\n") + 1]
+        places: Sequence[int] = range(span[0] + begins, span[0] + begins + len(inside) + 1)
+        quote = 1
+    elif whole.startswith('"'):
+        places = places_in_string(texts.texts[spot.file], span[0])
+        inside = json.loads(whole)
+        quote = 2
+    else:
+        return None
     spans = texts.spans(spot.file)
-    found = _in_json(inside, spot.node, path, spans, span[0] + begins)
+    found = _in_json(inside, spot.node, path, spans, places)
     if found is None:
         return None
-    first = span[0] + begins + found.start_pos
     listens = LISTENS.set(spans)
     try:
-        with spans.within(shifted(first + 1)):
+        with spans.within(looked_up(places)), spans.within(shifted(found.start_pos + 1)):
             node = template(inside[found.start_pos + 1 : found.end_pos - 1], found.line)
     except Fault:
         return None
     finally:
         LISTENS.reset(listens)
-    spans.note(node, first, first + found.end_pos - found.start_pos)
+    spans.note(node, places[found.start_pos], places[found.end_pos - 1] + quote)
     return spot.at(node)
 
 
-def _in_json(text: str, node: Node, path: Path, spans: Spans, begins: int) -> Json | None:
-    """Return the string at *path* of a JSON text that is a template, whose spans count from *begins*."""
+def _is_text(spot: Spot) -> bool:
+    """Return whether an expression is a heredoc, or a string of a JSON file that has JSON in it."""
+    node = spot.node
+    if isinstance(node, syntax.Template) and node.line:
+        return True
+    first = node.parts[0] if isinstance(node, syntax.Template) else node
+    value = first.value if isinstance(first, syntax.Literal) else None
+    return spot.file.endswith(".json") and isinstance(value, str) and value.lstrip().startswith(("{", "["))
+
+
+def _in_json(text: str, node: Node, path: Path, spans: Spans, places: Sequence[int]) -> Json | None:
+    """Return the string at *path* of a JSON text that is a template, whose characters stand at *places* of a file."""
     filled = text
     for part in node.parts if isinstance(node, syntax.Template) else ():
         place = spans.get(part)
@@ -447,8 +464,8 @@ def _in_json(text: str, node: Node, path: Path, spans: Spans, begins: int) -> Js
             if isinstance(part, syntax.Literal):
                 continue
             return None
-        start = text.rfind("{", 0, place[0] - begins) - 1
-        end = text.find("}", place[1] - begins) + 1
+        start = text.rfind("{", 0, bisect_left(places, place[0])) - 1
+        end = text.find("}", bisect_left(places, place[1])) + 1
         filled = filled[:start] + "1" * (end - start) + filled[end:]
     try:
         found = json_at(filled, path)
@@ -478,7 +495,7 @@ def in_file(spot: Spot, path: Path) -> Spot | str:
     spans, is_template = Spans(), node.name == "templatefile"
     listens = LISTENS.set(spans)
     try:
-        found = _in_json(text, template(text, 1) if is_template else None, path, spans, 0)
+        found = _in_json(text, template(text, 1) if is_template else None, path, spans, range(len(text) + 1))
         own = template(text[found.start_pos + 1 : found.end_pos - 1], 1) if found and is_template else None
     except Fault:
         return ""
