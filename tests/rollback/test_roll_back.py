@@ -324,6 +324,26 @@ def test_a_revision_that_comes_in_the_middle_is_told_of(world, way):
     assert check.status == "NG"
 
 
+def test_a_revision_that_comes_just_before_ours_and_lies_below_it_is_told_of(world):
+    family = world.family()
+    here, places = look(world, family, 1)
+    ours = places.at(places.places[0]).client("ecs")
+    deploys = itertools.islice(itertools.count(), 1)
+
+    def somebody_deploys(**_):
+        for _ in deploys:
+            world.deploy(family, "app:meanwhile")
+
+    ours.meta.events.register("before-call.ecs.RegisterTaskDefinition", somebody_deploys)
+    rolled = roll_back(here, places, to=1)
+    assert rolled.latest == f"{family}:5"
+    assert f"somebody else registered {family}:4 meanwhile, and nobody runs it: {family}:5" in rolled.error
+    (check, *_) = judge_rolled_back(rolled, here)
+    assert check.status == "NG"
+    _, back = go(world, family, 1, undo=True)
+    assert back.latest == f"{family}:4"
+
+
 def test_a_schedule_that_fires_in_the_middle_finds_a_revision_each_time(world):
     family = world.family()
     here, places = look(world, family, 1)

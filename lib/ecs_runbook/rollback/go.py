@@ -266,7 +266,21 @@ def _seen(family: str, journal: Journal, hands: _Hands, error: str, good: Conten
             f"{latest} is the latest now{who}, and not {expected}: somebody else registered or deregistered a revision "
             "meanwhile. Look at the table of revisions, then decide again."
         )
+    if not error and journal.way == "register" and journal.state == "finished":
+        error = _covered(family, journal)
     return RolledBack(family, journal, latest, expected, error)
+
+
+def _covered(family: str, journal: Journal) -> str:
+    """Return what is to be said of revisions that came between the last look and our registration; mostly nothing."""
+    ours, before = (definition(name).revision or 0 for name in (journal.steps[-1].after, journal.before))
+    others = ", ".join(f"{family}:{number}" for number in range(before + 1, ours))
+    if not others:
+        return ""
+    return (
+        f"somebody else registered {others} meanwhile, and nobody runs it: {journal.steps[-1].after}, which says what "
+        f"{journal.to} says, is newer. undo = true takes that back; else deploy again what is wanted."
+    )
 
 
 class _Hands:
