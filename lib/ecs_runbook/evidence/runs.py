@@ -612,26 +612,29 @@ def _table(found: Sequence[Run], revisions: pd.DataFrame, mine: Rule) -> tuple[p
         registered = own.registered_at(run.latest) if run.latest is not None else None
         if run.state == STALE and (note := why_stale(run, registered, mine)):
             notes[run.task] = note
-        rows.append(
-            {
-                "time": run.time,
-                "schedule": run.schedule,
-                "run": run.run,
-                "attempt": run.attempt,
-                "requested": str(run.requested or ""),
-                "executed": run.executed.revision if run.executed else None,
-                "latest": run.latest,
-                "state": run.state,
-                "launch_type": run.launch_type,
-                "status": run.status,
-                "exit_code": run.exit_code,
-                "error": run.error,
-                "source": run.source,
-                "task": run.task,
-                "role": run.role,
-            }
-        )
+        rows.append(row_of(run))
     return _typed(rows), notes
+
+
+def row_of(run: Run) -> dict[str, Any]:
+    """Return *run*, judged, as a row of the table."""
+    return {
+        "time": run.time,
+        "schedule": run.schedule,
+        "run": run.run,
+        "attempt": run.attempt,
+        "requested": str(run.requested or ""),
+        "executed": run.executed.revision if run.executed else None,
+        "latest": run.latest,
+        "state": run.state,
+        "launch_type": run.launch_type,
+        "status": run.status,
+        "exit_code": run.exit_code,
+        "error": run.error,
+        "source": run.source,
+        "task": run.task,
+        "role": run.role,
+    }
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

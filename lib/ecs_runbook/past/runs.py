@@ -21,9 +21,11 @@ from ecs_runbook.evidence.runs import (
     Run,
     judge_by,
     merge,
+    row_of,
 )
 from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.names import definition, short
+from ecs_runbook.inventory.runs import seconds
 from ecs_runbook.past.facts import CALL, DEREGISTERED, END, MACHINE, REGISTERED, RULE, SCHEDULE, when
 from ecs_runbook.past.sources import Source, Told, Window
 
@@ -270,28 +272,14 @@ def _revision(family: str, number: int) -> dict[str, Any]:
 
 
 def _row(place: tuple[str, str], run: Run) -> dict[str, Any]:
-    took = (run.ended - run.began).total_seconds() if run.began and run.ended else None
+    account, region = place
     return {
-        "account": place[0],
-        "region": place[1],
+        "account": account,
+        "region": region,
         "family": run.family,
-        "time": run.time,
-        "schedule": run.schedule,
-        "run": run.run,
-        "attempt": run.attempt,
-        "requested": str(run.requested or ""),
-        "executed": run.executed.revision if run.executed else None,
-        "latest": run.latest,
-        "state": run.state,
-        "launch_type": run.launch_type,
-        "status": run.status,
-        "exit_code": run.exit_code,
-        "error": run.error,
-        "source": run.source,
-        "task": run.task,
-        "role": run.role,
+        **row_of(run),
         "started_at": run.began,
-        "seconds": took,
+        "seconds": seconds(run),
     }
 
 
