@@ -1,7 +1,7 @@
 data "aws_partition" "current" {}
 
 locals {
-  in_s3 = var.bucket != ""
+  in_s3 = var.use_bucket != null ? var.use_bucket : var.bucket != ""
 }
 
 # ---------------------------------------------------------------- which events
@@ -18,6 +18,13 @@ resource "aws_cloudwatch_event_rule" "stopped" {
     )
   })
   tags = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = local.in_s3 == (var.bucket != "")
+      error_message = "use_bucket = true needs the name of a bucket, and with use_bucket = false there is none."
+    }
+  }
 }
 
 resource "aws_cloudwatch_event_target" "kept" {

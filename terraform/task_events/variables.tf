@@ -30,6 +30,12 @@ variable "bucket" {
   }
 }
 
+variable "use_bucket" {
+  description = "true where the name of the bucket is known only after the apply, since the same apply makes it; left out, a bucket that is named is used."
+  type        = bool
+  default     = null
+}
+
 variable "prefix" {
   description = "Where in the bucket; Firehose puts YYYY/MM/dd/HH/ of the arrival behind it, in UTC."
   type        = string

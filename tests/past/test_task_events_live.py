@@ -42,9 +42,10 @@ module "logged" {
 }
 
 module "stored" {
-  source = "./task_events"
-  name   = "stored"
-  bucket = aws_s3_bucket.kept.bucket
+  source     = "./task_events"
+  name       = "stored"
+  bucket     = aws_s3_bucket.kept.id # which only the apply tells
+  use_bucket = true
 }
 
 output "places" {

@@ -134,3 +134,20 @@ run "wrong_values_are_refused_by_name" {
   }
   expect_failures = [var.name, var.clusters, var.bucket, var.prefix, var.retention_days]
 }
+
+run "a_bucket_that_is_used_has_a_name" {
+  command = plan
+  variables {
+    use_bucket = true
+  }
+  expect_failures = [aws_cloudwatch_event_rule.stopped]
+}
+
+run "a_bucket_that_is_named_is_used" {
+  command = plan
+  variables {
+    bucket     = "my-logs"
+    use_bucket = false
+  }
+  expect_failures = [aws_cloudwatch_event_rule.stopped]
+}
