@@ -113,9 +113,10 @@ class LogFiles:
     ) -> dict[str, object]:
         files = len(found.files)
         size = sum(file.bytes for file in found.files)
+        broken = len(reading.broken) + len(found.broken)
         words = [
             f"{files:,} files of {size / 1e6:,.1f} MB, with {records:,} records; {reading.files:,} of them read anew",
-            *([f"{len(reading.broken)} files could not be read"] if reading.broken else []),
+            *([f"{broken} files could not be read"] if broken else []),
             *([f"{found.others} of other names were passed over"] if found.others else []),
             *([] if files else ["none is of this time range, and of the accounts and Regions that were asked for"]),
             *notes,
