@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ecs_runbook.errors import AccountMismatch, AwsError, NotLoopback, SessionError
+from ecs_runbook.errors import AccountMismatch, AwsError, LocalAwsError, NotLoopback, SessionError
 from ecs_runbook.local_aws import process
 from ecs_runbook.session import connect, require_loopback
 
@@ -94,6 +94,12 @@ def test_local_refuses_an_endpoint_that_is_not_on_this_machine(endpoint):
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:5000", "http://127.8.9.1:5000/", "http://[::1]:5000"])
 def test_the_whole_loopback_range_is_this_machine(endpoint):
     assert require_loopback(endpoint) == endpoint.rstrip("/")
+
+
+def test_a_local_aws_that_does_not_answer_is_told_with_its_address_and_the_mend():
+    with pytest.raises(LocalAwsError, match=r"No local AWS answers at http://127\.0\.0\.1:1: ") as refused:
+        connect("local", endpoint="http://127.0.0.1:1")
+    assert "Start one with `ecs-runbook local start`" in str(refused.value)
 
 
 def test_an_account_that_was_named_is_compared_locally_too(server):

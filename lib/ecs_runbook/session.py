@@ -313,9 +313,15 @@ def _connect_local(account: str, region: str, profile: str, endpoint: str) -> Aw
             hint="Leave it empty, or set where = 'aws'.",
         )
     url = require_loopback(endpoint) if endpoint else _own_local_aws()
+    from botocore.exceptions import BotoCoreError
+
     session = _isolated_session()
-    with translated("sts:GetCallerIdentity"):
-        identity = _client(session, "sts", region, url).get_caller_identity()
+    try:
+        with translated("sts:GetCallerIdentity"):
+            identity = _client(session, "sts", region, url).get_caller_identity()
+    except BotoCoreError as error:
+        hint = "Start one with `ecs-runbook local start`, or leave endpoint empty: then this folder's own is started."
+        raise LocalAwsError(f"No local AWS answers at {url}: {error}", hint=hint) from error
     if account and account != identity["Account"]:
         raise AccountMismatch(
             f"account = {account!r} was named, but where = 'local' is the local AWS, account {identity['Account']}.",

@@ -365,6 +365,22 @@ def test_what_cannot_be_placed_is_told_with_the_reason(shape, tmp_path):
     assert because in str(told.not_placed[0])
 
 
+@pytest.mark.parametrize(
+    ("value", "because"),
+    [
+        ("var.job", "var.job has no default"),
+        ('"nightly:${max(aws_ecs_task_definition.t.revision, 3)}"', "aws_ecs_task_definition.t.revision is known only"),
+    ],
+)
+def test_what_may_name_a_revision_and_is_not_known_is_told_and_left(value, because, tmp_path):
+    tree = 'variable "job" {}\n' + DEFINITION + target_of(value)
+    found = patch(written(tmp_path, tree), ["pinned-revision"])
+    assert (found.diff, found.not_placed, len(found.not_known)) == ("", (), 1)
+    told = str(found)
+    assert "Nothing to change.\n\nNot known, so left as it is:\n  main.tf:" in told
+    assert f"pinned-revision of aws_cloudwatch_event_target.this: {because}" in told
+
+
 def test_what_init_has_downloaded_is_not_edited(tmp_path):
     listed = '{"Modules": [{"Key": "job", "Source": "example/job/aws", "Dir": ".terraform/modules/job"}]}'
     tree = {

@@ -409,6 +409,8 @@ def test_whichever_call_fails_a_second_run_ends_it(world, way, answered):
                 break
             assert not rolled.finished
             assert "ReadTimeoutError" in rolled.error
+            unheard = [one.error for one in journal.steps if one.state == "tried"]
+            assert all(told.startswith("no answer to ") and "refused" not in told for told in unheard)
         _, again = go(world, family, 1, way=way)
         assert again.error == ""
         there = f"{family}:{pinned}" if pinned else family

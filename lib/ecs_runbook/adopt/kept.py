@@ -128,7 +128,7 @@ def kept_in(
         found = patch(path, [one for one in mends if one in MENDS], only=arns)
     except TerraformError as error:
         raise _refused("repository", repr(repository), str(error)) from error
-    left = [str(one) for one in found.not_placed]
+    left = [str(one) for one in (*found.not_placed, *found.not_known)]
     if QUEUE in mends:
         names = ", ".join(one.label for one in here)
         left.append(f"{QUEUE} of {names}: {_NO_QUEUE}")

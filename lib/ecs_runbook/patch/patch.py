@@ -20,7 +20,7 @@ from ecs_runbook.patch.changes import Change, Way
 from ecs_runbook.patch.comments import in_line_again
 from ecs_runbook.patch.effect import Difference, Taken, Takers, changed
 from ecs_runbook.patch.origin import Texts
-from ecs_runbook.patch.wishes import MENDS, QUEUE, Found, Sight, Wish, not_here, refused, wished
+from ecs_runbook.patch.wishes import MENDS, QUEUE, Found, Sight, Wish, not_here, refused, unread, wished
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -84,6 +84,8 @@ class Patch:
         What the edits mend.
     not_placed
         What they do not, and why.
+    not_known
+        Targets of which the files do not tell whether they name a revision, and why: these stay as they are.
     then
         What lint would find afterwards, and does not find now, or less grave: what else is to be done.
     """
@@ -92,6 +94,7 @@ class Patch:
     texts: Mapping[str, tuple[bytes, bytes]] = field(repr=False)
     mended: Sequence[Mended] = ()
     not_placed: Sequence[NotPlaced] = ()
+    not_known: Sequence[NotPlaced] = ()
     then: Sequence[Finding] = ()
 
     @property
@@ -133,6 +136,8 @@ class Patch:
             lines += ["", *(f"Warning: {one}" for one in self.overwritten)]
         if self.not_placed:
             lines += ["", "Not placed:", *(f"  {one}" for one in self.not_placed)]
+        if self.not_known:
+            lines += ["", "Not known, so left as it is:", *(f"  {one}" for one in self.not_known)]
         if self.then:
             told = (f"  {one.place}: {one.severity}: {one.rule}: {one.because}. {one.mend}" for one in self.then)
             lines += ["", "Then lint finds:", *told]
@@ -238,7 +243,9 @@ class _Patching:
         # by address: an added line moves all places below it
         known = {(one.rule, one.address, one.severity) for one in self.found.grave(first)}
         then = [one for one in self.found.grave(reading) if (one.rule, one.address, one.severity) not in known]
-        return Patch(self.folder, self._written(), tuple(self.mended), tuple(self.not_placed), in_order(then))
+        unknown = tuple(dict.fromkeys(unread(self._sight(reading)))) if "pinned-revision" in self.mends else ()
+        doubts = tuple(NotPlaced("pinned-revision", *one) for one in unknown)
+        return Patch(self.folder, self._written(), tuple(self.mended), tuple(self.not_placed), doubts, in_order(then))
 
     def _mend_all(self, reading: Reading, mend: str) -> Reading:
         while True:

@@ -14,7 +14,7 @@ from ecs_runbook.lint.findings import Finding
 from ecs_runbook.lint.model import Block, Configuration, Place, Reference, Unknown, Value
 from ecs_runbook.lint.policies import Covers, Statement, covers
 from ecs_runbook.lint.reading import Read, Reading
-from ecs_runbook.lint.rules.targets import is_ignored, without_revision
+from ecs_runbook.lint.rules.targets import is_ignored, why_unknown, without_revision
 from ecs_runbook.lint.syntax import Call
 from ecs_runbook.lint.values import as_list, marked, parts
 from ecs_runbook.lint.view import Target, View, grouped
@@ -255,6 +255,14 @@ def wished(sight: Sight, mend: str, texts: Texts) -> list[Wish]:
         else:
             made += _launching(at, read, sight.views[at], target, found[at], texts)
     return made
+
+
+def unread(sight: Sight) -> Iterator[tuple[str, Place, str]]:
+    """Yield the targets of which it is not known whether they name a revision: address, where, and why."""
+    for _, target in sight.targets:
+        value = target.get("task_definition_arn")
+        if without_revision(value) is None and (why := why_unknown(value)):
+            yield target.block.address, target.block.at(*target.at("task_definition_arn")), why
 
 
 _ABOUT_SCHEDULES = re.compile(r"event|sched|cron", re.IGNORECASE)

@@ -224,7 +224,10 @@ def _walk(journal: Journal, steps: list[Entry], do: Callable[[Entry], str], prog
             entry.after = do(entry)
         except AwsError as error:
             heard = error.code not in _UNHEARD
-            entry.state, entry.error = "refused" if heard else "tried", str(error)
+            unheard = (
+                f"no answer to {error.operation} came, and it may be done all the same: {error.code}: {error.words}"
+            )
+            entry.state, entry.error = ("refused", str(error)) if heard else ("tried", unheard)
         except RunbookError as error:
             entry.state, entry.error = "refused", str(error)
         else:

@@ -33,7 +33,8 @@ PRICES: Mapping[WayName, str] = {
     ),
     "pin": (
         "Only the schedules that are listed, each at its next firing. They stay on that revision until somebody lets "
-        "go of it: no deploy reaches them, and 60_check calls it pinned-revision every day."
+        "go of it: no deploy reaches them, and 60_check calls it pinned-revision every day. Where Terraform makes the "
+        "schedule, its next apply takes the pin away."
     ),
 }
 

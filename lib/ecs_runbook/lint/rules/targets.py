@@ -24,7 +24,7 @@ def revision(view: View) -> Iterator[Said]:
         path = target.at("task_definition_arn")
         family = without_revision(value)
         if family is None:
-            if why := doubt(value) or ("" if value is not None else "it is not given") or _elsewhere(value):
+            if why := why_unknown(value):
                 yield unresolved(target.block, path, "task_definition_arn", why)
             continue
         now, then = shown(value, target.module), shown(family, target.module)
@@ -50,6 +50,18 @@ def revision(view: View) -> Iterator[Said]:
             f"{shown(joined((*parts(family), ':*')), target.module)}.",
             diff=f"- {field} = {now}\n+ {field} = {then}",
         )
+
+
+def why_unknown(value: Value) -> str:
+    """
+    Return why it is not known whether a task definition's name ends in a revision; empty if that is known.
+
+    Examples
+    --------
+    >>> why_unknown(Unknown("var.x has no default")), why_unknown("nightly")
+    ('var.x has no default', '')
+    """
+    return doubt(value) or ("" if value is not None else "it is not given") or _elsewhere(value)
 
 
 def _elsewhere(value: Value) -> str:
