@@ -182,6 +182,17 @@ def test_the_last_revisions_have_images_and_how_they_ran(world):
     assert all(f"arn:aws:iam::{ACCOUNT}:root" in who for who in told["registered_by"])
 
 
+def test_a_run_without_an_exit_code_is_told_by_its_status(world):
+    family = world.family()
+    forever = [{"name": "LOCAL_AWS_SECONDS", "value": "100000"}]
+    world.register(family, [{"name": "main", "image": "app:slow", "environment": forever}])
+    world.advance("61m")
+    places = fleet(world.aws)
+    found = take_inventory(places, rules=[family], schedules=[family])
+    told = last_revisions(family, places, found, hours=2)
+    assert (list(told["runs"]), list(told["ended"])) == ([1, 0, 0, 0], ["RUNNING", "", "", ""])
+
+
 def test_terraforms_hand_in_the_bad_revision_is_told_with_what_its_next_apply_does(world):
     family = world.family()
     assert look(world, family, 1)[0].next_apply() == f"Terraform did not register {family}:3."

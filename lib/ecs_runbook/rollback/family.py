@@ -82,8 +82,8 @@ def _ran(number: int, family: str, ran: pd.DataFrame) -> dict[str, Any]:
     if own.empty:
         return {"runs": 0}
     newest = own.sort_values("time").iloc[-1]
-    code = newest["exit_code"]
-    ended = str(newest["error"] or "") or (
-        str(newest["status"]) if code is None or code != code else f"exit code {code}"
-    )
+    # a task that runs yet, or that ECS has forgotten, has none
+    known = newest.notna()
+    ended = str(newest["error"]) if known["error"] else ""
+    ended = ended or (f"exit code {newest['exit_code']}" if known["exit_code"] else str(newest["status"]))
     return {"runs": len(own), "last_run": newest["time"], "ended": ended}
