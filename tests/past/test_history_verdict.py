@@ -4,11 +4,12 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from made_history import DENIED, HOME, NOW, PLACES, flat, looked, ran, refused, registered, target
+from made_history import DENIED, HOME, NOW, PLACES, fact, flat, looked, ran, refused, registered, role, target
 
 from ecs_runbook.errors import SpecError
 from ecs_runbook.inventory.model import Gap
 from ecs_runbook.past.asked import look_back
+from ecs_runbook.past.facts import CALL, SCHEDULE
 from ecs_runbook.past.sources import Broken
 from ecs_runbook.past.verdict import judge_history
 
@@ -59,6 +60,13 @@ def test_nothing_seen_is_skip_with_the_reason_and_never_ok():
         ("history-failing", "SKIP"),
     ]
     assert checks[0].because.startswith("no run of a schedule was seen from 2026-10-25 07:00")
+
+
+def test_a_run_of_which_no_record_tells_the_family_is_named_without_a_gap():
+    unnamed = fact(CALL, day(3), event_id="e1", caller=SCHEDULE, status="ACCEPTED", role=role("large"))
+    latest = check_of(judged([unnamed]), "history-latest")
+    assert latest.status == "SKIP"
+    assert f": a family that was not told, by unknown, with the role large-role, in {AT}" in latest.because
 
 
 def test_a_family_that_runs_stale_to_this_day_is_ng_with_since_when():

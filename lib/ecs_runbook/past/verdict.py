@@ -23,6 +23,7 @@ from ecs_runbook.past.questions import (
 from ecs_runbook.past.still_known import StillKnown
 from ecs_runbook.verdicts.verdict import Check
 
+_NO_FAMILY = "a family that was not told"  # request and answer were over 100 KB, and their record is without them
 _SHOWN = 3
 
 
@@ -227,7 +228,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _lane(row: Mapping[str, Any]) -> str:
     by = "" if row["schedule"] == row["family"] else f", by {row['schedule'].removeprefix(AMBIGUOUS)},"
-    return f"{row['family']}{by} in {row['account']}/{row['region']}"
+    return f"{row['family'] or _NO_FAMILY}{by} in {row['account']}/{row['region']}"
 
 
 def _schedule(row: Mapping[str, Any]) -> str:
