@@ -35,7 +35,7 @@ from ecs_runbook.reports.long_time import (
     revisions_over_time,
     waits_for_first_run,
 )
-from ecs_runbook.reports.timeline import BLUE, GREY, ORANGE
+from ecs_runbook.reports.timeline import BLUE, GREY, ORANGE, PURPLE
 from ecs_runbook.verdicts.verdict import Verdict
 
 PICTURES = (revisions_over_time, failures_by_week, waits_for_first_run, never_ran, failures_that_last)
@@ -44,6 +44,19 @@ SHOWN = [one for one in TABLES if one != "failures"]
 
 def day(number, hour=2):
     return datetime(2026, 11, number, hour, tzinfo=UTC)
+
+
+def crosses(figure):
+    """How many crosses each lane has, by its family; a lane's crosses hang below its middle."""
+    lanes = [label.get_text().split(" ")[0] for label in figure.axes[0].get_yticklabels()]
+    heights = dict(zip(lanes, figure.axes[0].get_yticks(), strict=True))
+    found = {}
+    for some in figure.axes[0].collections:
+        if to_hex(some.get_edgecolor()[0]).upper() == PURPLE:
+            for _, at in some.get_offsets():
+                lane = min(heights, key=lambda one: abs(heights[one] - at))
+                found[lane] = found.get(lane, 0) + 1
+    return found
 
 
 def past(*facts, rows=None, **more):
@@ -92,6 +105,15 @@ def test_a_family_that_runs_stale_is_on_top_and_its_bar_is_orange_and_below_its_
     assert bars(figure) == [(0, BLUE), (0, ORANGE), (1, GREY), (2, BLUE), (2, BLUE)]
     assert title(figure) == "The newest run took: 1 an older revision; 1 nobody knows which; 1 the latest"
     assert [text.get_text() for text in figure.axes[0].texts] == ["1", "1", "1", "2"]
+
+
+def test_a_start_that_failed_stands_in_its_own_family_s_lane_or_in_all_of_its_schedule_if_it_shows_none():
+    both = [ran(day(1), "a", schedule="nightly"), ran(day(2), "b", schedule="nightly")]
+    told = refused(day(3), "a", schedule="nightly")
+    figure = revisions_over_time(past(*both, told))
+    assert crosses(figure) == {"a": 1}
+    untold = refused(day(4), "a", schedule="nightly") | {"requested": "", "named": "", "executed": ""}
+    assert crosses(revisions_over_time(past(*both, told, untold))) == {"a": 2, "b": 1}
 
 
 def test_one_run_is_a_dot_that_can_be_seen():

@@ -65,13 +65,15 @@ def revisions_over_time(history: History) -> Figure:
     title = _title_of_revisions(own.values())
     figure, axes = lanes([name(own[one][0]) for one in shown], title, left_out=len(ordered) - len(shown))
     over_time(axes, history.window, history.zone)
-    crosses = _times(history.failures[history.failures["task"] == ""], "schedule")
+    crosses = _times(history.failures[history.failures["task"] == ""], "family", "schedule")
     registered = _registered(history)
     for place, one in enumerate(shown):
         height = len(shown) - 1 - place
         _draw_stretches(axes, own[one], height)
         _marks(axes, registered.get(one[:3], ()), height + 0.36, "|", SLATE, history)
-        _marks(axes, crosses.get((*one[:2], one[3]), ()), height - 0.36, "x", PURPLE, history)
+        # a refusal that shows no family may be of any lane of its schedule
+        own_crosses = [*crosses.get(one, ()), *crosses.get((*one[:2], "", one[3]), ())]
+        _marks(axes, own_crosses, height - 0.36, "x", PURPLE, history)
     bar = {"linewidth": 6, "solid_capstyle": "round"}
     key(
         axes,
