@@ -231,6 +231,15 @@ def test_register_makes_the_good_one_the_newest_and_undo_takes_it_away(world):
         go(world, family, undo=True)
 
 
+def test_a_way_that_was_taken_back_can_be_gone_again_and_nobody_else_is_blamed_for_its_number(world):
+    family = world.family()
+    go(world, family, 1)
+    go(world, family, undo=True)
+    here, rolled = go(world, family, 1)
+    assert (rolled.error, rolled.latest) == ("", f"{family}:5")
+    assert worst(one.status for one in judge_rolled_back(rolled, here)) == "OK"
+
+
 def test_an_inactive_revision_can_be_registered_again_and_nothing_else(world):
     family = world.family()
     world.ecs.deregister_task_definition(taskDefinition=f"{family}:1")

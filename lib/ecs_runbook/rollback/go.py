@@ -270,14 +270,19 @@ def _seen(family: str, journal: Journal, hands: _Hands, error: str, good: Conten
             "meanwhile. Look at the table of revisions, then decide again."
         )
     if not error and journal.way == "register" and journal.state == "finished":
-        error = _covered(family, journal)
+        try:
+            error = _covered(family, journal, hands)
+        except AwsError as refused:
+            error = f"whether somebody registered a revision meanwhile could not be read: {refused}"
     return RolledBack(family, journal, latest, expected, error)
 
 
-def _covered(family: str, journal: Journal) -> str:
+def _covered(family: str, journal: Journal, hands: _Hands) -> str:
     """Return what is to be said of revisions that came between the last look and our registration; mostly nothing."""
     ours, before = (definition(name).revision or 0 for name in (journal.steps[-1].after, journal.before))
-    others = ", ".join(f"{family}:{number}" for number in range(before + 1, ours))
+    between = [f"{family}:{number}" for number in range(before + 1, ours)]
+    # what is INACTIVE has its number from before: a way that was taken back leaves such a gap
+    others = ", ".join(name for name in between if hands.is_active(name))
     if not others:
         return ""
     return (
@@ -299,6 +304,11 @@ class _Hands:
     def newest(self) -> Content | None:
         """Return the latest ACTIVE revision."""
         return read_content(self._family, ecs=self.ecs, ask=self._ask)
+
+    def is_active(self, name: str) -> bool:
+        """Say whether a revision is there and ACTIVE."""
+        there = read_content(name, ecs=self.ecs, ask=self._ask)
+        return there is not None and there.status == "ACTIVE"
 
     def require_newest(self, announced: Content) -> None:
         """Raise if the family is no more as it was announced."""
@@ -353,8 +363,7 @@ class _Hands:
         return made.name if tags.get(TAG) == journal.to else ""
 
     def _deregister(self, name: str) -> str:
-        there = read_content(name, ecs=self.ecs, ask=self._ask)
-        if there is None or there.status != "ACTIVE":
+        if not self.is_active(name):
             return f"{name} is not ACTIVE"
         self._ask("ecs:DeregisterTaskDefinition", self.ecs.deregister_task_definition, taskDefinition=name)
         return f"{name} is not ACTIVE"
