@@ -107,7 +107,7 @@ def test_a_revision_that_fits_passes_and_only_what_will_run_it_is_asked(world):
 def test_a_pinned_rule_is_asked_only_of_its_own_revision(world):
     places = fleet(world.aws)
     checked = gate("nightly:1", places, take_inventory(places))
-    assert "pinned" in {row.subject for row in checked.inventory.rows}
+    assert {row.subject for row in checked.inventory.rows} == {"pinned"}  # what is not pinned will run another one
 
 
 def test_a_container_that_was_renamed_is_stopped(world):
@@ -185,6 +185,14 @@ def test_a_revision_that_is_not_there_or_not_active_is_refused(world):
     world.ecs.deregister_task_definition(taskDefinition=gone)
     with pytest.raises(EvidenceError, match=f"{gone} is INACTIVE: no schedule will run it"):
         gate(gone, places, found)
+
+
+def test_a_revision_that_is_not_the_latest_and_that_nothing_is_pinned_to_is_refused(world):
+    older, newer = world.deploy(), world.deploy()
+    places = fleet(world.aws)
+    with pytest.raises(EvidenceError, match=f"{older} is not the latest ACTIVE revision of its family") as told:
+        gate(older, places, take_inventory(places))
+    assert told.value.hint == f"Ask for {newer}, which runs next."
 
 
 def test_a_family_that_no_schedule_runs_is_skip(world):

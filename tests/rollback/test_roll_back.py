@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -17,13 +18,14 @@ from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, trusting
 from ecs_runbook.errors import AwsError, EvidenceError, RunbookError, SpecError
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
+from ecs_runbook.inventory.model import Gap
 from ecs_runbook.local_aws import process
 from ecs_runbook.rollback import journal as journals
 from ecs_runbook.rollback.content import difference
 from ecs_runbook.rollback.family import last_revisions
 from ecs_runbook.rollback.go import roll_back
 from ecs_runbook.rollback.proof import prove
-from ecs_runbook.rollback.situation import situation
+from ecs_runbook.rollback.situation import compared, situation
 from ecs_runbook.rollback.users import users
 from ecs_runbook.rollback.verdict import judge_rolled_back
 from ecs_runbook.session import connect
@@ -158,6 +160,31 @@ def test_a_drill_of_a_rule_that_does_not_run_the_family_is_not_made(world):
     words = f"{other} was not fired: it runs neither the latest revision of {family} nor {family}:1"
     assert proof.because.startswith(words)
     assert worst(judge_rolled_back(rolled, here, proof)) == "SKIP"
+
+
+def test_any_two_revisions_are_compared_and_two_that_say_the_same_are_said_to(world):
+    family = world.family()
+    here, places = look(world, family, 1)
+    told = compared(here, places, [3, 2])
+    assert (told.older.name, told.newer.name) == (f"{family}:2", f"{family}:3")
+    assert str(compared(here, places, [3, 3])) == f"{family}:3 and {family}:3 say the same"
+    assert compared(here, places).table.equals(difference(here.good, here.newest))
+    with pytest.raises(SpecError, match=r"compare = \[3\]: name two revisions"):
+        compared(here, places, [3])
+    with pytest.raises(EvidenceError, match="compare = '99': ECS knows no"):
+        compared(here, places, [1, 99])
+
+
+def test_schedules_that_could_not_all_be_listed_are_not_pinned(world):
+    family = world.family()
+    places = fleet(world.aws)
+    found = take_inventory(places, rules=[family], schedules=[family])
+    gap = Gap("events:ListTargetsByRule", "ConnectionClosedError", place=places.places[0])
+    here = situation(family, 1, places, replace(found, gaps=[gap]))
+    with pytest.raises(EvidenceError, match="what is on a schedule is not known whole") as told:
+        roll_back(here, places, to=1, way="pin")
+    assert told.value.hint == "Nothing was changed."
+    assert world.targets(family) == (family, family)
 
 
 def test_the_difference_names_fields_and_shows_no_variable(world):

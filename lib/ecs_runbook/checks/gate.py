@@ -65,12 +65,13 @@ def gate(
     -------
     Checked
         Its rows are the targets that name the family without a revision, or this very revision; a target that is pinned
-        to another one will not run it. Its findings are those of :data:`GATE`, with what could not be listed as SKIP.
+        to another one will not run it, and of a revision that is not the latest the rows are those pinned to it alone.
+        Its findings are those of :data:`GATE`, with what could not be listed as SKIP.
 
     Raises
     ------
     EvidenceError
-        If there is no such revision, or it is not ACTIVE.
+        If there is no such revision, it is not ACTIVE, or it is not the latest and nothing is pinned to it.
 
     Notes
     -----
@@ -79,7 +80,15 @@ def gate(
     """
     place = fleet.places[0]
     new = _described(revision, place, fleet)
-    rows = [_as_it_will_run(row, new) for row in found.rows if row.place == place and _takes(row, new)]
+    latest = _described(new.family, place, fleet) if ":" in revision else new
+    is_latest = latest.arn == new.arn
+    rows = [_as_it_will_run(row, new) for row in found.rows if row.place == place and _takes(row, new, is_latest)]
+    if not rows and not is_latest:
+        raise EvidenceError(
+            f"{new.family}:{new.revision} is not the latest ACTIVE revision of its family, {latest.revision} is, and "
+            "nothing that is on a schedule here is pinned to it: no schedule will run it.",
+            hint=f"Ask for {latest.family}:{latest.revision}, which runs next.",
+        )
     will_run = replace(found, rows=tuple(rows))
     off = {check: why for check, why in settings.off.items() if check in GATE} if settings else {}
     scope = scope_of(set(GATE) - off.keys())
@@ -129,9 +138,10 @@ def _described(revision: str, place: Place, fleet: Fleet) -> Definition:
     return found
 
 
-def _takes(row: Row, new: Definition) -> bool:
+def _takes(row: Row, new: Definition, is_latest: bool) -> bool:
     named = definition(row.request.definition)
-    return named.family == new.family and named.revision in (None, new.revision)
+    wanted = (None, new.revision) if is_latest else (new.revision,)
+    return named.family == new.family and named.revision in wanted
 
 
 def _as_it_will_run(row: Row, new: Definition) -> Row:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ecs_runbook.errors import AwsError, EvidenceError, Fault, SpecError
 from ecs_runbook.firing.asking import Asking
@@ -16,8 +16,11 @@ from ecs_runbook.firing.names import definition
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.model import Inventory, Place, Row
 from ecs_runbook.rollback import journal
-from ecs_runbook.rollback.content import Content, read_content
+from ecs_runbook.rollback.content import Content, difference, read_content
 from ecs_runbook.rollback.users import rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WayName = Literal["register", "deregister", "pin"]
 WAYS: tuple[WayName, ...] = ("register", "deregister", "pin")
@@ -96,6 +99,8 @@ class Situation:
         Whether Terraform registered the newest one; None if CloudTrail does not show who did.
     alone
         Whether no revision was named, and none says anything else than the newest: that one is *good* then.
+    unseen
+        What of the inventory could not be listed, in words: then there may be more *rows* than these.
     """
 
     family: str
@@ -107,6 +112,7 @@ class Situation:
     pinned: tuple[Row, ...] = ()
     by_terraform: bool | None = None
     alone: bool = False
+    unseen: str = ""
 
     @property
     def nothing(self) -> str:
@@ -161,6 +167,11 @@ class Situation:
                 f"{', '.join(left)} runs through a state machine, whose definition is not changed here: it would go on "
                 f"with the latest. Let its state's TaskDefinition name {self.good.name}, or take way = register, which "
                 "reaches it too."
+            )
+        elif self.unseen:
+            hindrance = (
+                f"what is on a schedule is not known whole ({self.unseen}): what was not seen would go on with the "
+                "latest. Look again, or take way = register, which reaches all."
             )
         elif not steps and not self.pinned:
             hindrance = "nothing on a schedule follows the latest revision of this family."
@@ -224,6 +235,59 @@ class Situation:
         return "\n".join(line for line in [*lines, self.next_apply()] if line)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two revisions, the older one first, and what is not the same in them."""
+
+    older: Content
+    newer: Content
+    table: pd.DataFrame
+
+    def __str__(self) -> str:
+        same = f"{self.older.name} and {self.newer.name} say the same"
+        return same if self.table.empty else f"from {self.older.name} to {self.newer.name}\n{self.table.to_string()}"
+
+    def _repr_html_(self) -> str:
+        if self.table.empty:
+            return f"<p>{html.escape(str(self))}</p>"
+        title = f"from {self.older.name} to {self.newer.name}"
+        return f"<p><b>{html.escape(title)}</b></p>{self.table.to_html(index=False)}"
+
+
+def compared(where: Situation, fleet: Fleet, two: Sequence[int] = ()) -> Compared:
+    """
+    Return what is not the same in two revisions: the one to go back to and the newest, or any two that are named.
+
+    Parameters
+    ----------
+    where
+        From :func:`situation`.
+    fleet
+        The same place.
+    two
+        Two numbers of revisions, in any order; empty for the one to go back to and the newest.
+
+    Raises
+    ------
+    SpecError
+        If it is another number of them.
+    EvidenceError
+        If there is no such revision.
+
+    Notes
+    -----
+    Needs ``ecs:DescribeTaskDefinition``.
+    """
+    if two and len(two) != 2:
+        fault = Fault("compare", repr(list(two)), "name two revisions, such as [6, 8], or none: []")
+        raise SpecError("There is nothing to compare.", faults=[fault])
+    older, newer = where.good, where.newest
+    if two:
+        ecs, ask = fleet.at(where.place).client("ecs"), fleet.ask(where.place)
+        older, newer = (_named(where.family, str(one), where.place, ecs, ask, name="compare") for one in sorted(two))
+    return Compared(older, newer, difference(older, newer))
+
+
 def situation(family: str, to: int | str, fleet: Fleet, found: Inventory) -> Situation:
     """
     Look where a family stands, seen from the revision to go back to. Changes nothing.
@@ -284,21 +348,20 @@ def situation(family: str, to: int | str, fleet: Fleet, found: Inventory) -> Sit
     every = rows_of(family, place, found)
     rows = tuple(row for row in every if row.request.revision is None)
     pinned = tuple(row for row in every if row.request.revision == good.revision)
-    return Situation(
-        family, place, good, newest, tuple(newer), rows, pinned, _by_terraform(newest, place, fleet), alone
-    )
+    terraform, unseen = _by_terraform(newest, place, fleet), "; ".join(dict.fromkeys(map(str, found.gaps)))
+    return Situation(family, place, good, newest, tuple(newer), rows, pinned, terraform, alone, unseen)
 
 
-def _named(family: str, to: str, place: Place, ecs: Any, ask: Asking) -> Content:
+def _named(family: str, to: str, place: Place, ecs: Any, ask: Asking, *, name: str = "to") -> Content:
     text = f"{family}:{to}" if re.fullmatch(r"\d+", to) else to
     named = definition(text)
     if named.family != family or named.revision is None:
         mend = f"name a revision of {family}: 6, {family}:6, or its ARN"
-        raise SpecError("There is no going back to that.", faults=[Fault("to", repr(to), mend)])
+        raise SpecError("There is no going back to that.", faults=[Fault(name, repr(to), mend)])
     good = read_content(f"{family}:{named.revision}", ecs=ecs, ask=ask)
     if good is None:
         raise EvidenceError(
-            f"to = {to!r}: ECS knows no {family}:{named.revision} in {place}.",
+            f"{name} = {to!r}: ECS knows no {family}:{named.revision} in {place}.",
             hint="Take one of the revisions in the table.",
         )
     return good
