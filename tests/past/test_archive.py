@@ -49,13 +49,13 @@ sys.stdin.readline()
 print(Archive(place).keep(facts).new, flush=True)
 """
 READER = """
-import resource, sys
+import sys
 from datetime import UTC, datetime
 from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.sources import Window
 ever = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 print(Archive(sys.argv[1]).facts(ever).facts["event_id"].nunique())
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
 """
 
 
@@ -244,6 +244,8 @@ def test_nothing_of_a_name_becomes_code(place, more, words):
         athena_tables(place, given_ones.pop("accounts"), given_ones.pop("regions"), **given_ones)
 
 
+# a child's ru_maxrss begins with its parent's, so the kernel is asked what this one alone had at most
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_two_hundred_thousand_facts_are_read_in_little_memory(tmp_path):
     Archive(str(tmp_path / "one")).keep(of(RECORDS[:1]))
     (one,) = files(tmp_path / "one")
