@@ -145,7 +145,7 @@ class Cache:
                         part[name] = pd.to_datetime(part[name], unit="us", utc=True)
                     elif kind == "varchar" and len(spans) > 1:
                         part[name] = [texts.setdefault(text, text) for text in part[name]]  # most are there often
-                parts.append(typed(part))
+                parts.append(typed(part, kept=True))
         return pd.concat(parts, ignore_index=True) if parts else frame([])
 
     def compact(self) -> None:

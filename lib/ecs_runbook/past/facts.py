@@ -168,8 +168,8 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return settled(typed(pd.DataFrame(list(rows), columns=list(FACT_COLUMNS))))
 
 
-def typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return *table* with the columns and types of facts."""
+def typed(table: pd.DataFrame, *, kept: bool = False) -> pd.DataFrame:
+    """Return *table* with the columns and types of facts; texts of what was *kept* in a file are sayable already."""
     import pandas as pd
 
     columns: dict[str, Any] = {}
@@ -179,7 +179,8 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         elif kind == "bigint":
             columns[name] = table[name].astype("Int64")
         else:
-            columns[name] = _sayable(table[name].astype("str"))
+            texts = table[name].astype("str")
+            columns[name] = texts if kept else _sayable(texts)
     return pd.DataFrame(columns, columns=list(FACT_COLUMNS))
 
 
