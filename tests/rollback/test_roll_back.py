@@ -10,11 +10,13 @@ import signal
 from dataclasses import replace
 
 import boto3
+import papermill
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, trusting
 
+from ecs_runbook import workspace
 from ecs_runbook.errors import AwsError, EvidenceError, RunbookError, SpecError
 from ecs_runbook.inventory.fleet import fleet
 from ecs_runbook.inventory.listing import take_inventory
@@ -545,4 +547,48 @@ def test_another_way_waits_until_the_first_is_ended(world):
         EvidenceError, match=rf"pin back to {family}:1, begun at .* has not come to its end: nothing was"
     ):
         go(world, family, 2, way="register")
+    assert world.active(family).keys() == {1, 2, 3}
+
+
+# -------- the notebook itself
+
+
+def notebook(world, home, family, **given):
+    """Run it, and return verdict and receipt; one that is not OK fails, as it must."""
+    path = workspace.notebooks() / "70_roll_back.ipynb"
+    asked = {"endpoint": world.aws.endpoint, "region": REGION, "family": family, **given}
+    failed = False
+    try:
+        papermill.execute_notebook(
+            path, home / "out.ipynb", parameters=asked, kernel_name="python3", progress_bar=False
+        )
+    except papermill.PapermillExecutionError:
+        failed = True
+    run = home / "runs" / "latest"
+    verdict, receipt = (json.loads((run / f"{name}.json").read_text()) for name in ("verdict", "receipt"))
+    assert failed == (verdict["status"] != "OK")
+    return verdict, receipt
+
+
+def test_the_notebook_goes_back_proves_it_and_takes_it_back_each_time_with_a_receipt(world, home):
+    family = world.family()
+    verdict, receipt = notebook(world, home, family, to=1, rule=family, compare=[2, 3])
+    assert [one["status"] for one in verdict["checks"]] == ["OK", "OK", "OK"]
+    assert receipt["rolled_back"]["latest"] == f"{family}:4"
+    assert world.active(family)[4] == "app:good"
+    verdict, receipt = notebook(world, home, family, undo=True, drill=False)
+    assert receipt["rolled_back"]["latest"] == f"{family}:3"
+
+
+def test_a_notebook_that_is_stopped_by_another_way_under_way_has_a_receipt_of_what_it_announced(world, home):
+    family = world.family()
+    here, places = look(world, family, 1)
+    ours = places.at(places.places[0]).client("ecs")
+    ours.meta.events.register("before-call.ecs.RegisterTaskDefinition", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        roll_back(here, places, to=1)
+    verdict, receipt = notebook(world, home, family, to=2, drill=False)
+    assert "has not come to its end: nothing was changed" in verdict["checks"][0]["because"]
+    assert f"from {family}:3 back to {family}:2" in receipt["announced"]
+    assert "rolled_back" not in receipt
     assert world.active(family).keys() == {1, 2, 3}

@@ -254,7 +254,7 @@ class Compared:
         return f"<p><b>{html.escape(title)}</b></p>{self.table.to_html(index=False)}"
 
 
-def compared(where: Situation, fleet: Fleet, two: Sequence[int] = ()) -> Compared:
+def compared(where: Situation, fleet: Fleet, two: Sequence[int | str] = ()) -> Compared:
     """
     Return what is not the same in two revisions: the one to go back to and the newest, or any two that are named.
 
@@ -284,7 +284,8 @@ def compared(where: Situation, fleet: Fleet, two: Sequence[int] = ()) -> Compare
     older, newer = where.good, where.newest
     if two:
         ecs, ask = fleet.at(where.place).client("ecs"), fleet.ask(where.place)
-        older, newer = (_named(where.family, str(one), where.place, ecs, ask, name="compare") for one in sorted(two))
+        named = [_named(where.family, str(one), where.place, ecs, ask, name="compare") for one in two]
+        older, newer = sorted(named, key=lambda one: one.revision)
     return Compared(older, newer, difference(older, newer))
 
 
