@@ -11,6 +11,8 @@ import nbformat
 import pytest
 import yaml
 
+from ecs_runbook import parameters
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lib" / "ecs_runbook"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -128,6 +130,14 @@ def test_a_notebook_opens_with_its_question_and_its_parameters_and_closes_with_i
     assert all("  # " in line or line.rstrip().endswith(("[", "{")) for line in described)
     assert f'begin("{path.stem}")' in imports.source
     assert book.cells[-1].metadata.get("tags") == ["verdict"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebooks_own_parameters_are_such_as_it_takes(path):
+    source = nbformat.read(path, as_version=4).cells[1].source
+    names: dict[str, object] = {}
+    exec(source, names)
+    assert parameters.check(names, [source, "begin"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
