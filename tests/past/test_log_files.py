@@ -80,6 +80,15 @@ def test_a_folder_of_log_files_tells_what_the_records_tell(source):
     assert f"with {len(RECORDS)} records" in asked["answer"]
 
 
+def test_a_record_that_does_not_tell_when_it_was_is_named_the_first_time_and_the_second(source, logs):
+    name = next(iter(files())).replace(".json.gz", "-2.json.gz")
+    deliver(logs, {name: packed([run(5, None, "e99", task="t")])})
+    for _ in range(2):
+        found = table(source)
+        assert told(found) == TRUE
+        assert broken(found) == {"event e99": "its record does not tell when it was"}
+
+
 def test_delivered_twice_late_and_in_no_order_the_table_is_the_same_byte_by_byte(logs, tmp_path):
     chance = random.Random(3)
     for number in range(3):

@@ -148,6 +148,13 @@ def test_a_task_that_runs_still_has_no_end():
     assert facts_of_stop(event) == []
 
 
+@pytest.mark.parametrize("time", [None, "yesterday", 5])
+def test_a_call_whose_record_does_not_tell_when_it_was_is_named(time):
+    found = table([*RECORDS, run(5, time, "e99", task="t99")])
+    assert told(found) == TRUE
+    assert found.attrs["broken"] == [{"name": "event e99", "why": "its record does not tell when it was"}]
+
+
 def test_an_empty_table_says_why_it_may_be_empty():
     found = table([])
     assert found.empty

@@ -38,7 +38,8 @@ _COLUMNS = ", ".join(
 _HEADS = f"select file, tag, item from kept where what = '{_FILE}'"  # noqa: S608 - of our own words alone
 _WANTED = f"""
     kept semi join asked using (file, tag)
-    where (what in ('{REGISTERED}', '{DEREGISTERED}') or (what <> '{_FILE}' and "time" between $since and $until))
+    where (what in ('{REGISTERED}', '{DEREGISTERED}')
+        or (what <> '{_FILE}' and ("time" is null or "time" between $since and $until)))
 """
 _PLACES = f"select account, region, count(*) from {_WANTED} group by all order by all"  # noqa: S608
 _FACTS = f"""

@@ -27,7 +27,7 @@ from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.inventory.runs import seconds
 from ecs_runbook.past.facts import CALL, DEREGISTERED, END, MACHINE, REGISTERED, RULE, SCHEDULE, when
-from ecs_runbook.past.sources import Source, Told, Window
+from ecs_runbook.past.sources import Broken, Source, Told, Window
 
 if TYPE_CHECKING:
     from ecs_runbook.firing.rules import Rule
@@ -125,11 +125,17 @@ def table(
     result.attrs = {
         "because": "" if rows else _because_empty(told, window),
         "asked": [dict(one) for one in told.asked],
-        "broken": [{"name": one.name, "why": one.why} for one in told.broken],
+        "broken": [{"name": one.name, "why": one.why} for one in (*told.broken, *_timeless(facts))],
         "window": (window.since, window.until),
         "registered": [{**key._asdict(), **row} for key in sorted(registered) for row in registered[key]],
     }
     return result
+
+
+def _timeless(facts: pd.DataFrame) -> list[Broken]:
+    """Return the calls of which nobody can say whether they were in the time range: they are named, never silent."""
+    calls = facts.loc[(facts["what"] == CALL) & facts["time"].isna(), "event_id"]
+    return [Broken(f"event {one}", "its record does not tell when it was") for one in calls.drop_duplicates()]
 
 
 def _judged(run: Run, steps: Steps) -> tuple[int | None, str]:
