@@ -173,6 +173,8 @@ def shelf_at(place: str, aws: Any, *, read: bool = False) -> Folder | Bucket:
         If it is neither, or the folder cannot be written to, or is not there.
     """
     if found := bucket_and_prefix(place):
+        if aws is None:
+            raise WorkspaceError(f"{place!r} is in S3, and no AWS was given.", hint="Give aws=connect(…).")
         return Bucket(*found, aws.client("s3"))
     if "://" in place:
         raise WorkspaceError(f"{place!r} is no place for files.", hint="Name a folder, or s3://bucket/prefix.")

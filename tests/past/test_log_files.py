@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psutil
@@ -379,6 +379,15 @@ def test_only_the_days_of_the_range_and_one_beyond_are_read(logs, tmp_path):
 
 def read_anew_of(told_of):
     return int(told_of.asked[0]["answer"].split("; ")[1].partition(" of them")[0])
+
+
+def test_the_zone_in_which_a_range_is_said_chooses_no_other_files(source, logs):
+    late = run(6, "2026-11-03T20:00:00Z", "e98", task="late")
+    deliver(logs, {key(late): packed([late])})
+    tokyo = timezone(timedelta(hours=9))
+    since = datetime(2026, 11, 4, 1, tzinfo=tokyo)  # the 3rd, by the folders' days
+    found = past_runs(source, since=since, until=since + timedelta(hours=8))
+    assert list(found["run"]) == ["late"]
 
 
 def test_accounts_and_regions_choose_among_the_folders(logs):

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from told_records import PLACES, RECORDS, SINCE, TRUE, UNTIL, arn, record, register, run, stopped, told
 
-from ecs_runbook.errors import AwsError
+from ecs_runbook.errors import AwsError, RunbookError
 from ecs_runbook.firing.tasks import read_task
+from ecs_runbook.past.archive import Archive
 from ecs_runbook.past.facts import (
     FACT_COLUMNS,
     facts_of_record,
@@ -20,8 +21,10 @@ from ecs_runbook.past.facts import (
     facts_of_task,
     frame,
 )
+from ecs_runbook.past.log_files import LogFiles
 from ecs_runbook.past.runs import PAST_COLUMNS, past_runs
 from ecs_runbook.past.sources import Together, Told
+from ecs_runbook.past.stopped_tasks import StoppedTasks
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -146,6 +149,38 @@ def test_a_task_that_runs_still_has_no_end():
     event = stopped("t", 0)
     event["detail"]["lastStatus"] = "RUNNING"
     assert facts_of_stop(event) == []
+
+
+def test_an_end_that_does_not_tell_when_its_task_began_is_named_unless_its_call_is_known():
+    found = table(RECORDS, [stopped("t98", 0, created=None)])
+    assert told(found) == TRUE
+    assert [one["name"] for one in found.attrs["broken"]] == ["event s1"]
+    assert table(RECORDS, [stopped("t03", 3, created=None)]).attrs["broken"] == []
+
+
+def test_an_end_says_what_its_containers_say_and_no_number_that_a_table_cannot_hold():
+    event = stopped("t99", 2**70)
+    event["detail"]["containers"][0]["reason"] = "CannotPullContainerError: no such image"
+    (row,) = table([], [event]).to_dict("records")
+    assert pd.isna(row["exit_code"])
+    assert row["error"].endswith("; CannotPullContainerError: no such image")
+
+
+@pytest.mark.parametrize("name", [["RunTask"], {"RegisterTaskDefinition": 1}, 5, None])
+def test_a_record_of_an_odd_name_is_none_of_ours(name):
+    assert facts_of_record(RECORDS[0] | {"eventName": name}) == []
+
+
+@pytest.mark.parametrize("source", [Archive, StoppedTasks, LogFiles])
+def test_a_place_in_s3_needs_an_aws_and_says_so(source):
+    with pytest.raises(RunbookError, match="s3://kept/ecs' is in S3, and no AWS was given") as said:
+        past_runs(source("s3://kept/ecs"), since=SINCE, until=UNTIL)
+    assert said.value.hint == "Give aws=connect(…)."
+
+
+def test_a_log_group_needs_an_aws_and_says_so():
+    with pytest.raises(RunbookError, match="'log-group:ends' is a log group, and no AWS was given"):
+        past_runs(StoppedTasks("log-group:ends"), since=SINCE, until=UNTIL)
 
 
 @pytest.mark.parametrize("time", [None, "yesterday", 5])

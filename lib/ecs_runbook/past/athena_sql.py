@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.errors import ParameterError
 from ecs_runbook.inventory.model import Place
-from ecs_runbook.past.delivered import Root, days
+from ecs_runbook.past.delivered import Root
 from ecs_runbook.past.facts import EVENT_NAMES
+from ecs_runbook.past.layout import days
 
 if TYPE_CHECKING:
     from ecs_runbook.past.sources import Window

@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
@@ -17,7 +17,7 @@ from ecs_runbook.firing.asking import Asking
 from ecs_runbook.inventory.gate import Gate
 from ecs_runbook.inventory.model import Place
 from ecs_runbook.past.facts import EVENT_NAMES
-from ecs_runbook.past.layout import LATE
+from ecs_runbook.past.layout import days
 from ecs_runbook.shelf import bucket_and_prefix
 
 if TYPE_CHECKING:
@@ -133,21 +133,6 @@ def size(count: float) -> str:
         if count >= large:
             return f"{count / large:.1f} {unit}"
     return f"{count / 1e3:.0f} kB"
-
-
-def days(window: Window) -> list[date]:
-    """
-    Return the days on which the records of a time range can have been delivered.
-
-    Examples
-    --------
-    >>> from datetime import datetime
-    >>> from ecs_runbook.past.sources import Window
-    >>> [str(day) for day in days(Window(datetime(2026, 11, 4, 23, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC)))]
-    ['2026-11-04', '2026-11-05', '2026-11-06']
-    """
-    first, last = window.since.astimezone(UTC).date(), (window.until.astimezone(UTC) + LATE).date()
-    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def some_of(several: Sequence[Any], most: int) -> list[Any]:

@@ -59,6 +59,7 @@ ORDER = [*_ORDER, *(name for name in FACT_COLUMNS if name not in _ORDER)]
 _SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
 """Seen in a record of a universal target; that of a templated one is not verified."""
 _MACHINES = "states.amazonaws.com"
+_LARGEST = 2**63
 _REGISTERING = {"RegisterTaskDefinition": REGISTERED, "DeregisterTaskDefinition": DEREGISTERED}
 
 
@@ -77,7 +78,7 @@ def facts_of_record(record: object) -> list[dict[str, Any]]:
     [('call', 'rule', 'REFUSED', 'AccessDenied')]
     """
     whole = record if isinstance(record, Mapping) else {}
-    if whole.get("eventName") in _REGISTERING:
+    if _text(whole.get("eventName")) in _REGISTERING:
         return _of_revision(whole)
     call = read(whole)
     if call is None:
@@ -108,7 +109,7 @@ def facts_of_stop(event: object) -> list[dict[str, Any]]:
     if not isinstance(detail, Mapping) or detail.get("lastStatus") != "STOPPED":
         return []
     told = {"account": _text(whole.get("account")), "region": _text(whole.get("region"))}
-    return [_end(read_task(_plain(detail)), told | {"event_id": _text(whole.get("id"))})]
+    return [_end(plain_task(detail), told | {"event_id": _text(whole.get("id"))})]
 
 
 def facts_of_task(task: Task) -> list[dict[str, Any]]:
@@ -227,7 +228,7 @@ def _fact(what: str, run: Run, **told: Any) -> dict[str, Any]:
         "status": run.status,
         "error": run.error,
         "task": run.task,
-        "exit_code": run.exit_code,
+        "exit_code": number(run.exit_code),
         "began": run.began,
         "ended": run.ended,
         **told,
@@ -259,15 +260,28 @@ def _identity(whole: Mapping[str, Any], name: str) -> object:
     return _mapping(whole.get("userIdentity")).get(name)
 
 
-def _plain(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of an event's task what is a text, and of its containers name and exit code."""
-    several = detail.get("containers")
+def plain_task(described: Mapping[str, Any]) -> Task:
+    """Read a task that was written down somewhere: what is a text, and of its containers name, exit code and reason."""
+    several = described.get("containers")
     containers = [
-        {"name": _text(one.get("name")), "exitCode": code if isinstance(code := one.get("exitCode"), int) else None}
+        {"name": _text(one.get("name")), "exitCode": number(one.get("exitCode")), "reason": _text(one.get("reason"))}
         for one in (several if isinstance(several, list) else ())
         if isinstance(one, Mapping)
     ]
-    return {name: value for name, value in detail.items() if isinstance(value, str)} | {"containers": containers}
+    plain = {name: value for name, value in described.items() if isinstance(value, str)}
+    return read_task(plain | {"containers": containers})
+
+
+def number(value: object) -> int | None:
+    """
+    Return *value* if it is a whole number that a table can hold.
+
+    Examples
+    --------
+    >>> number(137), number(2**70), number("137")
+    (137, None, None)
+    """
+    return value if isinstance(value, int) and abs(value) < _LARGEST else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

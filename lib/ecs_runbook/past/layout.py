@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -43,8 +43,7 @@ class Wish:
 
     def __contains__(self, place: Placed) -> bool:
         """Say whether something of *place* may be wanted: what a path does not tell speaks against nothing."""
-        first = _parts(self.window.since.date())
-        last = _parts((self.window.until + LATE).date())
+        first, last = map(_parts, _first_and_last(self.window))
         known = len(place.date)
         return (
             place.kind in ("", TRAIL)
@@ -52,6 +51,24 @@ class Wish:
             and (not place.region or not self.regions or place.region in self.regions)
             and first[:known] <= place.date <= last[:known]
         )
+
+
+def days(window: Window) -> list[date]:
+    """
+    Return the days, of UTC, on which the records of a time range can have been delivered.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> [str(day) for day in days(Window(datetime(2026, 11, 4, 23, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC)))]
+    ['2026-11-04', '2026-11-05', '2026-11-06']
+    """
+    first, last = _first_and_last(window)
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def _first_and_last(window: Window) -> tuple[date, date]:
+    return window.since.astimezone(UTC).date(), (window.until.astimezone(UTC) + LATE).date()
 
 
 def of_folder(parts: Sequence[str]) -> Placed:

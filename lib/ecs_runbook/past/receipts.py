@@ -30,13 +30,14 @@ from ecs_runbook.past.facts import (
     facts_of_revision,
     facts_of_task,
     frame,
+    number,
+    plain_task,
 )
 from ecs_runbook.past.sources import Broken, Told, Window
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LARGEST = 2**63
 FACTS = "facts"
 """Under this name a receipt has facts themselves, if it was written by who made some."""
 
@@ -123,13 +124,13 @@ class Receipts:
         paths = sorted(path for path in folder.glob("*/receipt.json") if not path.parent.is_symlink())
         rows: list[dict[str, Any]] = []
         broken: list[Broken] = []
-        for number, path in enumerate(paths, start=1):
+        for read, path in enumerate(paths, start=1):
             try:
                 rows += facts_of_receipt(json.loads(path.read_bytes()))
             except (OSError, ValueError, RecursionError) as error:
                 broken.append(Broken(str(path), f"it is no JSON, or cannot be read: {error}"))
             if progress:
-                progress.row(self.name, number / len(paths), f"{number} of {len(paths)} receipts")
+                progress.row(self.name, read / len(paths), f"{read} of {len(paths)} receipts")
         facts = frame(one for one in rows if one["what"] in (REGISTERED, DEREGISTERED) or _within(one["time"], window))
         words = f"told of {len(facts)} facts in {len(paths) - len(broken)} receipts"
         words += f"; {len(broken)} more could not be read" if broken else ""
@@ -149,7 +150,7 @@ def facts_of_receipt(receipt: object) -> list[dict[str, Any]]:
     whole = _mapping(receipt)
     records = _mapping(whole.get("records"))
     found = [fact for record in _listed(records.get(FROM_TRAIL)) for fact in facts_of_record(record)]
-    found += [fact for task in _mappings(records.get(FROM_ECS)) for fact in facts_of_task(_task(task))]
+    found += [fact for task in _mappings(records.get(FROM_ECS)) for fact in facts_of_task(plain_task(task))]
     for told in _mappings(records.get(FROM_MACHINE)):
         execution = read_execution(_mapping(told.get("execution")), list(_mappings(told.get("events"))))
         tasks = [read_task(one.described) for one in execution.tries if one.described]
@@ -185,17 +186,8 @@ def _shared(value: Any) -> Any:
 
 def _fact(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return a fact of a receipt with all its columns, of their types."""
-    kinds: dict[str, Any] = {"varchar": _text, "bigint": _number, "timestamptz": moment}
+    kinds: dict[str, Any] = {"varchar": _text, "bigint": number, "timestamptz": moment}
     return {name: kinds[kind](told.get(name)) for name, kind in FACT_COLUMNS.items()}
-
-
-def _task(described: Mapping[str, Any]) -> Task:
-    plain = {name: value for name, value in described.items() if isinstance(value, str)}
-    containers = [
-        {"name": _text(one.get("name")), "exitCode": _number(one.get("exitCode")), "reason": _text(one.get("reason"))}
-        for one in _mappings(described.get("containers"))
-    ]
-    return read_task(plain | {"containers": containers})
 
 
 def _rows(table: object) -> object:
@@ -216,7 +208,3 @@ def _mappings(value: object) -> Iterable[Mapping[str, Any]]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and abs(value) < _LARGEST else None

@@ -133,9 +133,13 @@ def table(
 
 
 def _timeless(facts: pd.DataFrame) -> list[Broken]:
-    """Return the calls of which nobody can say whether they were in the time range: they are named, never silent."""
-    calls = facts.loc[(facts["what"] == CALL) & facts["time"].isna(), "event_id"]
-    return [Broken(f"event {one}", "its record does not tell when it was") for one in calls.drop_duplicates()]
+    """Return the calls and ends of which nobody can say whether they were in the time range: they are named."""
+    some = facts[facts["what"].isin([CALL, END])]
+    timed = set(some.loc[some["time"].notna(), "task"])
+    lost = some[some["time"].isna() & ~some["task"].isin(timed - {""})]
+    return [
+        Broken(f"event {one}", "its record does not tell when it was") for one in lost["event_id"].drop_duplicates()
+    ]
 
 
 def _judged(run: Run, steps: Steps) -> tuple[int | None, str]:

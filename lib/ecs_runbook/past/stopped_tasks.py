@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ecs_runbook.errors import WorkspaceError
 from ecs_runbook.firing.asking import Asking, Bars
 from ecs_runbook.past.facts import facts_of_stop, frame
 from ecs_runbook.past.sources import Broken, Told, Window
@@ -74,6 +75,8 @@ class StoppedTasks:
             If there is no such folder.
         """
         log_group = _log_group(self.place)
+        if log_group and self.aws is None:
+            raise WorkspaceError(f"{self.place!r} is a log group, and no AWS was given.", hint="Give aws=connect(…).")
         if log_group:
             return self._of_log_group(log_group, window, progress)
         return self._of_files(shelf_at(self.place, self.aws, read=True), window, progress)
