@@ -8,7 +8,7 @@ from things_to_adopt import NEW_QUEUE, PINNED, arn, target
 from ecs_runbook.adopt.adopt import adopt_in_terraform
 from ecs_runbook.adopt.around import Around
 from ecs_runbook.adopt.existing import Existing, Whole
-from ecs_runbook.adopt.kept import kept_in
+from ecs_runbook.adopt.kept import _shy, kept_in
 from ecs_runbook.adopt.planned import read_plan
 from ecs_runbook.adopt.rewriters import Rewriter, Who, writings
 from ecs_runbook.adopt.verdict import judge_adoption
@@ -97,6 +97,39 @@ def test_values_beside_an_edit_are_not_shown(repository):
     kept = kept_in(str(repository), Whole((rule("nightly"),)), mend=["pinned-revision"])
     assert "shy" in kept.patch.diff
     assert "shy" not in kept.diff + kept._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        'input = jsonencode({ containerOverrides = [{ environment = [{ name = "P", value = "hunter2" }] }] })',
+        "input = <<EOT\n  PASSWORD=hunter2\nEOT",
+        'input = "{\\"environment\\":[{\\"value\\":\\"hunter2\\"}]}"',
+        'input_path = var.x ? "hunter2" : "$"',
+        "# the password is hunter2",
+    ],
+)
+def test_whatever_stands_beside_an_edit_is_not_shown(tmp_path, beside):
+    before, after = TREE.split("// newest\n  }\n")
+    lines = [line for line in before.splitlines() if not line.startswith("  input ")]
+    (tmp_path / "main.tf").write_text("\n".join(lines) + f"// newest\n  }}\n{beside}\n{after}")
+    kept = kept_in(str(tmp_path), Whole((rule("nightly"),)), mend=["pinned-revision"])
+    assert "hunter2" in kept.patch.diff
+    assert "arn_without_revision" in kept.diff
+    assert "hunter2" not in kept.diff + kept._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '-  a = "arn:aws:ecs:eu-west-2:1:task-definition/job:7", p = "hunter2"',
+        '-  a = local.b ? "hunter2" : "arn:aws:ecs:eu-west-2:1:task-definition/job:7"',
+        '-{"TaskDefinition":"arn:aws:ecs:eu-west-2:1:task-definition/job:7","value":"hunter2","x":["hunter2"]}',
+        '-  i = "{\\"TaskDefinition\\":\\"task-definition/job:7\\",\\"value\\":\\"hunter2\\"}"',
+    ],
+)
+def test_of_a_line_that_changes_no_other_text_is_shown(line):
+    assert "hunter2" not in _shy(line)
 
 
 def test_a_mend_that_files_are_not_given_is_said(repository):

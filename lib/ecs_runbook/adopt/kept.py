@@ -18,7 +18,9 @@ from ecs_runbook.lint.view import View
 from ecs_runbook.patch.patch import Patch, patch
 from ecs_runbook.patch.wishes import MENDS, Found, Sight
 
-_SHY = re.compile(r'^(.\s*(?:"?value"?|input|input_template)\s*[=:] )".*"', re.MULTILINE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OURS = re.compile(r'"(?:[^"\s]*task-definition/[^"\s]*|(?:\$\{[^"}]*\})?(?::(?:\*|\d+))?|FARGATE|EC2|true|false)"')
+"""What an edit is about: a task definition, a policy's end of one, a launch type."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,13 @@ class Kept:
 
     @property
     def diff(self) -> str:
-        """The edits as a unified diff; empty if there are none. No value that stands beside them is shown."""
-        return _SHY.sub(r'\1"…"', self.patch.diff) if self.patch is not None else ""
+        """
+        The edits as a unified diff without the lines around them; empty if there are none.
+
+        Of the lines that change, no text is shown that no edit is about: it may be a secret of an environment.
+        """
+        lines = self.patch.diff.splitlines(keepends=True) if self.patch is not None else []
+        return "".join(_shy(line) for line in lines if not line.startswith(" "))
 
     def __str__(self) -> str:
         if self.patch is None:
@@ -71,6 +78,25 @@ class Kept:
         lists |= {"Warning": tuple(self.patch.overwritten)} if self.patch else {}
         told = [f"<p>{head}:</p><ul>{''.join(map(_item, some))}</ul>" for head, some in lists.items() if some]
         return f"<p>{html.escape(str(self))}</p><pre>{html.escape(self.diff)}</pre>{''.join(told)}"
+
+
+def _shy(line: str) -> str:
+    """
+    Return a line of a diff without the texts that no edit is about.
+
+    Examples
+    --------
+    >>> _shy('+  x = "${aws_ecs_task_definition.a.arn}:*", y = "hunter2", "z": "FARGATE"')
+    '+  x = "${aws_ecs_task_definition.a.arn}:*", y = "…", "z": "FARGATE"'
+    """
+    if line.startswith(("---", "+++", "@@")):
+        return line
+    return _QUOTED.sub(lambda found: found[0] if _OURS.fullmatch(found[0]) or _is_key(found) else '"…"', line)
+
+
+def _is_key(found: re.Match[str]) -> bool:
+    before, after = found.string[: found.start()].rstrip(), found.string[found.end() :].lstrip()
+    return before[-1:] in ("+", "-", "{", ",") and after[:1] in (":", "=")
 
 
 def _item(one: object) -> str:
