@@ -306,6 +306,36 @@ def test_a_queue_that_lets_it_write_already_stays_as_it_is(condition):
     assert changes == []
 
 
+SECURELY = {"Sid": "TLS", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": NEW_QUEUE}
+SECURELY |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+
+
+def test_a_queue_that_only_wants_to_be_spoken_to_securely_is_mended():
+    _, (difference,) = given_queue(LetterQueue(NEW_QUEUE, URL, {"Statement": [SECURELY]}))
+    assert difference.after["Statement"][0] == SECURELY
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        (
+            {"Effect": "Allow", "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}},
+            "lets it write is not known: it does under conditions only",
+        ),
+        ({"Effect": "Deny", "Principal": "*"}, "denies it the writing"),
+    ],
+)
+@pytest.mark.parametrize("thing", [rule, schedule])
+def test_a_queue_whose_policy_may_refuse_or_does_is_said_and_is_not_good(statement, why, thing):
+    document = {"Statement": [{"Action": "sqs:SendMessage", "Resource": NEW_QUEUE, **statement}]}
+    adoption, changes = given_queue(LetterQueue(NEW_QUEUE, URL, document), thing())
+    assert changes == []
+    checks = judge_adoption(adoption, read_plan(adoption, planned(adoption)), Who((), NOW))
+    (mends,) = [one for one in checks if one.id == "adopt-mends"]
+    assert mends.status == "SKIP"
+    assert why in mends.because
+
+
 def test_a_queue_lets_the_role_of_a_schedule_write_that_no_policy_lets():
     _, (difference,) = given_queue(LetterQueue(NEW_QUEUE, URL), schedule())
     (statement,) = difference.after["Statement"]

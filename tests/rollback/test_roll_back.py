@@ -164,6 +164,20 @@ def test_a_drill_of_a_rule_that_does_not_run_the_family_is_not_made(world):
     assert worst(judge_rolled_back(rolled, here, proof)) == "SKIP"
 
 
+def test_a_drill_that_is_named_is_of_the_default_group_and_bus_as_firing_takes_it(world):
+    family = world.family()
+    here, rolled = go(world, family, 1)
+    (schedule,) = [row for row in here.rows if row.kind == "schedule"]
+    (rule,) = [row for row in here.rows if row.kind == "rule"]
+    elsewhere = replace(
+        here, rows=(replace(schedule, owner=replace(schedule.owner, group="reports")), replace(rule, bus="orders"))
+    )
+    for named in ({"schedule": family}, {"rule": family}):
+        proof = prove(rolled, elsewhere, world.aws, **named)
+        assert proof.because.startswith(f"{family} was not fired")
+    assert "<b>" not in prove(rolled, here, world.aws, rule="<b>x")._repr_html_()
+
+
 def test_any_two_revisions_are_compared_and_two_that_say_the_same_are_said_to(world):
     family = world.family()
     here, places = look(world, family, 1)

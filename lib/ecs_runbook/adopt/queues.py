@@ -15,6 +15,7 @@ from ecs_runbook.errors import AwsError, Fault, SpecError
 from ecs_runbook.evidence.dead_letters import NO_QUEUE, attributes, why_not
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.names import short
+from ecs_runbook.lint.policies import Match
 from ecs_runbook.wanted.schedule import shortened
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _EVENTS = "events.amazonaws.com"
 _SEND = "sqs:SendMessage"
+_SECURE = {"aws:securetransport": ["true"]}
 _MOST_NAMED = 20
 """So many rules or roles are named one by one in a queue's policy, which has 8,192 characters at most; our choice."""
 
@@ -112,18 +114,30 @@ def mended_queue(
         names = ", ".join(one.label for one in given)
         why = f"whether they may write to {arn} is not known: {queue}"
         return None, [], [NotMended(QUEUE, names, why)], []
-    rules = [one for one in given if one.kind == "rule" and not _lets_rule(queue, one)]
-    left = []
+    rules: list[Existing] = []
     roles: list[str] = []
+    left: list[NotMended] = []
+    for one in given:
+        may = _lets_rule(queue.policy, queue, one) if one.kind == "rule" else "yes"
+        if may == "unknown":
+            left.append(NotMended(QUEUE, one.label, _unsure(queue)))
+        elif may == "no" and _lets_rule(_with(queue, [str(one.told["Arn"])], []), queue, one) != "yes":
+            left.append(NotMended(QUEUE, one.label, _denied(queue)))
+        elif may == "no":
+            rules.append(one)
     for role in dict.fromkeys(str(one.targets[0]["RoleArn"]) for one in given if one.kind == "schedule"):
-        if (
-            allows(policies, short(role), _SEND, queue.arn)
-            or lets(queue.policy, "", _SEND, resource=arn, arn=role) != "no"
-        ):
+        may = lets(queue.policy, "", _SEND, resource=arn, arn=role, context=_SECURE)
+        if allows(policies, short(role), _SEND, queue.arn) or may == "yes":
+            continue
+        if may == "unknown":
+            left.append(NotMended(QUEUE, short(role), _unsure(queue)))
             continue
         if short(role) in policies.unknown:
             why = f"whether it may write to {queue.name} is not known: {policies.unknown[short(role)]}"
             left.append(NotMended(QUEUE, short(role), why))
+            continue
+        if lets(_with(queue, [], [role]), "", _SEND, resource=arn, arn=role, context=_SECURE) != "yes":
+            left.append(NotMended(QUEUE, short(role), _denied(queue)))
             continue
         roles.append(role)
     told = [f"{queue.name} is encrypted with {queue.key}: whether its policy lets EventBridge use it was not looked at"]
@@ -135,10 +149,18 @@ def mended_queue(
     return new, [Difference(QUEUE, f"queue {queue.name}", "policy", before, new.policy)], left, said
 
 
-def _lets_rule(queue: LetterQueue, rule: Existing) -> bool:
+def _unsure(queue: LetterQueue) -> str:
+    return f"whether the policy of {queue.name} lets it write is not known: it does under conditions only"
+
+
+def _denied(queue: LetterQueue) -> str:
+    return f"a statement of the policy of {queue.name} denies it the writing"
+
+
+def _lets_rule(policy: Mapping[str, Any], queue: LetterQueue, rule: Existing) -> Match:
     arn = str(rule.told["Arn"])
-    context = {"aws:sourcearn": [arn], "aws:sourceaccount": [arn.split(":")[4]]}
-    return lets(queue.policy, _EVENTS, _SEND, resource=queue.arn, context=context) != "no"
+    context = {"aws:sourcearn": [arn], "aws:sourceaccount": [arn.split(":")[4]], **_SECURE}
+    return lets(policy, _EVENTS, _SEND, resource=queue.arn, context=context)
 
 
 def _with(queue: LetterQueue, rules: Sequence[str], roles: Sequence[str]) -> Mapping[str, Any]:

@@ -95,7 +95,9 @@ def _mends(adoption: Adoption, name: str) -> Check:
         return Check("adopt-mends", name, "SKIP", because, "Mend these by hand, or choose fewer mends.")
     count = len(adoption.differences)
     because = (
-        f"{count} differences were chosen, each has its place" if count else "no difference was asked for, or needed"
+        f"{count} difference{' was' if count == 1 else 's were'} chosen, each has its place"
+        if count
+        else "no difference was asked for, or needed"
     )
     return Check("adopt-mends", name, "OK", because)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class Proof:
         return str(self.fired) if self.fired else self.because
 
     def _repr_html_(self) -> str:
-        return self.fired._repr_html_() if self.fired else f"<p>{self.because}</p>"
+        return self.fired._repr_html_() if self.fired else f"<p>{html.escape(self.because)}</p>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the receipt has it."""
@@ -103,9 +104,10 @@ def prove(
 
 
 def _is_named(row: Row, rule: str, schedule: str) -> bool:
-    if schedule:
-        return row.kind == "schedule" and schedule in (row.owner.name, f"{row.group}/{row.owner.name}")
-    return row.kind != "schedule" and rule == row.owner.name
+    if schedule:  # a name alone is one of the default group, as firing takes it
+        named = schedule if "/" in schedule else f"default/{schedule}"
+        return row.kind == "schedule" and named == f"{row.group}/{row.owner.name}"
+    return row.kind != "schedule" and row.bus == "default" and rule == row.owner.name
 
 
 def _can_be_fired(row: Row) -> bool:
