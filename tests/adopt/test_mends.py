@@ -221,6 +221,31 @@ def test_a_policy_that_is_wide_enough_is_left_alone(resource):
     assert policies_after(resource) == ([], [])
 
 
+def only_if(condition, effect="Allow"):
+    return {"Effect": effect, "Action": "ecs:RunTask", "Resource": "*"} | (
+        {"Condition": condition} if condition else {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("statements", "why"),
+    [
+        ([only_if({"ArnEquals": {"ecs:cluster": CLUSTER}})], ""),
+        ([only_if({"ArnLike": {"ecs:cluster": [arn("ecs", "cluster/other"), arn("ecs", "cluster/*")]}})], ""),
+        ([only_if({"ArnEquals": {"ecs:cluster": arn("ecs", "cluster/other")}})], "only under conditions"),
+        ([only_if({"StringEquals": {"aws:RequestTag/team": "a"}})], "only under conditions"),
+        ([only_if({"ArnNotEquals": {"ecs:cluster": CLUSTER}})], "only under conditions"),
+        ([only_if({}), only_if({"StringEquals": {"aws:RequestTag/team": "a"}})], ""),
+        ([only_if({}), only_if({}, "Deny")], "a statement denies it to run job"),
+    ],
+)
+def test_a_policy_that_may_refuse_all_the_same_is_said_and_is_not_good(statements, why):
+    policies = Policies((Policy("rules", "run", {"Statement": statements}),))
+    new, changes, left = mended_policies([rule()], {}, policies, chosen(["policy"]))
+    assert (new, changes) == ([], [])
+    assert [why in one.because for one in left] == ([True] if why else [])
+
+
 def test_a_target_that_stays_pinned_to_what_its_policy_names_has_nothing_to_mend():
     assert policies_after(PINNED, named=PINNED) == ([], [])
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _DEFINITION = re.compile(r"(arn:[\w-]+:ecs:[\w*-]+:[\d*]+:task-definition/)([\w-]+)(?::\d+)?", re.ASCII)
 _OF_AWS = ":iam::aws:policy/"
+_LIKE = {"ArnEquals", "ArnLike", "StringEquals", "StringLike"}
 _ANY_REVISION = 1234567890
 """Stands for a revision that nobody named."""
 
@@ -156,18 +157,25 @@ def roles_of(things: Sequence[Existing], machines: Machines, meant: Chosen | Non
     return list(_run_by(things, machines, meant))
 
 
-def _run_by(things: Sequence[Existing], machines: Machines, meant: Chosen | None) -> dict[str, set[str]]:
-    """Return what each role has to let run: ARNs of task definitions, of a revision only where one is named."""
-    found: dict[str, set[str]] = {}
+def _run_by(things: Sequence[Existing], machines: Machines, meant: Chosen | None) -> dict[str, dict[str, set[str]]]:
+    """
+    Return what each role has to let run: ARNs of task definitions, of a revision only where one is named.
+
+    Each with the clusters in which it runs; one that is not known is ``""``.
+    """
+    found: dict[str, dict[str, set[str]]] = {}
     for thing in things:
         for of, target in zip(thing.places, thing.targets, strict=True):
             if meant is not None and POLICY not in meant.of(thing, of):
                 continue
             request, machine = of_target(target), machines.get(machine_of(target))
             if request is not None and target.get("RoleArn"):
-                found.setdefault(short(str(target["RoleArn"])), set()).add(_arn(thing, request.definition))
+                own = found.setdefault(short(str(target["RoleArn"])), {})
+                own.setdefault(_arn(thing, request.definition), set()).add(request.cluster)
             elif isinstance(machine, StateMachine):
-                found.setdefault(short(machine.role), set()).update(_arn(thing, one) for one in machine.runs)
+                own = found.setdefault(short(machine.role), {})
+                for one in machine.runs:
+                    own.setdefault(_arn(thing, one), set()).add("")
     return found
 
 
@@ -219,7 +227,33 @@ def mended_policies(
         still = sorted(arn for arn in wanting if not any(_covers(one.document, arn) for one in own))
         if still:
             left.append(NotMended(POLICY, role, _why(still, own)))
+        doubts = {_doubt(own, arn, clusters): None for arn, clusters in sorted(definitions.items()) if arn not in still}
+        left += [NotMended(POLICY, role, why) for why in doubts if why]
     return list(changed.values()), changes, left
+
+
+def _doubt(own: Sequence[Policy], arn: str, clusters: Collection[str]) -> str:
+    """Return why *arn* may be refused although a statement lets it run; mostly nothing."""
+    every = [one for policy in own for one in _statements(policy.document) if _of_run(one, arn)]
+    ask = "run-task-missing of 60_check asks IAM itself"
+    if any(one.get("Effect") == "Deny" for one in every):
+        return f"a statement denies it to run {definition(arn)}, always or under conditions: {ask}"
+    if not any(_holds(one.get("Condition"), clusters) for one in every):
+        return f"it may run {definition(arn)} only under conditions that are not decided here: {ask}"
+    return ""
+
+
+def _holds(condition: Any, clusters: Collection[str]) -> bool:
+    """Say whether a condition surely holds: there is none, or it is about just the clusters in which the task runs."""
+    if not condition:
+        return True
+    if not isinstance(condition, Mapping) or set(condition) - _LIKE:
+        return False
+    tests = [(key.lower(), _listed(wanted)) for one in condition.values() for key, wanted in dict(one).items()]
+    return all(
+        key == "ecs:cluster" and all(any(wildcard(str(each), cluster) for each in wanted) for cluster in clusters)
+        for key, wanted in tests
+    )
 
 
 def _why(still: Sequence[str], own: Sequence[Policy]) -> str:
@@ -255,16 +289,22 @@ def _runs(statement: Mapping[str, Any], action: str = "ecs:RunTask") -> bool:
 
 def _covers(document: Mapping[str, Any], arn: str) -> bool:
     """Say whether a statement lets the task definition *arn* run, every revision if it names none."""
-    return _allows(document, "ecs:RunTask", arn if definition(arn).revision is not None else f"{arn}:{_ANY_REVISION}")
+    return any(one.get("Effect") == "Allow" and _of_run(one, arn) for one in _statements(document))
+
+
+def _of_run(statement: Mapping[str, Any], arn: str) -> bool:
+    """Say whether a statement is about running *arn*, every revision if it names none."""
+    every = arn if definition(arn).revision is not None else f"{arn}:{_ANY_REVISION}"
+    return _is_about(statement, "ecs:RunTask", every)
+
+
+def _is_about(statement: Mapping[str, Any], action: str, resource: str) -> bool:
+    named = any(wildcard(str(one), resource) for one in _listed(statement.get("Resource", [])))
+    return named and _runs(statement, action)
 
 
 def _allows(document: Mapping[str, Any], action: str, resource: str) -> bool:
-    return any(
-        statement.get("Effect") == "Allow"
-        and _runs(statement, action)
-        and any(wildcard(str(one), resource) for one in _listed(statement.get("Resource", [])))
-        for statement in _statements(document)
-    )
+    return any(one.get("Effect") == "Allow" and _is_about(one, action, resource) for one in _statements(document))
 
 
 def allows(policies: Policies, role: str, action: str, resource: str) -> bool:
