@@ -68,7 +68,7 @@ def rows(rules: int = RULES, schedules: int = SCHEDULES, *, custodian: bool = Tr
             calls = sum(ours["calls"].get(name, 0) for name in least)
             size = f"check of {rules + schedules:,}"
             told = [
-                Row(f"{size}: findings wrong", f"{len(account.expected_after_a_firing)} sown", len(wrong), 1, 0),
+                Row(f"{size}: findings wrong", "faults sown", len(wrong), len(account.expected_after_a_firing), 0),
                 Row(f"{size}: calls", "the least that the API allows", calls, least.total(), 1.05),
                 Row(f"{size}: memory, MB", "500 MB", ours["megabytes"], 500, 1),
             ]
@@ -117,6 +117,8 @@ def compared(ours: dict[str, list[str]], others: dict[str, list[str]]) -> int:
         mine, his = set(ours.get(check, ())), set(others.get(check, ()))
         words = f"{check:<26} found by both {len(mine & his):>4}, by us alone {len(mine - his):>4}"
         print(f"{words}, by custodian alone {len(his - mine):>4}", file=sys.stderr)
+        if check in OF_TARGETS and mine != his:
+            print(f"  {', '.join(sorted(mine ^ his))}", file=sys.stderr)
     return sum(len(set(ours.get(check, ())) ^ set(others.get(check, ()))) for check in OF_TARGETS)
 
 

@@ -12,6 +12,7 @@ variable "clusters" {
   description = "ARNs of the clusters whose tasks count; empty for all of the account and Region."
   type        = list(string)
   default     = []
+  nullable    = false
 
   validation {
     condition     = alltrue([for one in var.clusters : can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255}$", one))])
@@ -23,6 +24,7 @@ variable "bucket" {
   description = "Name of a bucket that is there, in which Firehose keeps the events; empty for a log group."
   type        = string
   default     = ""
+  nullable    = false
 
   validation {
     condition     = can(regex("^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", var.bucket))
@@ -40,6 +42,7 @@ variable "prefix" {
   description = "Where in the bucket; Firehose puts YYYY/MM/dd/HH/ of the arrival behind it, in UTC."
   type        = string
   default     = "task-events/"
+  nullable    = false
 
   validation {
     condition     = can(regex("^([A-Za-z0-9=_.-]+/)+$", var.prefix))

@@ -123,6 +123,21 @@ run "an_account_that_has_a_policy_already_gets_no_other" {
   }
 }
 
+run "none_that_a_caller_passes_on_is_nothing_said" {
+  command = plan
+
+  variables {
+    bucket   = null
+    clusters = null
+    prefix   = null
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_log_group.events) == 1
+    error_message = "bucket = null is a log group, as if it were left out."
+  }
+}
+
 run "wrong_values_are_refused_by_name" {
   command = plan
   variables {
