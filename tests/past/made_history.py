@@ -102,7 +102,7 @@ def known(rows=None, *, gaps=(), revisions=(), places=None):
 
 def told(facts, *, asked=None, broken=()):
     answered = {"source": f"LookupEvents in {HOME}", "answered": True, "answer": "told of 3 records", "calls": 3}
-    return Told(frame(facts), [answered] if asked is None else asked, list(broken))
+    return Told(frame(facts), [answered] if asked is None else asked, list(broken), NOW - timedelta(days=90))
 
 
 def flat(facts):

@@ -170,6 +170,15 @@ def test_an_archive_is_weighed_and_taken_where_nothing_else_reaches_back(tmp_pat
     assert isinstance(chosen(There(), archive=str(tmp_path)).source, LookupEvents)
 
 
+def test_what_an_archive_has_of_other_accounts_does_not_count(tmp_path):
+    other = run(5, "2025-03-05T02:00:00Z", "a1", task="a1", place=("999900001111", "eu-west-1"))
+    own = [run(5, "2026-10-20T02:00:00Z", f"b{place[0]}", task="t", place=place) for place in PLACES]
+    Archive(str(tmp_path)).keep(frame(fact for one in (other, *own) for fact in facts_of_record(one)))
+    found = chosen(There(), window=Window(datetime(2026, 1, 5, tzinfo=UTC), UNTIL), archive=str(tmp_path))
+    assert isinstance(found.source, LookupEvents)
+    assert "has what was kept since 2026-10-20" in found.because
+
+
 def test_an_archive_that_is_not_there_is_told(tmp_path):
     found = chosen(There(), archive=str(tmp_path / "none"))
     assert "archive cannot:" in found.because

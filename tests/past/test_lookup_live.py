@@ -123,6 +123,17 @@ def test_lookups_of_all_tell_of_each_rule_what_its_own_evidence_tells(aws, since
     assert set(found["status"]) >= {"ACCEPTED", "REFUSED"}
 
 
+def test_what_is_older_than_ninety_days_is_not_asked_for_and_that_is_said(aws, since):  # noqa: F811
+    long_ago = since - timedelta(days=200)
+    source = LookupEvents(fleet(aws))
+    (asked,) = past_runs(source, since=long_ago, until=long_ago + timedelta(days=30)).attrs["asked"]
+    assert (asked["answered"], asked["calls"]) == (False, 0)
+    assert "was not asked; it keeps 90 days, so nothing before" in asked["answer"]
+    told = source.facts(Window(long_ago, aws.now()))
+    assert told.since == aws.now() - timedelta(days=90)
+    assert "it keeps 90 days, so nothing before" in told.asked[0]["answer"]
+
+
 def test_a_table_says_who_was_asked_and_how_often(aws, since):  # noqa: F811
     (asked,) = past_runs(LookupEvents(fleet(aws)), since=since, until=aws.now()).attrs["asked"]
     assert asked["source"] == f"LookupEvents in {aws.account}/{aws.region}"

@@ -76,6 +76,7 @@ def test_the_ends_of_tasks_join_whatever_is_read(fleet):
         ({"source": "athena:logs"}, "source = 'athena:logs': write athena:s3://bucket/prefix, where the log files are"),
         ({"source": "receipts:s3://bucket"}, "source = 'receipts:s3://bucket': receipts are read from a folder, runs"),
         ({"source": "archive:nowhere"}, "source = 'archive:nowhere': there is no such folder"),
+        ({"source": "lookup", "archive": "gs://x"}, "archive = 'gs://x': name a folder, or s3://bucket/prefix"),
         ({"source": "lookup", "ends": "nowhere"}, "ends = 'nowhere': there is no such folder; write log-group:<name>"),
     ],
 )

@@ -15,6 +15,7 @@ from made_history import (
     PUBLIC_IP,
     deregistered,
     flat,
+    known,
     looked,
     ran,
     refused,
@@ -24,6 +25,10 @@ from made_history import (
 )
 
 from ecs_runbook.inventory.model import Gap
+from ecs_runbook.past.asked import look_back
+from ecs_runbook.past.facts import frame
+from ecs_runbook.past.questions import history as history_from
+from ecs_runbook.past.sources import Told
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
@@ -236,6 +241,37 @@ def test_a_task_that_may_be_anothers_makes_it_doubtful():
     calls = [one | {"role": shared} for one in ran(day(2), "report", schedule=names[0])]
     history = history_of(calls, rows=rows)
     assert outcomes(history) == dict.fromkeys(names, ("runs may be its own", 30))
+
+
+def test_what_was_due_before_the_source_knows_of_anything_proves_nothing():
+    rows = [target("yearly", expression="cron(0 2 1 2 ? *)"), target("daily")]
+    _, _, history = looked(ran(day(2), "other"), rows, days=365.0)
+    assert outcomes(history) == {"yearly": ("was not due", 0), "daily": ("never ran", 90)}
+
+
+def test_a_source_that_does_not_say_since_when_it_knows_is_taken_for_no_older_than_what_it_told():
+    question = look_back(now=NOW, days=365.0)
+    files = Told(frame(ran(day(2), "other")), [{"source": "log files", "answered": True, "answer": "", "calls": 0}])
+    rows = [target("yearly", expression="cron(0 2 1 2 ? *)"), target("daily")]
+    assert outcomes(history_from(files, known(rows), question)) == {
+        "yearly": ("was not due", 0),
+        "daily": ("never ran", 23),  # the 2nd to the 24th
+    }
+
+
+def test_two_schedules_of_one_state_machine_may_each_have_run_what_it_ran():
+    machine = "arn:aws:states:eu-west-2:111122223333:stateMachine:run"
+    rows = [
+        target("s-nightly", "job", through=machine),
+        target("s-weekly", "job", through=machine, expression="cron(0 2 ? * MON *)"),
+    ]
+    rows = [replace(row, role=role("run")) for row in rows]
+    calls = [
+        one | {"role": role("run"), "started_by": "AWS Step Functions", "caller": "state machine"}
+        for one in ran(day(2), "job")
+    ]
+    found = {schedule: outcome for schedule, (outcome, _) in outcomes(history_of(calls, rows=rows)).items()}
+    assert found == dict.fromkeys(("default/s-nightly", "default/s-weekly"), "runs may be its own")
 
 
 def test_the_silence_of_a_source_about_a_place_that_it_does_not_speak_of_says_nothing():

@@ -229,11 +229,14 @@ class _Looking:
             names = shelf_at(place, self.aws, read=True).names()
         except (AwsError, WorkspaceError) as error:
             return Way(ways.ARCHIVE, cannot=error.message.rstrip("."), missing=len(self.places))
-        kept = [found.groups() for name in names if (found := _KEPT.fullmatch(name))]
-        known = {Place(account, region) for account, region, _ in kept}
-        oldest = min((moment for *_, moment in kept), default=None)
-        since = datetime.strptime(oldest, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if oldest else None
-        return ways.by_archive(place, since, asked=self.asked, missing=len(set(self.places) - known))
+        oldest: dict[Place, str] = {}
+        for name in names:
+            if found := _KEPT.fullmatch(name):
+                account, region, moment = found.groups()
+                oldest[Place(account, region)] = min(moment, oldest.get(Place(account, region), moment))
+        own = [oldest[one] for one in self.places if one in oldest]
+        since = datetime.strptime(min(own), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if own else None
+        return ways.by_archive(place, since, asked=self.asked, missing=len(set(self.places) - oldest.keys()))
 
     def _source(self, chosen: Way, logs: Logs | None) -> Source:
         if chosen.name == ways.ARCHIVE:

@@ -20,7 +20,7 @@ from ecs_runbook.past.receipts import Receipts
 from ecs_runbook.past.sources import LookupEvents, Source, Together, Told, Window
 from ecs_runbook.past.stopped_tasks import LOG_GROUP, StoppedTasks
 from ecs_runbook.session import Aws
-from ecs_runbook.shelf import bucket_and_prefix
+from ecs_runbook.shelf import bucket_and_prefix, shelf_at
 
 AUTO, LOOKUP, FILES = "auto", "lookup", "files"
 ATHENA, ARCHIVE, RECEIPTS = "athena:", "archive:", "receipts:"
@@ -85,7 +85,7 @@ def open_source(
     window
         The time range that is to be asked about.
     archive
-        One that may be chosen; empty: none.
+        One that may be chosen, and that what was read is kept in; empty: none.
     ends
         Besides, where the events of stopped tasks are kept, ``log-group:<name>``, a folder or ``s3://bucket/prefix``:
         they tell how tasks ended. Empty: nowhere.
@@ -100,10 +100,16 @@ def open_source(
         If it names none, with what can be written.
     EvidenceError
         If there is nothing to choose from.
+    WorkspaceError
+        If *archive* is no place.
     """
     kind, place = _read(source)
     if ends:
         _place("ends", ends, log_group=True)
+    if "://" in archive and not bucket_and_prefix(archive):
+        raise _none("archive", archive, "name a folder, or s3://bucket/prefix")
+    if archive:
+        shelf_at(archive, aws)  # it is written to at the end: a place that is none is told before anything is read
     if kind == AUTO:
         means = Means(archive=archive, output=athena_output, most_dollars=most_dollars)
         choice = choose(aws, fleet, window, means)

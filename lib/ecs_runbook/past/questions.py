@@ -158,6 +158,7 @@ def questions(
     families: Sequence[str] = (),
     zone: tzinfo = UTC,
     covered: Collection[Place] = (),
+    reach: Mapping[Place, datetime] | None = None,
 ) -> History:
     """
     Ask a table of runs the five questions.
@@ -176,6 +177,8 @@ def questions(
     covered
         The accounts and Regions that the source speaks of, besides those of the runs: of others its silence says
         nothing.
+    reach
+        Since when it speaks of each, where that is not all of the range: what was due before proves nothing.
 
     Examples
     --------
@@ -190,7 +193,8 @@ def questions(
     since, until = runs.attrs["window"]
     window, attrs = Window(since, until), dict(runs.attrs)
     rows = list(inventory.rows) if inventory else []
-    whole = _of_families(_named(runs, rows), families)
+    named, unsure = _named(runs, rows)
+    whole = _of_families(named, families)
     whole.attrs = attrs
     drill = whole["schedule"].str.endswith(_DRILL)
     seen = [_Seen(one) for one in whole[~drill].itertuples(index=False)]
@@ -207,7 +211,9 @@ def questions(
         failures=failures,
         causes=_causes(failures),
         first_runs=_first_runs(registered, seen, window),
-        never_ran=_never_ran(targets, seen, _Range(window, registered), {*covered, *_places(seen)}, causes),
+        never_ran=_never_ran(
+            targets, seen, _Range(window, registered, reach or {}), {*covered, *_places(seen)}, causes, unsure
+        ),
         silences=_silences(seen, now, window, causes),
         drills=int(drill.sum()),
         ends_unknown=sum(one.unknown for one in seen),
@@ -233,7 +239,23 @@ def history(told: Told, known: StillKnown, asked: LookBack) -> History:
     places |= {
         Place(*found.groups()) for one in told.asked if one["answered"] and (found := _PLACE.search(one["source"]))
     }
-    return questions(runs, inventory=known.inventory, families=asked.families, zone=asked.zone, covered=places)
+    return questions(
+        runs,
+        inventory=known.inventory,
+        families=asked.families,
+        zone=asked.zone,
+        covered=places,
+        reach={place: _reach(told, place, asked.window) for place in places},
+    )
+
+
+def _reach(told: Told, place: Place, window: Window) -> datetime:
+    """Return since when a source speaks of *place*: as it says, else from the oldest in the range that it told of."""
+    if told.since is not None:
+        return told.since
+    times = told.facts.loc[(told.facts["account"] == place.account) & (told.facts["region"] == place.region), "time"]
+    first = times[times >= window.since].min()
+    return window.until if pd.isna(first) else first.to_pydatetime()
 
 
 class _Seen:
@@ -281,8 +303,16 @@ def _int(value: Any) -> int | None:
 # -------- whose
 
 
-def _named(runs: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
-    """Name runs that show a role alone by the only target that has that role, and that family if one is shown."""
+def _named(runs: pd.DataFrame, rows: Sequence[Row]) -> tuple[pd.DataFrame, set[Key]]:
+    """
+    Name runs that show a role alone by the only target that has that role, and that family if one is shown.
+
+    Returns
+    -------
+    tuple
+        The runs, and whose they may be where several targets have both.
+    """
+    unsure: set[Key] = set()
     of_role: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         of_role[row.place.account, row.place.region, short(row.role)].append(row)
@@ -296,9 +326,11 @@ def _named(runs: pd.DataFrame, rows: Sequence[Row]) -> pd.DataFrame:
         several = [row for row in several if not family or row.request.family == family]
         if len(several) == 1:
             names[place] = attribution.label(several[0].owner)
+        else:
+            unsure |= {(account, region, attribution.label(row.owner)) for row in several}
     schedules = runs["schedule"].copy()
     schedules.loc[list(names)] = list(names.values())
-    return runs.assign(schedule=schedules)
+    return runs.assign(schedule=schedules), unsure
 
 
 def _of_families(runs: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
@@ -520,9 +552,10 @@ def _never_ran(
     when: _Range,
     covered: Collection[Place],
     causes: Causes,
+    unsure: Collection[Key],
 ) -> pd.DataFrame:
     tried: dict[Key, list[_Seen]] = defaultdict(list)
-    doubtful: set[Key] = set()
+    doubtful: set[Key] = set(unsure)
     for one in seen:
         tried[one.key].append(one)
         if one.schedule.startswith(AMBIGUOUS):
@@ -577,8 +610,10 @@ _WORST = [ALL_REFUSED, NEVER, MAY_BE, UNTOLD, NOT_DUE, ON_EVENTS, IS_OFF]
 class _Range:
     """From when to when a family's schedules may have been due."""
 
-    def __init__(self, window: Window, registered: Iterable[Mapping[str, Any]]) -> None:
-        self.window = window
+    def __init__(
+        self, window: Window, registered: Iterable[Mapping[str, Any]], reach: Mapping[Place, datetime]
+    ) -> None:
+        self.window, self.reach = window, reach
         self.born = {
             (row["account"], row["region"], row["family"]): began
             for row in registered
@@ -588,7 +623,7 @@ class _Range:
     def begins(self, row: Row) -> datetime:
         """Return from when on *row* can have been due: nothing runs a family before it has a revision."""
         first = self.born.get((row.place.account, row.place.region, row.request.family))
-        return max(filter(None, [self.window.since, row.created, row.starts, first]))
+        return max(filter(None, [self.window.since, self.reach.get(row.place), row.created, row.starts, first]))
 
     def due(self, row: Row) -> int:
         """Return how often it was due, by the expression that it has now; at most :data:`MOST_DUE`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,11 +53,14 @@ class Told:
         ``{"source", "answered", "answer", "calls"}`` for each place or file system that was asked.
     broken
         What could not be read; the rest was.
+    since
+        The oldest moment of the range that it knows of; None if that is not known but by the facts themselves.
     """
 
     facts: pd.DataFrame
     asked: Sequence[Mapping[str, Any]] = ()
     broken: Sequence[Broken] = ()
+    since: datetime | None = None
 
 
 class Source(Protocol):
@@ -115,6 +118,7 @@ class Together:
             settled(pd.concat(every, ignore_index=True)) if every else frame([]),
             [*(asked for one in told for asked in one.asked), *silent],
             [broken for one in told for broken in one.broken],
+            next((one.since for one in told if one.since), None),
         )
 
 
@@ -149,7 +153,11 @@ class LookupEvents:
             frame(row for place in sorted(told) for row in told[place][0]),
             [*(told[place][1] for place in sorted(told)), *gaps],
             [one for place in sorted(told) for one in told[place][2]],
+            max((self._oldest(place, window) for place in told), default=None),
         )
+
+    def _oldest(self, place: Place, window: Window) -> datetime:
+        return max(window.since, self.fleet.at(place).now() - KEEPS)
 
     def _of(
         self, place: Place, window: Window, progress: Bars | None
@@ -159,11 +167,22 @@ class LookupEvents:
         unreadable: list[str] = []
         seen = pages = 0
         answered, words = True, ""
+        since = self._oldest(place, window)
+        if since > window.since:
+            words = f"; it keeps {KEEPS.days} days, so nothing before {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        if since > window.until:
+            told = {
+                "source": f"{self.name} in {place}",
+                "answered": False,
+                "answer": f"was not asked{words}",
+                "calls": 0,
+            }
+            return [], told, []
         try:
             for name in EVENT_NAMES:
                 for page in records(
                     name,
-                    since=max(window.since, window.until - KEEPS),
+                    since=since,
                     until=window.until,
                     cloudtrail=cloudtrail,
                     ask=ask,
@@ -175,11 +194,9 @@ class LookupEvents:
                     if progress:
                         progress.row(str(place), _share(rows, window), f"{seen} records of {name}")
         except AwsError as error:
-            answered, words = False, f"; then {error}"
+            answered, words = False, f"; then {error}{words}"
         if progress:
             progress.row(str(place), 1.0, f"{seen} records")
-        if window.until - window.since > KEEPS:
-            words += f"; it keeps {KEEPS.days} days, so nothing before {window.until - KEEPS:%Y-%m-%d %H:%M} UTC"
         told = {
             "source": f"{self.name} in {place}",
             "answered": answered,
