@@ -77,6 +77,48 @@ def test_a_policy_that_a_role_of_the_files_holds_itself_is_not_imported(tmp_path
 
 
 @pytest.mark.parametrize(
+    ("tree", "asked", "line"),
+    [
+        (
+            resource("aws_sqs_queue", name='"dead"', policy='"{}"'),
+            {"kind": "aws_sqs_queue_policy", "name": "dead"},
+            8,
+        ),
+        (
+            resource("aws_sqs_queue", name_prefix='"de"')
+            + resource("aws_sqs_queue_policy", queue_url="aws_sqs_queue.one.id", policy='"{}"'),
+            {"kind": "aws_sqs_queue_policy", "name": "dead"},
+            9,
+        ),
+        (
+            ROLE.replace("{}\n", "{\n}\n", 1).replace(
+                "}\n", '  managed_policy_arns = ["arn:aws:iam::1:policy/shared"]\n}\n'
+            ),
+            {"kind": "aws_iam_role_policy_attachment", "name": "shared", "role": "rules"},
+            None,
+        ),
+        (
+            resource(
+                "aws_iam_policy_attachment",
+                name='"x"',
+                roles='["a", "rules"]',
+                policy_arn='"arn:aws:iam::1:policy/shared"',
+            ),
+            {"kind": "aws_iam_role_policy_attachment", "name": "shared", "role": "rules"},
+            6,
+        ),
+    ],
+)
+def test_what_another_resource_of_the_files_holds_itself_is_theirs_too(tmp_path, tree, asked, line):
+    (tmp_path / "main.tf").write_text(tree if 'aws_iam_role"' in tree else ROLE + tree)
+    makes = kept_in(str(tmp_path), Whole((rule(),))).makes
+    place = makes.place(asked["kind"], asked["name"], role=asked.get("role", ""))
+    assert place.startswith("main.tf:")
+    assert line is None or place == f"main.tf:{line}"
+    assert makes.place(asked["kind"], "other", role=asked.get("role", "")) == ""
+
+
+@pytest.mark.parametrize(
     "tree",
     [
         resource("aws_iam_role_policy", name='"walk"', role="aws_iam_role.r.name", policy='"{}"'),

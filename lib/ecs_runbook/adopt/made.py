@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ecs_runbook.lint.addresses import type_of
@@ -41,21 +41,24 @@ class Makes:
             for block in view.of(kind):
                 if self._is(view, block, name) and (not role or _fits(view, block.values.get("role"), role)):
                     return str(block.place)
-        return self._in_role(name, role) if kind == "aws_iam_role_policy" else ""
+        return next((place for view in self.views for place in self._within(view, kind, name, role)), "")
 
-    def _in_role(self, name: str, role: str) -> str:
-        """Return where a role holds its inline policy itself."""
-        for view in self.views:
-            for block in view.of("aws_iam_role"):
-                held = block.values.get("inline_policy")
-                names = [one.get("name") for one in held if isinstance(one, dict)] if isinstance(held, list) else []
-                if (
-                    names
-                    and _fits(view, block.values.get("name"), role)
-                    and any(_fits(view, one, name) for one in names)
-                ):
-                    return str(block.at("inline_policy"))
-        return ""
+    def _within(self, view: View, kind: str, name: str, role: str) -> Iterator[str]:
+        """Yield where another resource holds it itself: a role its policies, a queue its own, several an attachment."""
+        if kind == "aws_sqs_queue_policy":
+            for block in view.of("aws_sqs_queue"):
+                if block.values.get("policy") is not None and self._is(view, block, name):
+                    yield str(block.at("policy"))
+        held = {"aws_iam_role_policy": "inline_policy", "aws_iam_role_policy_attachment": "managed_policy_arns"}
+        for block in view.of("aws_iam_role") if kind in held else ():
+            told = _listed(block.values.get(held[kind]))
+            names = [one.get("name") if isinstance(one, dict) else one for one in told]
+            if names and self._is(view, block, role) and any(_fits(view, one, name) for one in names):
+                yield str(block.at(held[kind]))
+        for block in view.of("aws_iam_policy_attachment") if kind == "aws_iam_role_policy_attachment" else ():
+            roles = _listed(block.values.get("roles"))
+            if _fits(view, block.values.get("policy_arn"), name) and any(_fits(view, one, role) for one in roles):
+                yield str(block.place)
 
     def _is(self, view: View, block: Block, name: str) -> bool:
         given = block.values.get(_NAMED_AFTER.get(block.type, "name"))
@@ -67,19 +70,27 @@ class Makes:
 
 def _fits(view: View, value: Value, name: str, *, whole: bool = True) -> bool:
     """Say whether *value* is, or may be, *name*: what is not known may be anything, if something is known beside it."""
-    pieces = parts(_name_of(view, value))
+    told, all_of_it = _name_of(view, value)
+    pieces = parts(told) if told is not None else []
     if not any(isinstance(piece, str) and re.search(r"\w", piece) for piece in pieces):
         return False
     pattern = "".join(re.escape(piece) if isinstance(piece, str) else ".*" for piece in pieces)
-    return re.fullmatch(pattern if whole else f"{pattern}.*", name) is not None
+    return re.fullmatch(pattern if whole and all_of_it else f"{pattern}.*", name) is not None
 
 
-def _name_of(view: View, value: Value) -> Value:
-    """Return the name that a reference to a resource comes to: of its ARN, its id and its URL too."""
+def _name_of(view: View, value: Value) -> tuple[Value, bool]:
+    """Return the name that a reference to a resource comes to, and whether it is whole: of ARN, id and URL too."""
     value = view.followed(value)
     if isinstance(value, Reference) and type_of(value.address) in ("aws_iam_role", "aws_iam_policy", "aws_sqs_queue"):
-        found = [block.values.get("name") for block in view.find(value.address)]
-        return view.followed(found[0]) if len(found) == 1 else value
+        found = view.find(value.address)
+        if len(found) != 1:
+            return value, True
+        name, prefix = (view.followed(found[0].values.get(one)) for one in ("name", "name_prefix"))
+        return (name, True) if name is not None else (prefix, False)
     if isinstance(value, str) and re.match(r"arn:|https?:", value):
-        return re.split(r"[/:]", value)[-1]
-    return value
+        return re.split(r"[/:]", value)[-1], True
+    return value, True
+
+
+def _listed(value: Value) -> list[Value]:
+    return list(value) if isinstance(value, list) else []
