@@ -15,6 +15,7 @@ from ecs_runbook.adopt.existing import Existing, LeftOut
 from ecs_runbook.adopt.kept import Kept
 from ecs_runbook.adopt.machines import StateMachine, mended_machines
 from ecs_runbook.adopt.mends import chosen, mended
+from ecs_runbook.adopt.named import Along
 from ecs_runbook.adopt.planned import read_plan
 from ecs_runbook.adopt.policies import Policies, Policy, mended_policies
 from ecs_runbook.adopt.queues import LetterQueue
@@ -186,6 +187,15 @@ def test_a_version_of_a_state_machine_cannot_be_un_pinned_and_that_is_said():
         [],
         "it starts 3 of the state machine nightly, and what a version says never changes",
     )
+
+
+def test_a_version_of_a_state_machine_is_not_taken_along_as_the_machine_and_that_is_said():
+    thing, machines = through(LATEST, of=f"{MACHINE}:3")
+    adoption = of(thing, around=Around(machines, along=Along()))
+    assert "aws_sfn_state_machine" not in adoption.text
+    assert f'"{MACHINE}:3"' in adoption.text
+    (word,) = [one for one in adoption.told if "nightly:3" in one]
+    assert word.startswith("nightly:3 is a version or an alias of a state machine: the target keeps its ARN")
 
 
 def test_the_role_of_a_state_machine_that_is_un_pinned_may_run_every_revision():

@@ -58,7 +58,8 @@ def beside_them(
     attached = {one.of: _attached(one, around, roles_of(new, then)) for one in policies}
     told = [_also(one, attached[one.of]) for one in policies if set(one.users) - _users(attached[one.of])]
     if around.along is not None:
-        machines = {plain(name): one for name, one in then.items() if isinstance(one, StateMachine)}
+        machines = {name: one for name, one in then.items() if isinstance(one, StateMachine) and name == plain(name)}
+        told += [_not_along(name) for name in then if name != plain(name)]
         changed = {one.of for one in policies}
         policies = [*policies, *(one for one in along.policies.all if one.of not in changed and not one.arn)]
     beside = Beside(tuple(machines.values()), policies, attached, along=along)
@@ -69,6 +70,14 @@ def beside_them(
     has_policy = not isinstance(around.queue, str) and bool(around.queue.policy)
     beside = replace(beside, queue=queue, queue_has_policy=has_policy)
     return beside, changes + more, left + unplaced, told + said
+
+
+def _not_along(arn: str) -> str:
+    name = arn.rpartition(":stateMachine:")[2]
+    return (
+        f"{name} is a version or an alias of a state machine: the target keeps its ARN, and the machine is not taken "
+        "along for it"
+    )
 
 
 def _attached(policy: Policy, around: Around, roles: Sequence[str]) -> list[str]:
