@@ -16,7 +16,7 @@ from ecs_runbook.errors import WorkspaceError
 from ecs_runbook.session import translated
 
 _AT_ONCE = 8
-"""Objects that are fetched at once: no more than the connections that a client of boto3 keeps, which are ten."""
+"""Objects that are fetched at once: fewer than the connections that a client keeps."""
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 
 

@@ -1,6 +1,8 @@
 """The gate on a local AWS: a revision that fits passes, and each that does not is stopped with a person's sentence."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from local_world import ACCOUNT, REGION, LocalWorld, allow, arn, trusting
@@ -108,6 +110,16 @@ def test_a_pinned_rule_is_asked_only_of_its_own_revision(world):
     places = fleet(world.aws)
     checked = gate("nightly:1", places, take_inventory(places))
     assert {row.subject for row in checked.inventory.rows} == {"pinned"}  # what is not pinned will run another one
+
+
+def test_the_cell_in_the_readme_passes_what_fits_and_raises_for_what_does_not(world):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (cell,) = [one for one in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "judge_gate" in one]
+    cell = re.sub(r"connect\(.*\)", 'connect("local", endpoint=endpoint, region=region)', cell)
+    names = {"endpoint": world.aws.endpoint, "region": REGION}
+    exec(cell.replace("nightly:8", world.deploy()), names)
+    with pytest.raises(AssertionError, match="gate: NG"):
+        exec(cell.replace("nightly:8", world.deploy(MAIN | {"name": "web"})), names)
 
 
 def test_a_container_that_was_renamed_is_stopped(world):

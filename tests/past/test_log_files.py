@@ -257,6 +257,19 @@ def test_read_in_several_parts_the_table_is_the_same(source, monkeypatch):
     assert table(source).to_csv() == table(Given()).to_csv()
 
 
+def test_files_that_another_process_puts_together_meanwhile_are_listed_again(source, monkeypatch):
+    table(source)
+    paths, listings = caching.Cache._paths, iter(range(100))
+
+    def late(cache):
+        found = paths(cache)
+        return found if next(listings) != 1 else [*found, found[0].with_name("gone.parquet")]
+
+    monkeypatch.setattr(caching.Cache, "_paths", late)
+    found = table(source)
+    assert (found.to_csv(), read_anew(found)) == (table(Given()).to_csv(), 0)
+
+
 def test_what_stays_behind_when_files_were_put_together_and_not_removed_changes_nothing(source, tmp_path):
     table(source)
     for path in parquet(source):

@@ -126,6 +126,13 @@ class Cache:
         pandas.DataFrame
             As from :func:`~ecs_runbook.past.facts.frame`.
         """
+        several = list(files)
+        try:
+            return self._facts(several, window)
+        except _database_error():  # another process may just have put files together
+            return self._facts(several, window)
+
+    def _facts(self, files: Sequence[LogFile], window: Window) -> pd.DataFrame:
         import pandas as pd
 
         asked = pd.DataFrame([(file.name, file.tag) for file in files], columns=["file", "tag"], dtype="str")

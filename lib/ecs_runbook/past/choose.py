@@ -154,6 +154,8 @@ class _Looking:
                 found[place] = found.get(place, False) or bool(one.get("IsMultiRegionTrail"))
         if not told:
             self.notes.append("this account has no trail")
+        if len(found) > _MOST_BUCKETS:
+            self.notes.append(f"of {len(found)} buckets that trails deliver to, {_MOST_BUCKETS} were looked at")
         return dict(list(found.items())[:_MOST_BUCKETS])
 
     def _logging(self, trail: dict[str, object]) -> bool:
