@@ -143,6 +143,17 @@ def test_aws_is_entered_only_if_the_account_that_was_named_answers(server, monke
     assert server.url in str(aws)
 
 
+def test_a_real_account_sees_who_asks_and_the_id_that_the_person_gave_the_application(server, monkeypatch, tmp_path):
+    as_a_real_account(server, monkeypatch, tmp_path)
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "nightly-audit")
+    ecs, sent = connect("aws", account="123456789012", region="eu-west-2").client("ecs"), []
+    ecs.meta.events.register("before-send", lambda request, **_: sent.append(request.headers["User-Agent"].decode()))
+    ecs.list_clusters()
+    (words,) = (agent.split() for agent in sent)
+    assert words[0].startswith("Boto3/")
+    assert {"app/nightly-audit", "ecs-runbook"} <= set(words)
+
+
 def test_aws_refuses_another_account_and_says_who_answered(server, monkeypatch, tmp_path):
     as_a_real_account(server, monkeypatch, tmp_path)
     with pytest.raises(AccountMismatch) as refused:

@@ -1,5 +1,6 @@
 """A whole row: what is right comes out OK, what could not be asked is SKIP, what is off or dormant harms nobody."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ from one_row import FAMILY, NOW, PLACE, REQUEST, a_rule, a_schedule, facts, told
 
 from ecs_runbook.checks.judge import CHECKS, judge
 from ecs_runbook.checks.registry import KINDS, kinds_text
+from ecs_runbook.checks.saying import Scene
 from ecs_runbook.checks.settings import Settings
 from ecs_runbook.cli import main
 from ecs_runbook.errors import SpecError
@@ -53,6 +55,28 @@ def test_a_check_that_is_turned_off_says_nothing_and_one_that_is_graver_says_so(
     found = told(row, settings=settings)
     assert wrong(found) == {"no-dead-letter-queue": "NG"}
     assert found["no-dead-letter-queue"].severity == "error"
+
+
+def test_every_check_is_listed_under_what_it_finds():
+    bad = replace(REQUEST, definition=f"{FAMILY}:3", strategy=("FARGATE",), overrides=("nobody",), network=None)
+    rows = [a_rule(), a_schedule(), a_rule(request=bad, role="", dead_letters="", retry=None, enabled=False)]
+    scenes = [Scene(known, NOW) for known in (facts(), Facts(PLACE), facts(latest={}, roles={}))]
+    for check in set(CHECKS.values()):
+        own = {name for name, one in CHECKS.items() if one is check}
+        found = {finding.check for row in rows for scene in scenes for finding in check(row, scene)}
+        assert found <= own, check.__name__
+        assert own == set(re.findall(r"``([a-z0-9-]+)``", check.__doc__.partition(":")[0]))
+    after = {name for name in KINDS if name.startswith("runs-")}
+    assert CHECKS.keys() == KINDS.keys() - after - {"inventory"}
+
+
+def test_a_check_that_is_turned_off_is_not_made(monkeypatch):
+    made = []
+    monkeypatch.setitem(CHECKS, "pinned-revision", lambda *_: made.append(1) or iter(()))
+    told(a_rule(), settings=Settings(off={"pinned-revision": "known"}))
+    assert made == []
+    told(a_rule())
+    assert made == [1]
 
 
 def test_a_zone_that_there_is_not_is_refused_with_the_nearest():

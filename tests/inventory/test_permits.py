@@ -115,6 +115,23 @@ def test_a_policy_is_too_wide_if_it_allows_what_does_not_exist():
     assert (own.any_family, own.any_role, own.run_task) == ("denied", "denied", "allowed")
 
 
+def test_no_more_is_asked_than_somebody_wants_to_know():
+    keys = [PermitKey(ROLE, revision(f"family{number}"), BATCH, tags=False) for number in range(250)]
+    wide, run, neither = Iam(lambda *_: True), Iam(lambda *_: True), Iam(lambda *_: True)
+    told, _ = asked_of(wide, *keys, run=False)
+    assert [len(one["ResourceArns"]) for one in wide.asked] == [2]  # a family and a role that are not there
+    assert {(one.any_family, one.any_role, one.run_task) for one in told.values()} == {
+        ("allowed", "allowed", "not asked")
+    }
+    told, _ = asked_of(run, *keys, wide=False)
+    assert {(one.any_family, one.any_role, one.run_task) for one in told.values()} == {
+        ("not asked", "not asked", "allowed")
+    }
+    assert len(run.asked) == 3
+    asked_of(neither, *keys, run=False, wide=False)
+    assert neither.asked == []
+
+
 def test_all_revisions_of_a_role_in_a_cluster_are_one_call_and_another_cluster_is_another():
     several = [PermitKey(ROLE, revision(f"family{number}"), BATCH, tags=False) for number in range(60)]
     iam = Iam(lambda _, one: "family7:" in one)

@@ -15,7 +15,7 @@ from ecs_runbook.firing.asking import Bars
 from ecs_runbook.inventory.facts import facts
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.model import Inventory
-from ecs_runbook.inventory.runs import Witness, runs, table
+from ecs_runbook.inventory.runs import Witness, runs
 from ecs_runbook.wanted.schedule import zone_named
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def check(
         how: Any = {"facts": known, "judged": "runs-latest" in on, "progress": progress, "witness": witness}
         happened = runs(fleet, found, since=since, until=until, **how)
     findings = judge(found, known, happened, now=until, zone=zone, settings=chosen, past=past)
-    ran = happened.runs if happened else table([])
+    ran = happened.runs if happened else None
     return Checked(found, findings, ran, dict(fleet.gate.counts), chosen.off, known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.launching import launch_of, why
@@ -80,4 +80,8 @@ def images(row: Row, scene: Scene) -> Iterator[Finding]:
         yield ok(check, row, f"{', '.join(told)} is there")
 
 
-CHECKS: tuple[Check, ...] = (size, log_groups, images)
+CHECKS: Mapping[str, Check] = {
+    "fargate-size": size,
+    "log-group-missing": log_groups,
+    "image-missing": images,
+}

@@ -105,9 +105,8 @@ class Checked:
         What was looked at.
     findings
         Each check of each row that it applies to; the gaps of the inventory are SKIP findings among them.
-    runs
-        The runs of the window, columns ``RUN_COLUMNS`` with ``account``, ``region`` and ``subject`` before them, and
-        after them ``started_at`` and ``seconds``, how long a task took; NaT and NaN where that is not known.
+    ran
+        The runs of the window; None if nothing asked for them. See :attr:`runs`.
     calls
         Every call that was made, by operation.
     off
@@ -118,10 +117,22 @@ class Checked:
 
     inventory: Inventory
     findings: Sequence[Finding]
-    runs: pd.DataFrame
+    ran: pd.DataFrame | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
     off: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[Place, Facts] = field(default_factory=dict, repr=False)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """
+        The runs of the window, one row a run.
+
+        Columns ``RUN_COLUMNS`` with ``account``, ``region`` and ``subject`` before them, and after them ``started_at``
+        and ``seconds``, how long a task took; NaT and NaN where that is not known.
+        """
+        from ecs_runbook.inventory.runs import table
+
+        return table([]) if self.ran is None else self.ran
 
     @property
     def table(self) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ecs_runbook.checks.findings import Checked
 from ecs_runbook.checks.judge import judge
@@ -18,9 +17,6 @@ from ecs_runbook.inventory.facts import facts, read_definition
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.model import Definition, Inventory, Place, Row
 from ecs_runbook.verdicts.verdict import Check
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GATE = (
     "launch-type-public-ip",
@@ -98,7 +94,7 @@ def gate(
     now = fleet.at(place).now()
     kept = (*GATE, "inventory")
     findings = [one for one in judge(will_run, known, now=now, settings=settings) if one.check in kept]
-    return Checked(will_run, findings, _no_runs(), dict(fleet.gate.counts), off, known)
+    return Checked(will_run, findings, None, dict(fleet.gate.counts), off, known)
 
 
 def judge_gate(checked: Checked, revision: str, fail_on: str = "warning") -> list[Check]:
@@ -146,9 +142,3 @@ def _takes(row: Row, new: Definition, is_latest: bool) -> bool:
 
 def _as_it_will_run(row: Row, new: Definition) -> Row:
     return replace(row, request=replace(row.request, definition=new.arn))
-
-
-def _no_runs() -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame()

@@ -21,15 +21,15 @@ from ecs_runbook.wanted.schedule import zone_named
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECKS: tuple[Check, ...] = (
-    *targets.CHECKS,
-    *networks.CHECKS,
-    *permissions.CHECKS,
-    *times.CHECKS,
-    *queues.CHECKS,
-    *contents.CHECKS,
-)
-"""The checks about the definition of a schedule."""
+CHECKS: Mapping[str, Check] = {
+    **targets.CHECKS,
+    **networks.CHECKS,
+    **permissions.CHECKS,
+    **times.CHECKS,
+    **queues.CHECKS,
+    **contents.CHECKS,
+}
+"""The checks about the definition of a schedule, by what they find."""
 
 _EVEN_IF_DORMANT = frozenset({"schedule-disabled", "schedule-never-again", "dead-letters-waiting"})
 
@@ -83,10 +83,11 @@ def judge(
     lasts: dict[Place, dict[str, Sequence[float]]] = defaultdict(dict)
     for (place, subject), runs in took(past, happened.runs if happened else None).items():
         lasts[place][subject] = [seconds for _, seconds in runs]
+    on = dict.fromkeys(check for name, check in CHECKS.items() if name not in settings.off)
     for place, own in rows.items():
         scene = Scene(facts.get(place, Facts(place)), now, reader, zone, lasts[place])
         for row in own:
-            said = (finding for check in CHECKS for finding in check(row, scene))
+            said = (finding for check in on for finding in check(row, scene))
             found += _milder(_as_set(said, settings), times.dormant(row, scene))
         found += _as_set(queues.of_place(place, own, scene), settings)
     if happened is not None:

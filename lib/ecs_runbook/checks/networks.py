@@ -203,4 +203,9 @@ def _host(image: str) -> str:
     return first if slash and ("." in first or ":" in first or first == "localhost") else ""
 
 
-CHECKS: tuple[Check, ...] = (subnets, groups, vpcs, way_out)
+CHECKS: Mapping[str, Check] = {
+    "subnet-missing": subnets,
+    "security-group-missing": groups,
+    "two-vpcs": vpcs,
+    "no-way-out": way_out,
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.policies import Context, conditions_that_fail, lets, services_named
@@ -351,14 +351,14 @@ def machine_acts(row: Row, scene: Scene) -> Iterator[Finding]:
         yield ok(check, row, f"{name} may do all else that its states do")
 
 
-CHECKS: tuple[Check, ...] = (
-    there,
-    trust,
-    task_roles,
-    start_execution,
-    machine_acts,
-    run_task,
-    pass_roles,
-    tagging,
-    too_wide,
-)
+CHECKS: Mapping[str, Check] = {
+    "role-missing": there,
+    "trust-wrong-service": trust,
+    "task-role-trust": task_roles,
+    "start-execution-missing": start_execution,
+    "machine-permissions": machine_acts,
+    "run-task-missing": run_task,
+    "pass-role-missing": pass_roles,
+    "tag-resource-missing": tagging,
+    "policy-too-wide": too_wide,
+}

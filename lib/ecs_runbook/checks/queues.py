@@ -223,4 +223,9 @@ def _at(place: Place, subject: str, because: str, *, note: bool = False) -> Find
     return Finding(kind.id, place, subject, "NG", because, kind.mend, severity, kind.notebook)
 
 
-CHECKS: tuple[Check, ...] = (has_queue, retries, writable, waiting)
+CHECKS: Mapping[str, Check] = {
+    "no-dead-letter-queue": has_queue,
+    "no-retry-policy": retries,
+    "dead-letter-queue-not-writable": writable,
+    "dead-letters-waiting": waiting,
+}

@@ -11,7 +11,7 @@ _OF_SIMULATOR: Mapping[str, Simulated] = {
     "run-task-missing": "run",
     "pass-role-missing": "run",
     "tag-resource-missing": "run",
-    "policy-too-wide": "run",
+    "policy-too-wide": "wide",
     "start-execution-missing": "start",
     "dead-letter-queue-not-writable": "send",
     "machine-permissions": "act",

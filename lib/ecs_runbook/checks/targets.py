@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.launching import launch_of, why
@@ -243,16 +243,18 @@ def overrides(row: Row, scene: Scene) -> Iterator[Finding]:
         yield ok(check, row, f"{named} has {listed(names)}")
 
 
-CHECKS: tuple[Check, ...] = (
-    pinned,
-    active,
-    cluster,
-    public_ip,
-    both_ways,
-    instances,
-    compatible,
-    providers,
-    platform,
-    network_mode,
-    overrides,
-)
+CHECKS: Mapping[str, Check] = {
+    "pinned-revision": pinned,
+    "no-active-revision": active,
+    "cluster-missing": cluster,
+    "launch-type-public-ip": public_ip,
+    "launch-type-and-strategy": both_ways,
+    "no-container-instances": instances,
+    "definition-compatibility": compatible,
+    "capacity-provider": providers,
+    "platform-version-on-ec2": platform,
+    "no-network-configuration": network_mode,
+    "network-not-awsvpc": network_mode,
+    "override-container": overrides,
+    "input-not-overrides": overrides,
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -372,4 +372,12 @@ def _in(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
-CHECKS: tuple[Check, ...] = (enabled, group, never_again, ends_soon, clocks, flexible, overlap)
+CHECKS: Mapping[str, Check] = {
+    "schedule-disabled": enabled,
+    "schedule-group-missing": group,
+    "schedule-never-again": never_again,
+    "schedule-ends-soon": ends_soon,
+    "schedule-clocks-change": clocks,
+    "schedule-flexible-window": flexible,
+    "schedule-overlap": overlap,
+}

@@ -172,8 +172,8 @@ def _allowed(
 ) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
     """Return what IAM says, asked in *home*, of the requests of *rows* and of what else their roles must do."""
     passed_on: dict[PermitKey, list[str]] = defaultdict(list)
-    simulated = scope.asks(SIMULATE)
-    for row in rows if simulated and "run" in scope.simulated else ():
+    simulated = frozenset(scope.simulated if scope.asks(SIMULATE) else ())
+    for row in rows if simulated & {"run", "wide"} else ():
         key, revision = permit_key(row, known), known.resolved(row)
         if key is not None and isinstance(revision, Definition):
             passed_on[key] = list(dict.fromkeys([*passed_on[key], *passed(row, revision)]))
@@ -189,6 +189,8 @@ def _allowed(
             iam=iam,
             ask=fleet.ask(home),
             gate=fleet.gate,
+            run="run" in simulated,
+            wide="wide" in simulated,
             counted=asking[0],
             looked=asking[1],
         )

@@ -76,6 +76,8 @@ class Simulator:
         iam: IAMClient,
         ask: Asking,
         gate: Gate,
+        run: bool = True,
+        wide: bool = True,
         counted: Callable[[Iterable[_Question]], Iterable[_Question]] = iter,
         looked: Callable[[], None] = lambda: None,
     ) -> tuple[dict[PermitKey, Told[Permit]], dict[Deed, Told[Answer]]]:
@@ -88,6 +90,8 @@ class Simulator:
             The ARNs of the roles that each request passes on.
         deeds
             What else roles must be able to do.
+        run, wide
+            Whether it is asked if the role may run the task, and if it may run any other.
         counted, looked
             Who counts what is to be asked, and what was.
 
@@ -98,6 +102,7 @@ class Simulator:
         """
         wanted = sorted(set(deeds))
         within = _clusters(passed, wanted)
+        questions = _questions(passed, wanted, within, run=run, wide=wide)
         answers: dict[tuple[str, str], _Answers] = defaultdict(dict)
         lost: dict[tuple[str, str], Absent | Gap] = {}
 
@@ -107,7 +112,7 @@ class Simulator:
             finally:
                 looked()
 
-        for question, said in gate.each(SIMULATE, asked, counted(_questions(passed, wanted, within))):
+        for question, said in gate.each(SIMULATE, asked, counted(questions)):
             of = (question.role, question.cluster)
             if not isinstance(said, AwsError):
                 answers[of] |= said
@@ -181,7 +186,12 @@ def _clusters(passed: Iterable[PermitKey], deeds: Sequence[Deed]) -> dict[Deed, 
 
 
 def _questions(
-    passed: Mapping[PermitKey, Sequence[str]], deeds: Sequence[Deed], within: Mapping[Deed, str]
+    passed: Mapping[PermitKey, Sequence[str]],
+    deeds: Sequence[Deed],
+    within: Mapping[Deed, str],
+    *,
+    run: bool,
+    wide: bool,
 ) -> list[_Question]:
     keys: dict[tuple[str, str], list[PermitKey]] = defaultdict(list)
     for key in sorted(passed):
@@ -193,17 +203,22 @@ def _questions(
     for of in sorted({*keys, *extra}):
         some = keys.get(of, [])
         for first in range(0, max(len(some), 1), _KEYS_AT_ONCE):
-            wishes = [*_wishes(some[first : first + _KEYS_AT_ONCE], passed), *(extra[of] if not first else [])]
-            found.append(_Question(*of, tuple(dict.fromkeys(wishes))))
+            keys_of_one = some[first : first + _KEYS_AT_ONCE]
+            wishes = _of_task(keys_of_one, passed) if run else []
+            wishes += _of_any(keys_of_one[0]) if wide and some and not first else []
+            wishes += extra[of] if not first else []
+            found += [_Question(*of, tuple(dict.fromkeys(wishes)))] if wishes else []
     return found
 
 
-def _wishes(keys: Sequence[PermitKey], passed: Mapping[PermitKey, Sequence[str]]) -> list[_Wish]:
-    if not keys:
-        return []
-    wishes = [(RUN_TASK, key.definition) for key in keys] + [(RUN_TASK, any_family(keys[0].definition))]
-    wishes += [(PASS_ROLE, role) for key in keys for role in passed[key]] + [(PASS_ROLE, any_role(keys[0].role))]
+def _of_task(keys: Sequence[PermitKey], passed: Mapping[PermitKey, Sequence[str]]) -> list[_Wish]:
+    wishes = [(RUN_TASK, key.definition) for key in keys]
+    wishes += [(PASS_ROLE, role) for key in keys for role in passed[key]]
     return wishes + [(TAG_RESOURCE, tasks_of(key.cluster)) for key in keys if key.tags]
+
+
+def _of_any(key: PermitKey) -> list[_Wish]:
+    return [(RUN_TASK, any_family(key.definition)), (PASS_ROLE, any_role(key.role))]
 
 
 def _simulate(

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence import attribution, trail
@@ -53,6 +51,9 @@ from ecs_runbook.inventory.fleet import PLACES_AT_ONCE, Fleet
 from ecs_runbook.inventory.gate import gap_of
 from ecs_runbook.inventory.model import Definition, Facts, Gap, Inventory, Place, Queue, Row
 from ecs_runbook.inventory.whose import Attribution, Whose, clusters_of, is_scheduled, of_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FLEET_RUN_COLUMNS = ["account", "region", "subject", *RUN_COLUMNS, "due", "started_at", "seconds"]
 """
@@ -726,6 +727,8 @@ def table(told: Sequence[tuple[Place, tuple[str, Attempt]]]) -> pd.DataFrame:
     >>> list(table([]).columns) == FLEET_RUN_COLUMNS
     True
     """
+    import pandas as pd
+
     every = [(place, subject, attempt, run) for place, (subject, attempt) in told for run in attempt.runs]
     every.sort(key=lambda one: one[3].time or _LONG_AGO)
     runs_only = [run for *_, run in every]

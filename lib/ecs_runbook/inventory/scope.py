@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 from ecs_runbook.inventory.model import Deed, Row, caller_deeds, machine_deeds
 
-Simulated = Literal["run", "start", "send", "act"]
+Simulated = Literal["run", "wide", "start", "send", "act"]
 """
-What IAM's simulator is asked of a role: whether it may run the task, start a state machine, send to a dead-letter
-queue; and of a state machine's, whether it may do what else its states do.
+What IAM's simulator is asked of a role: whether it may run the task, and any other; start a state machine, send to a
+dead-letter queue; and of a state machine's, whether it may do what else its states do.
 """
 _OF = {"states:StartExecution": "start", "sqs:SendMessage": "send"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -52,8 +53,19 @@ def _stay_home(event: str, arguments: tuple[object, ...]) -> None:
 def _warm_up(application: object) -> None:
     try:
         application.warm_up()  # type: ignore[attr-defined]
+        _spare_the_collector()
     except Exception:
         logging.getLogger(__name__).exception("the local AWS could not be made ready")
+
+
+def _spare_the_collector() -> None:
+    """
+    Let Python look for garbage seldom: most of what is here stays, and a call leaves few cycles behind.
+
+    Measured: with 5,000 schedules a third of the time of a call went into looking through what stays.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _note(folder: Path, port: int, life: str) -> None:

@@ -57,6 +57,7 @@ _LATE_ROOMS = {
 }  # by the service whose first call they are installed for: they import much
 _INVOKED_BY, _ACCOUNT = "ecs_runbook.invoked_by", "ecs_runbook.account"
 
+_PHRASES = {one.value: one.phrase for one in HTTPStatus}
 _APP: list[Application] = []
 
 
@@ -157,8 +158,7 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         answer = self._routed(environ)
-        phrase = HTTPStatus(answer.status).phrase if answer.status in set(HTTPStatus) else "Unknown"
-        start_response(f"{answer.status} {phrase}", answer.headers)
+        start_response(f"{answer.status} {_PHRASES.get(answer.status, 'Unknown')}", answer.headers)
         return [answer.body]
 
     def _routed(self, environ: dict[str, Any]) -> Answer:
