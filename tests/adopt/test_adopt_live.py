@@ -28,7 +28,7 @@ NOW, NIGHT = "2027-02-05T10:17:00Z", "2027-02-06T05:00:00Z"
 
 
 def read(aws):
-    return existing(take_inventory(fleet(aws)), **aws.clients("events", "scheduler")).things
+    return existing(take_inventory(fleet(aws), raw=True), fleet(aws)).things
 
 
 def told(things):
@@ -71,7 +71,7 @@ def adopted(aws, before, home):
     seen = {}
     for name, mend, queue in (("as it is", [], ""), ("mended", MENDS, NEW_QUEUE)):
         given = {"dead_letter_queue": queue, "with_what_it_names": bool(mend)}
-        around = what_they_name(before, mend, aws=aws, **given)
+        around = what_they_name(before, mend, fleet(aws), **given)
         adoption = adopt_in_terraform(before, around, mend=mend, dead_letter_queue=queue, **place)
         files = write_adoption(adoption, aws, folder=str(home / name.replace(" ", "-")))
         terraform = Terraform(files.folder, aws=aws)

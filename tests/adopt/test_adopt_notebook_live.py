@@ -1,8 +1,8 @@
 """The notebook itself, from the rule to the apply; who rewrites a target; and the least policy that is enough."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import papermill
 import pytest
@@ -23,7 +23,11 @@ from ecs_runbook.local_aws import process
 from ecs_runbook.terraform.run import Terraform
 
 ROOT = Path(__file__).resolve().parents[2]
-PLANNED = {"states:ListStateMachineVersions", "states:ValidateStateMachineDefinition"}  # by Terraform alone
+PLANNED = {  # by Terraform alone
+    "scheduler:GetScheduleGroup",
+    "states:ListStateMachineVersions",
+    "states:ValidateStateMachineDefinition",
+}
 BY_NAME = {one["name"]: one for one in TWENTY}
 
 
@@ -131,8 +135,8 @@ def test_a_pipeline_that_writes_the_target_at_every_deploy_is_named_and_the_verd
 
 
 def test_a_pipeline_that_updates_a_schedule_is_named_too(aws, deployed):
-    found = take_inventory(fleet(aws), schedules=["b01-plain"])
-    things = existing(found, **aws.clients("events", "scheduler")).things
+    found = take_inventory(fleet(aws), schedules=["b01-plain"], raw=True)
+    things = existing(found, fleet(aws)).things
     (one,) = who_rewrites(things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace).rewriters
     assert str(one).startswith("b01-plain: arn:aws:iam::123456789012:root (Boto3/")
     assert "wrote job:2, job:3, job:4" in str(one)
@@ -157,8 +161,8 @@ def test_what_aws_manages_or_a_stack_owns_is_left_out_and_the_rest_is_adopted(aw
         make(aws, BY_NAME["a01-plain"] | {"name": name})
     stack = [{"Key": "aws:cloudformation:stack-name", "Value": "jobs"}]
     events.tag_resource(ResourceARN=arn("events", "rule/z1-stack"), Tags=stack)
-    found = take_inventory(fleet(aws), rules=["z1-stack", "z2-free"])
-    whole = existing(found, **aws.clients("events", "scheduler"))
+    found = take_inventory(fleet(aws), rules=["z1-stack", "z2-free"], raw=True)
+    whole = existing(found, fleet(aws))
     assert [one.name for one in whole.things] == ["z2-free"]
     (left,) = whole.left_out
     assert str(left).startswith("z1-stack: the stack jobs owns it: mend it there, or let the stack go of it first")
@@ -168,13 +172,52 @@ def test_what_aws_manages_or_a_stack_owns_is_left_out_and_the_rest_is_adopted(aw
 
 
 def test_a_rule_that_an_aws_service_manages_is_left_out(aws, made):
-    told = aws.client("events").describe_rule(Name="a01-plain") | {"ManagedBy": "batch.amazonaws.com"}
-    inventory = take_inventory(fleet(aws), rules=["a01-plain"], schedules=["b01-plain"])
-    managed = SimpleNamespace(describe_rule=lambda **_: told)
-    whole = existing(inventory, events=managed, scheduler=aws.client("scheduler"))
+    inventory = take_inventory(fleet(aws), rules=["a01-plain"], schedules=["b01-plain"], raw=True)
+    told = [replace(one.raw, owner=one.raw.owner | {"ManagedBy": "batch.amazonaws.com"}) for one in inventory.rows[:1]]
+    rows = [replace(inventory.rows[0], raw=told[0]), *inventory.rows[1:]]
+    assert rows[0].owner.name == "a01-plain"
+    places = fleet(aws)
+    whole = existing(replace(inventory, rows=rows), places)
+    assert dict(places.gate.counts) == {}
     assert [one.name for one in whole.things] == ["b01-plain"]
     words = "a01-plain: batch.amazonaws.com manages it, and nobody else may change it"
     assert list(map(str, whole.left_out)) == [words]
+
+
+def test_nothing_is_asked_for_twice_or_of_what_is_not_adopted(aws, made):
+    events = aws.client("events")
+    waits = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 1, "End": True}}}
+    sfn, role = aws.client("stepfunctions"), arn("iam", "role/states")
+    other = sfn.create_state_machine(name="other", definition=json.dumps(waits), roleArn=role)["stateMachineArn"]
+    names = ["y1-both", "y2-both"]
+    for name in names:
+        make(aws, BY_NAME["a01-plain"] | {"name": name})
+        events.put_targets(Rule=name, Targets=[{"Id": "other", "Arn": other, "RoleArn": arn("iam", "role/rules")}])
+    places = fleet(aws)
+    whole = existing(take_inventory(places, rules=names, schedules=["batch/b03-window"], raw=True), places)
+    what_they_name(whole.things, ["policy"], places, with_what_it_names=True)
+    assert {one.name: len(one.targets) for one in whole.things} == {"b03-window": 1, "y1-both": 2, "y2-both": 2}
+    told = {name: count for name, count in places.gate.counts.items() if not name.startswith("iam:Get")}
+    assert told == {
+        "events:DescribeRule": 2,  # each named, with its targets and its tags
+        "events:ListTargetsByRule": 2,
+        "events:ListTagsForResource": 2,
+        "scheduler:GetSchedule": 1,
+        "scheduler:ListTagsForResource": 1,  # of its group
+        "states:DescribeStateMachine": 1,  # the other, to know that it is none of ours
+        "iam:ListRolePolicies": 2,  # of the rules' role and the schedule's
+        "iam:ListAttachedRolePolicies": 2,
+        "iam:ListEntitiesForPolicy": 1,
+    }
+    for name in names:
+        events.remove_targets(Rule=name, Ids=["job", "other"])
+        events.delete_rule(Name=name)
+    sfn.delete_state_machine(stateMachineArn=other)
+
+
+def test_an_inventory_that_kept_nothing_is_refused(aws, made):
+    with pytest.raises(EvidenceError, match=r"did not keep what AWS told of a01-plain\.\n?.*raw = True"):
+        existing(take_inventory(fleet(aws), rules=["a01-plain"]), fleet(aws))
 
 
 def test_a_mend_of_something_that_is_not_adopted_is_refused_with_its_neighbour(aws, made):
@@ -191,13 +234,13 @@ def test_what_is_to_be_left_out_is_not_adopted_and_has_to_be_there(aws, made):
 
 
 def test_a_queue_that_is_not_there_or_elsewhere_is_refused(aws, made):
-    things = existing(take_inventory(fleet(aws), rules=["a01-plain"]), **aws.clients("events", "scheduler")).things
+    things = existing(take_inventory(fleet(aws), rules=["a01-plain"], raw=True), fleet(aws)).things
     for queue, words in {
         arn("sqs", "nowhere"): "there is no such queue: make it first, or name another",
         NEW_QUEUE.replace("us-east-1", "eu-west-1"): "name a queue of us-east-1: dead letters stay in their Region",
     }.items():
         with pytest.raises(SpecError, match=words):
-            what_they_name(things, ["dead-letter-queue"], dead_letter_queue=queue, aws=aws)
+            what_they_name(things, ["dead-letter-queue"], dead_letter_queue=queue, places=fleet(aws))
 
 
 def test_a_rule_that_is_not_there_is_told_with_its_neighbour(aws, made):
@@ -241,8 +284,10 @@ class TestWithTheLeastPolicy:
             rules=["a01-plain", "orders/a06-bucket", "a09-everything"],
             schedules=["batch/b03-window", "b09-machine"],
         )
-        whole = existing(choice.inventory, **aws.clients("events", "scheduler"))
-        around = what_they_name(whole.things, MENDS, dead_letter_queue=NEW_QUEUE, with_what_it_names=True, aws=aws)
+        whole = existing(choice.inventory, fleet(aws))
+        around = what_they_name(
+            whole.things, MENDS, dead_letter_queue=NEW_QUEUE, with_what_it_names=True, places=fleet(aws)
+        )
         who = who_rewrites(whole.things, now=aws.now(), cloudtrail=aws.client("cloudtrail"), pace=aws.pace)
         return whole, around, who
 
@@ -296,7 +341,7 @@ class TestWithTheLeastPolicy:
 
 def test_the_folder_is_written_whole_or_not_at_all(aws, made, home):
     choice = to_adopt(fleet(aws), now=aws.now(), rules=["a01-plain"])
-    things = existing(choice.inventory, **aws.clients("events", "scheduler")).things
+    things = existing(choice.inventory, fleet(aws)).things
     adoption = adopt_in_terraform(things, Around(), mend=[], account=aws.account, region=aws.region)
     folder = home / "whole"
     files = write_adoption(adoption, aws, folder=str(folder))

@@ -44,7 +44,11 @@ IMPLIED = {
     ),
 }
 
-PLANNED = {"states:ListStateMachineVersions", "states:ValidateStateMachineDefinition"}  # by Terraform alone
+PLANNED = {  # by Terraform alone
+    "scheduler:GetScheduleGroup",
+    "states:ListStateMachineVersions",
+    "states:ValidateStateMachineDefinition",
+}
 
 
 @pytest.fixture(scope="module")

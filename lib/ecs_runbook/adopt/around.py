@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from ecs_runbook.adopt.existing import Existing
 from ecs_runbook.adopt.machines import Machines, StateMachine, read_machines
 from ecs_runbook.adopt.mends import LAUNCH_TYPE, POLICY, QUEUE, chosen
-from ecs_runbook.adopt.named import Along, read_along
+from ecs_runbook.adopt.named import Along, read_along, with_policies
 from ecs_runbook.adopt.policies import Policies, read_policies, roles_of
 from ecs_runbook.adopt.queues import LetterQueue, read_queue
-from ecs_runbook.firing.asking import Asking
+from ecs_runbook.adopt.reading import Reading
+from ecs_runbook.firing.asking import Bars
 from ecs_runbook.firing.names import short
 from ecs_runbook.inventory.facts import clusters_of
-from ecs_runbook.inventory.model import Cluster, Place, Told
+from ecs_runbook.inventory.fleet import Fleet
+from ecs_runbook.inventory.model import Cluster, Told
 from ecs_runbook.inventory.request import of_target
-from ecs_runbook.session import Aws
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Around:
 def what_they_name(
     things: Sequence[Existing],
     mend: Collection[str],
+    places: Fleet,
     *,
-    aws: Aws,
     dead_letter_queue: str = "",
     with_what_it_names: bool = False,
-    ask: Asking | None = None,
+    progress: Bars | None = None,
 ) -> Around:
     """
     Read what *things* name, as far as the mends that were chosen have to know it, or it is adopted too.
@@ -63,10 +64,12 @@ def what_they_name(
         From :func:`~ecs_runbook.adopt.existing.existing`.
     mend, dead_letter_queue
         As :func:`~ecs_runbook.adopt.adopt.adopt_in_terraform` takes them.
-    aws
-        Where they are.
+    places
+        Where they are: one place, from :func:`~ecs_runbook.inventory.fleet.fleet`.
     with_what_it_names
         Adopt with them their event bus, schedule group, role, dead-letter queue and state machine.
+    progress
+        Where to show how far it is.
 
     Raises
     ------
@@ -80,24 +83,29 @@ def what_they_name(
     ``launch-type`` ``ecs:DescribeClusters``; *with_what_it_names*, what
     :func:`~ecs_runbook.adopt.named.read_along` needs.
     """
-    meant, ask = chosen(mend, dead_letter_queue=dead_letter_queue), ask or Asking()
+    meant = chosen(mend, dead_letter_queue=dead_letter_queue)
     if not things or not (list(meant) or with_what_it_names):
         return Around()
-    machines = read_machines(things, sfn=aws.client("stepfunctions"), ask=ask)
+    reading = Reading(places, progress)
+    aws, ask = reading.aws, reading.ask
+    machines = read_machines(things, reading)
     roles = roles_of(things, machines, meant) if POLICY in meant else []
     queue = None
     if QUEUE in meant:
-        place = {"account": aws.account, "region": aws.region}
-        queue = read_queue(dead_letter_queue, **place, sqs=aws.client("sqs"), ask=ask)
+        where = {"account": aws.account, "region": aws.region}
+        queue = read_queue(dead_letter_queue, **where, sqs=aws.client("sqs"), ask=ask)
         roles += [short(str(one.targets[0]["RoleArn"])) for one in things if one.kind == "schedule"]
-    policies = read_policies(roles, iam=aws.client("iam"), ask=ask) if roles else Policies()
+    along = None
+    if with_what_it_names:
+        more = [one.role for one in machines.values() if isinstance(one, StateMachine)]
+        along = read_along(things, reading, more=more)
+    attachments = [short(arn) for arn in along.roles] if along else []
+    policies = read_policies(roles, reading, attachments=attachments)
     clusters: Mapping[str, Told[Cluster]] = {}
     if LAUNCH_TYPE in meant:
         requests = [of_target(target) for thing in things for target in thing.targets]
         names = {one.cluster for one in requests if one is not None}
-        clusters = clusters_of(Place(aws.account, aws.region), names, aws, ask)
-    along = None
-    if with_what_it_names:
-        more = [one.role for one in machines.values() if isinstance(one, StateMachine)]
-        along = read_along(things, aws=aws, ask=ask, more=more)
-    return Around(machines, policies, clusters, queue, along)
+        clusters = clusters_of(reading.place, names, aws, ask)
+    along = with_policies(along, policies) if along else None
+    reading.end("all that they name is read")
+    return Around(machines, policies.only(roles), clusters, queue, along)

@@ -88,7 +88,7 @@ def to_adopt(
     if named == all_found:
         mend = "name rules or schedules, or write True for all that a check finds; not both"
         raise SpecError("What shall be adopted?", faults=[Fault("all_found", repr(all_found), mend)])
-    inventory = take_inventory(fleet, rules=rules, schedules=schedules, progress=progress)
+    inventory = take_inventory(fleet, rules=rules, schedules=schedules, raw=True, progress=progress)
     if named:
         return _held_to(mend, _without(leave_out, Choice(inventory, {})))
     checked = check(fleet, inventory, since=now - _WINDOW, until=now, progress=progress)

@@ -9,13 +9,14 @@ from typing import Any
 
 from ecs_runbook.adopt.existing import Existing
 from ecs_runbook.adopt.mends import PINNED, Chosen, Difference, NotMended
+from ecs_runbook.adopt.reading import Reading
 from ecs_runbook.errors import AwsError
-from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.machines import machine_of, tasks_of
 from ecs_runbook.firing.names import definition
-from ecs_runbook.inventory.request import of_machine
+from ecs_runbook.inventory.request import input_of, of_machine
 from ecs_runbook.moving.names import REVISION
 
+_TAGS = "states:ListTagsForResource"
 _PARTS = 7  # of an ARN without a version or an alias
 
 
@@ -79,29 +80,37 @@ def plain(arn: str) -> str:
     return ":".join(arn.split(":")[:_PARTS])
 
 
-def read_machines(things: Sequence[Existing], *, sfn: Any, ask: Asking | None = None) -> Machines:
+def read_machines(things: Sequence[Existing], reading: Reading) -> Machines:
     """
     Read the state machines that *things* start, those alone that do nothing but run a task.
 
     Notes
     -----
-    Needs ``states:DescribeStateMachine`` and ``states:ListTagsForResource``.
+    Needs ``states:ListTagsForResource``, a call a machine: each is described by the inventory already.
     """
-    ask = ask or Asking()
     found: dict[str, StateMachine | str] = {}
-    for target in (one for thing in things for one in thing.targets):
+    for thing, target in ((each, one) for each in things for one in each.targets):
         arn = machine_of(target)
-        if not arn or arn in found:
+        told = thing.machines.get(arn)
+        if told is None or arn in found:
             continue
-        try:
-            told = ask("states:DescribeStateMachine", sfn.describe_state_machine, stateMachineArn=arn)
-            tags = ask("states:ListTagsForResource", sfn.list_tags_for_resource, resourceArn=plain(arn))
-        except AwsError as error:
-            found[arn] = str(error)
-            continue
-        if of_machine(str(told.get("definition") or ""), target.get("Input")).request is not None:
-            kept = {key: value for key, value in told.items() if key != "ResponseMetadata"}
-            found[arn] = StateMachine(kept, {one["key"]: one["value"] for one in tags.get("tags", [])})
+        if isinstance(told, AwsError):
+            found[arn] = str(told)
+        elif of_machine(str(told.get("definition") or ""), input_of(target)).request is not None:
+            found[arn] = StateMachine({key: value for key, value in told.items() if key != "ResponseMetadata"})
+    list_tags = reading.aws.client("stepfunctions").list_tags_for_resource
+
+    def tags(arn: str) -> dict[str, Any]:
+        return reading.ask(_TAGS, list_tags, resourceArn=arn)
+
+    ours = {arn: one for arn, one in found.items() if isinstance(one, StateMachine)}
+    tagged = reading.each(_TAGS, tags, sorted({plain(arn) for arn in ours}))
+    for arn, machine in ours.items():
+        answer = tagged[plain(arn)]
+        if isinstance(answer, AwsError):
+            found[arn] = str(answer)
+        else:
+            found[arn] = replace(machine, tags={one["key"]: one["value"] for one in answer.get("tags", [])})
     return found
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.adopt.existing import Existing, LeftOut
-from ecs_runbook.adopt.policies import Policies, read_policies
+from ecs_runbook.adopt.policies import Policies
+from ecs_runbook.adopt.reading import Reading
 from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence.dead_letters import attributes, why_not
 from ecs_runbook.firing.asking import Asking
@@ -134,9 +136,9 @@ class Along:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def read_along(things: Sequence[Existing], *, aws: Aws, ask: Asking, more: Sequence[str] = ()) -> Along:
+def read_along(things: Sequence[Existing], reading: Reading, *, more: Sequence[str] = ()) -> Along:
     """
-    Read buses, groups, roles with their policies, and dead-letter queues that *things* name, so that they are adopted.
+    Read buses, groups, roles without their policies, and dead-letter queues that *things* name, to adopt them too.
 
     Parameters
     ----------
@@ -146,25 +148,34 @@ def read_along(things: Sequence[Existing], *, aws: Aws, ask: Asking, more: Seque
     Notes
     -----
     Needs ``events:DescribeEventBus``, ``events:ListTagsForResource``, ``iam:GetRole``, ``sqs:ListQueueTags`` and what
-    :func:`~ecs_runbook.adopt.policies.read_policies` and :func:`~ecs_runbook.evidence.dead_letters.attributes` need.
+    :func:`~ecs_runbook.evidence.dead_letters.attributes` needs.
     """
     named = named_by(things)
-    here = f":{aws.account}:"
+    here = f":{reading.place.account}:"
     arns = {what: [one.arn for one in named if one.what == what and here in one.arn] for what in TAKEN_ALONG}
-    reading = {BUS: _bus, ROLE: _role, QUEUE: _queue}
     arns[ROLE] = list(dict.fromkeys([*arns[ROLE], *more]))
-    told: dict[str, dict[str, Mapping[str, Any]]] = {what: {} for what in reading}
+    told: dict[str, dict[str, Mapping[str, Any]]] = {}
     left = []
-    for what, read in reading.items():
-        for arn in arns[what]:
-            try:
-                told[what][arn] = read(arn, aws, ask)
-            except AwsError as error:
-                left.append(LeftOut(f"{what} {arn}", why_not(error)))
-    policies = read_policies([short(arn) for arn in told[ROLE]], iam=aws.client("iam"), ask=ask)
-    left += [LeftOut(f"policies of role {name}", why) for name, why in policies.unknown.items()]
+    for what, operation, read in (
+        (BUS, "events:DescribeEventBus", _bus),
+        (ROLE, "iam:GetRole", _role),
+        (QUEUE, "sqs:GetQueueAttributes", _queue),
+    ):
+        told[what] = {}
+        for arn, answer in reading.each(operation, partial(read, aws=reading.aws, ask=reading.ask), arns[what]).items():
+            if isinstance(answer, AwsError):
+                left.append(LeftOut(f"{what} {arn}", why_not(answer)))
+            else:
+                told[what][arn] = answer
     groups = frozenset(one.group for one in things if one.kind == "schedule" and one.group != "default")
-    return Along(told[BUS], told[ROLE], told[QUEUE], groups, policies, tuple(left))
+    return Along(told[BUS], told[ROLE], told[QUEUE], groups, left_out=tuple(left))
+
+
+def with_policies(along: Along, policies: Policies) -> Along:
+    """Return *along* with those of *policies* that are of its roles."""
+    own = policies.only([short(arn) for arn in along.roles])
+    left = [LeftOut(f"policies of role {name}", why) for name, why in own.unknown.items()]
+    return replace(along, policies=own, left_out=(*along.left_out, *left))
 
 
 def _bus(arn: str, aws: Aws, ask: Asking) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from ecs_runbook.adopt.existing import Existing
 from ecs_runbook.adopt.machines import Machines, StateMachine
 from ecs_runbook.adopt.mends import POLICY, Chosen, Difference, NotMended
+from ecs_runbook.adopt.reading import Reading
 from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.machines import machine_of
@@ -91,26 +92,45 @@ class Policies:
         """Return those of one role."""
         return [one for one in self.all if one.role == role]
 
+    def only(self, roles: Collection[str]) -> Policies:
+        """Return those of some roles."""
+        unknown = {role: why for role, why in self.unknown.items() if role in roles}
+        return Policies(tuple(one for one in self.all if one.role in roles), unknown)
 
-def read_policies(roles: Collection[str], *, iam: IAMClient, ask: Asking | None = None) -> Policies:
+
+def read_policies(roles: Collection[str], reading: Reading, *, attachments: Collection[str] = ()) -> Policies:
     """
-    Read the policies of *roles*, which are names.
+    Read the policies of *roles*, which are names: many roles side by side, and each attached policy once.
+
+    Parameters
+    ----------
+    attachments
+        Roles of which it is enough to know what is attached, and not what that says.
 
     Notes
     -----
-    Needs ``iam:ListRolePolicies``, ``iam:GetRolePolicy``, ``iam:ListAttachedRolePolicies``, ``iam:GetPolicy``,
-    ``iam:GetPolicyVersion`` and, for a policy that is not AWS's own, ``iam:ListEntitiesForPolicy``.
+    Needs ``iam:ListRolePolicies``, ``iam:GetRolePolicy``, ``iam:ListAttachedRolePolicies`` and, but for *attachments*,
+    ``iam:GetPolicy``, ``iam:GetPolicyVersion`` and, for a policy that is not AWS's own, ``iam:ListEntitiesForPolicy``.
     """
-    ask = ask or Asking()
-    found: list[Policy] = []
-    unknown: dict[str, str] = {}
-    known: dict[str, Policy] = {}
-    for role in dict.fromkeys(roles):
-        try:
-            found += [*_inline(role, iam, ask), *_attached(role, iam, ask, known)]
-        except AwsError as error:
-            unknown[role] = str(error)
-    return Policies(tuple(found), unknown)
+    whole, ask, iam = set(roles), reading.ask, reading.aws.client("iam")
+
+    def standing(role: str) -> tuple[list[Policy], list[Policy]]:
+        return _inline(role, iam, ask), _attached(role, iam, ask)
+
+    names = dict.fromkeys([*roles, *attachments])
+    told = reading.each("iam:ListRolePolicies", standing, names)
+    found = {role: one for role, one in told.items() if not isinstance(one, AwsError)}
+    arns = dict.fromkeys(one.arn for role, (_, several) in found.items() if role in whole for one in several)
+    known = reading.each("iam:GetPolicy", lambda arn: _whole(arn, iam, ask), arns)
+    unknown = {role: str(one) for role, one in told.items() if isinstance(one, AwsError)}
+    every: list[Policy] = []
+    for role, (inline, attached) in found.items():
+        read = [known[one.arn] if role in whole else one for one in attached]
+        if refused := [one for one in read if isinstance(one, AwsError)]:
+            unknown[role] = str(refused[0])
+        else:
+            every += [*inline, *(replace(one, role=role) for one in read if not isinstance(one, AwsError))]
+    return Policies(tuple(every), unknown)
 
 
 def _inline(role: str, iam: IAMClient, ask: Asking) -> list[Policy]:
@@ -123,17 +143,19 @@ def _inline(role: str, iam: IAMClient, ask: Asking) -> list[Policy]:
     return [Policy(role, one["PolicyName"], _document(one["PolicyDocument"])) for one in told]
 
 
-def _attached(role: str, iam: IAMClient, ask: Asking, known: dict[str, Policy]) -> Iterator[Policy]:
+def _attached(role: str, iam: IAMClient, ask: Asking) -> list[Policy]:
+    """Return the attached policies by their names and ARNs alone."""
     pages = ask.pages("iam:ListAttachedRolePolicies", iam.list_attached_role_policies, RoleName=role)
-    for arn in [one["PolicyArn"] for page in pages for one in page["AttachedPolicies"]]:
-        if arn not in known:
-            told = ask("iam:GetPolicy", iam.get_policy, PolicyArn=arn)["Policy"]
-            version = told["DefaultVersionId"]
-            said = ask("iam:GetPolicyVersion", iam.get_policy_version, PolicyArn=arn, VersionId=version)
-            document = _document(said["PolicyVersion"]["Document"])
-            users = () if _OF_AWS in arn else tuple(_users(arn, iam, ask))
-            known[arn] = Policy(role, told["PolicyName"], document, told, users)
-        yield replace(known[arn], role=role)
+    listed = [one for page in pages for one in page["AttachedPolicies"]]
+    return [Policy(role, one["PolicyName"], {}, {"Arn": one["PolicyArn"]}) for one in listed]
+
+
+def _whole(arn: str, iam: IAMClient, ask: Asking) -> Policy:
+    told = ask("iam:GetPolicy", iam.get_policy, PolicyArn=arn)["Policy"]
+    version = told["DefaultVersionId"]
+    said = ask("iam:GetPolicyVersion", iam.get_policy_version, PolicyArn=arn, VersionId=version)
+    users = () if _OF_AWS in arn else tuple(_users(arn, iam, ask))
+    return Policy("", told["PolicyName"], _document(said["PolicyVersion"]["Document"]), told, users)
 
 
 def _users(arn: str, iam: IAMClient, ask: Asking) -> Iterator[str]:

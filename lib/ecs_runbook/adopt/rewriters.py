@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_runbook.adopt.existing import Existing
 from ecs_runbook.errors import AwsError, Fault, SpecError
-from ecs_runbook.firing.asking import Asking, Limiter
+from ecs_runbook.firing.asking import Asking, Bars, Limiter
 from ecs_runbook.firing.calls import moment, records
 from ecs_runbook.firing.names import Definition, definition
 from ecs_runbook.session import AWS_PACE, Pace
@@ -120,7 +120,7 @@ def who_rewrites(
     days: float = 30.0,
     cloudtrail: CloudTrailClient,
     pace: Pace = AWS_PACE,
-    ask: Asking | None = None,
+    progress: Bars | None = None,
 ) -> Who:
     """
     Return who rewrites the targets of *things* with one revision after the other.
@@ -137,6 +137,8 @@ def who_rewrites(
         A client.
     pace
         How fast CloudTrail may be asked: ``aws.pace`` of the session.
+    progress
+        Where to show how far back it has told.
 
     Raises
     ------
@@ -154,23 +156,34 @@ def who_rewrites(
         raise SpecError("CloudTrail cannot be asked that.", faults=[Fault("trail_days", repr(days), mend)])
     since = now - timedelta(days=days)
     try:
-        return Who(tuple(_found(things, since, cloudtrail, Limiter(pace.lookups_per_second), ask or Asking())), since)
+        return Who(tuple(_found(things, since, now, cloudtrail, Limiter(pace.lookups_per_second), progress)), since)
     except AwsError as error:
         return Who((), since, str(error))
 
 
 def _found(
-    things: Sequence[Existing], since: datetime, cloudtrail: CloudTrailClient, limiter: Limiter, ask: Asking
+    things: Sequence[Existing],
+    since: datetime,
+    now: datetime,
+    cloudtrail: CloudTrailClient,
+    limiter: Limiter,
+    progress: Bars | None,
 ) -> list[Rewriter]:
     kinds = {one.kind for one in things}
     seen: dict[tuple[str, str], list[Writing]] = defaultdict(list)
     wanted = {of for one in things for of in one.places}
     for name, kind in (("PutTargets", "rule"), ("UpdateSchedule", "schedule")):
-        for page in (
-            records(name, since=since, cloudtrail=cloudtrail, limiter=limiter, ask=ask) if kind in kinds else ()
-        ):
+        if kind not in kinds:
+            continue
+        for page in records(name, since=since, cloudtrail=cloudtrail, limiter=limiter, ask=Asking()):
             for writing in (one for record in page for one in writings(record) if one.of in wanted):
                 seen[writing.of, writing.who].append(writing)
+            # CloudTrail tells the newest first
+            back = moment(_mapping(page[-1]).get("eventTime")) if page else None
+            if progress and back is not None:
+                progress.row(name, min((now - back) / (now - since), 0.99), f"back to {back:%Y-%m-%d %H:%M} UTC")
+        if progress:
+            progress.row(name, 1.0, f"back to {since:%Y-%m-%d}")
     found = [Rewriter(of, who, tuple(_rising(several))) for (of, who), several in seen.items()]
     return sorted((one for one in found if len(one.writings) >= FEWEST), key=lambda one: one.of)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecs_runbook.adopt.beside import Beside
-from ecs_runbook.adopt.existing import Existing
+from ecs_runbook.adopt.existing import Existing, group_of
 from ecs_runbook.adopt.machines import StateMachine
 from ecs_runbook.adopt.made import Makes
 from ecs_runbook.adopt.named import Along
@@ -319,7 +319,7 @@ def _along(along: Along, things: Sequence[Existing], written: Written) -> None:
             written.lose(arn, told, _OF_BUS)
     for name in sorted(along.groups):
         thing = next(one for one in things if one.kind == "schedule" and one.group == name)
-        arn = _group_arn(thing)
+        arn = group_of(str(thing.told["Arn"]))
         _one_along(arn, GROUP, name, name, written, {"name": name}, _own(thing.tags))
     for arn, told in along.queues.items():
         _queue(arn, told, written)
@@ -358,10 +358,6 @@ def _queue(arn: str, told: Mapping[str, Any], written: Written) -> None:
         if told.get(aws):
             parts[argument] = same_text(str(told[aws]))
     _one_along(arn, QUEUE, name, str(told["QueueUrl"]), written, parts, _own(told["Tags"]), *kept)
-
-
-def _group_arn(thing: Existing) -> str:
-    return str(thing.told["Arn"]).replace(":schedule/", ":schedule-group/").rpartition("/")[0]
 
 
 def _machine(one: StateMachine, written: Written) -> None:
@@ -476,7 +472,7 @@ def _others(target: Mapping[str, Any]) -> Iterator[hcl.Block]:
 
 def _schedule(thing: Existing, written: Written) -> None:
     told = thing.told
-    group = written.named(_group_arn(thing), "name", thing.group)
+    group = written.named(group_of(str(thing.told["Arn"])), "name", thing.group)
     first = {"name": thing.name, "group_name": group} | _given(told, {"Description": "description"})
     when = {"schedule_expression": told["ScheduleExpression"]}
     zone = told.get("ScheduleExpressionTimezone", "UTC")

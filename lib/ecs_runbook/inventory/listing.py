@@ -23,6 +23,7 @@ def take_inventory(
     rules: Sequence[str] = (),
     schedules: Sequence[str] = (),
     tag: str = "",
+    raw: bool = False,
     progress: Bars | None = None,
 ) -> Inventory:
     """
@@ -39,6 +40,8 @@ def take_inventory(
     tag
         ``<key>`` or ``<key>=<value>``: only rules that carry it, and schedules whose group does (a schedule cannot).
         With none of the three, everything is looked at.
+    raw
+        Whether each row keeps all that AWS told of its owner: of a whole organisation that is much.
     progress
         Where to show how far it is.
 
@@ -67,7 +70,7 @@ def take_inventory(
     seen: list[Seen] = []
     gaps: list[Gap] = list(fleet.gaps)
     for place, answer in fleet.gate.side_by_side(
-        lambda one: Looking(one, fleet, chosen, bars).look(), fleet.places, workers=PLACES_AT_ONCE
+        lambda one: Looking(one, fleet, chosen, bars, raw=raw).look(), fleet.places, workers=PLACES_AT_ONCE
     ):
         if isinstance(answer, AwsError):
             gaps.append(gap_of(answer, place=place))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,8 +18,8 @@ from ecs_runbook.firing.schedules import DEFAULT_GROUP
 from ecs_runbook.inventory.bars import PlaceBars
 from ecs_runbook.inventory.fleet import Fleet
 from ecs_runbook.inventory.gate import gap_of
-from ecs_runbook.inventory.model import Gap, Machine, Place, Request, Row
-from ecs_runbook.inventory.request import of_machine, of_target
+from ecs_runbook.inventory.model import Gap, Machine, Place, Raw, Request, Row
+from ecs_runbook.inventory.request import input_of, of_machine, of_target
 from ecs_runbook.inventory.selection import DEFAULT_BUS, Name, Selection, label
 
 FEW = 3
@@ -87,10 +86,12 @@ class Looking:
         What to look at.
     bars
         Where to show how far it is.
+    raw
+        Whether each row keeps all that AWS told of its owner.
     """
 
-    def __init__(self, place: Place, fleet: Fleet, chosen: Selection, bars: PlaceBars) -> None:
-        self.seen = Seen()
+    def __init__(self, place: Place, fleet: Fleet, chosen: Selection, bars: PlaceBars, *, raw: bool = False) -> None:
+        self.seen, self._raw = Seen(), raw
         self._place, self._fleet, self._chosen, self._bars = place, fleet, chosen, bars
         self._aws, self._ask = fleet.at(place), fleet.ask(place)
         self._lock = threading.Lock()
@@ -217,6 +218,7 @@ class Looking:
             if end.request is not None:
                 kept.append((_target(str(raw["Id"]), end.request, raw), end.request, end))
         self.seen.others += not kept
+        kept_raw = self._kept(rule, targets, machines)
         owner = Rule(
             name=name,
             arn=str(rule.get("Arn") or ""),
@@ -238,6 +240,7 @@ class Looking:
                 dead_letters=queue_of(target),
                 retry=target.raw.get("RetryPolicy"),
                 tags=self._tagged.rules.get((bus, name), {}),
+                raw=kept_raw,
             )
             for target, request, end in kept
         ]
@@ -320,10 +323,16 @@ class Looking:
                 created=moment(told.get("CreationDate")),
                 changed=moment(told.get("LastModificationDate")),
                 tags=self._tagged.groups.get(read.group, {}),
+                raw=self._kept(told, [raw], machines),
             )
         )
 
     # -------- both
+
+    def _kept(self, owner: Told, targets: Sequence[Told], machines: Mapping[str, Told | AwsError]) -> Raw | None:
+        if not self._raw:
+            return None
+        return Raw({key: value for key, value in owner.items() if key != "ResponseMetadata"}, targets, machines)
 
     def _end_of(self, raw: Told, subject: str, machines: Mapping[str, Told | AwsError]) -> _End:
         request = of_target(raw)
@@ -338,7 +347,7 @@ class Looking:
             if machine.code not in ("StateMachineDoesNotExist", GONE) or arn.count(":") > _UNQUALIFIED:
                 self._gap(machine, subject)
             return _End()
-        only = of_machine(str(machine.get("definition") or ""), _input_of(raw))
+        only = of_machine(str(machine.get("definition") or ""), input_of(raw))
         if only.unknown:
             words = f"{only.unknown} of the task is made when the state machine {arn.rpartition(':')[2]} runs"
             self._keep(Gap("states:DescribeStateMachine", words, place=self._place, subject=subject))
@@ -428,15 +437,3 @@ def _target(name: str, request: Request, raw: Told) -> Target:
 
 def _may_end_in_ecs(arn: str) -> bool:
     return ":ecs:" in arn or ":states:" in arn or arn.endswith(START_EXECUTION)
-
-
-def _input_of(raw: Told) -> Any:
-    """Return the input of a state machine's executions, where it is the same each time."""
-    given = raw.get("Input")
-    if not str(raw.get("Arn", "")).endswith(START_EXECUTION):
-        return given
-    try:
-        told = json.loads(str(given))
-    except ValueError:
-        return None
-    return told.get("Input") if isinstance(told, Mapping) else None

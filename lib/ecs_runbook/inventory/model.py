@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from ecs_runbook.errors import AwsError
 from ecs_runbook.evidence.dead_letters import Letter
 from ecs_runbook.firing.names import definition, short
 from ecs_runbook.firing.rules import Rule, Target
@@ -202,6 +203,26 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """
+    All that AWS told of the owner of a row, for whoever has to have it whole.
+
+    Attributes
+    ----------
+    owner
+        As ListRules, DescribeRule or GetSchedule tells it.
+    targets
+        Its targets, also those that do not end in ECS.
+    machines
+        By ARN, as DescribeStateMachine tells them, or AWS's refusal: the state machines that anything here starts.
+    """
+
+    owner: Mapping[str, Any]
+    targets: Sequence[Mapping[str, Any]]
+    machines: Mapping[str, Mapping[str, Any] | AwsError]
+
+
+@dataclass(frozen=True)
 class Row:
     """
     One target on a schedule that ends in ECS.
@@ -240,6 +261,8 @@ class Row:
         When the owner was made and last changed, which Scheduler tells of its schedules; None if nobody does.
     tags
         The owner's own tags, if they were asked for.
+    raw
+        All that AWS told of the owner, if it was to be kept.
     """
 
     place: Place
@@ -260,6 +283,7 @@ class Row:
     created: datetime | None = None
     changed: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    raw: Raw | None = field(default=None, repr=False, compare=False)
 
     @property
     def kind(self) -> Literal["schedule", "rule", "event rule"]:

@@ -17,12 +17,8 @@ from typing import Any
 
 ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "adopt.existing": (
-            "scheduler:GetSchedule",
-            "scheduler:GetScheduleGroup",
-            "scheduler:ListTagsForResource",
-        ),
-        "adopt.machines": ("states:DescribeStateMachine", "states:ListTagsForResource"),
+        "adopt.existing": ("scheduler:ListTagsForResource",),
+        "adopt.machines": ("states:ListTagsForResource",),
         "adopt.named": ("events:DescribeEventBus", "iam:GetRole", "sqs:ListQueueTags"),
         "adopt.policies": (
             "iam:GetPolicy",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ecs_runbook.firing.machines import RUNS_A_TASK
+from ecs_runbook.firing.machines import RUNS_A_TASK, START_EXECUTION
 from ecs_runbook.firing.schedules import RUN_TASK
 from ecs_runbook.inventory.model import RUN_VARIABLE, Machine, Network, Request
 
@@ -58,6 +58,25 @@ def of_target(target: Mapping[str, Any]) -> Request | None:
     if str(target.get("Arn", "")).endswith(RUN_TASK):
         return _of_run_task(*_document(target.get("Input")))
     return None
+
+
+def input_of(target: Mapping[str, Any]) -> Any:
+    """
+    Return the input of the executions that a target starts of a state machine, where it is the same each time.
+
+    Examples
+    --------
+    >>> input_of({"Arn": "arn:aws:scheduler:::aws-sdk:sfn:startExecution", "Input": '{"Input": "{}"}'})
+    '{}'
+    """
+    given = target.get("Input")
+    if not str(target.get("Arn", "")).endswith(START_EXECUTION):
+        return given
+    try:
+        told = json.loads(str(given))
+    except ValueError:
+        return None
+    return told.get("Input") if isinstance(told, Mapping) else None
 
 
 class Only(NamedTuple):
