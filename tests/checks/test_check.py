@@ -20,7 +20,7 @@ WINDOW = {"since": NOW - timedelta(hours=26), "until": NOW}
     ("asked", "words"),
     [
         ({"zone": "Mars/Olympus"}, "not an IANA time zone"),
-        ({"settings": "nowhere.toml"}, "settings = 'nowhere.toml' cannot be read: No such file"),
+        ({"settings": "nowhere.toml"}, "The settings of the checks in 'nowhere.toml' cannot be read: No such file"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_asked(asked, words):

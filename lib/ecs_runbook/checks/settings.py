@@ -108,7 +108,8 @@ def read_settings(path: Path | str) -> Settings:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(
-            f"settings = {str(path)!r} cannot be read: {reason}.", hint="Leave it empty for none."
+            f"The settings of the checks in {str(path)!r} cannot be read: {reason}.",
+            hint="Name a TOML file that is there, or leave it out: checks in 60_check, --checks of the gate.",
         ) from error
     try:
         told = tomllib.loads(text)
