@@ -183,14 +183,14 @@ IN_A_WEEK, LATER = NOW + timedelta(days=7), NOW + timedelta(days=7, minutes=1)
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (a_schedule(ends=LATER), ("OK", "note", "its end is 2026-12-01 12:01 UTC, and does not fire any more then")),
+        (a_schedule(ends=LATER), ("OK", "note", "it ends on 2026-12-01 12:01 UTC, and fires no more")),
         (
             a_schedule(ends=IN_A_WEEK),
-            ("NG", "note", "its end is 2026-12-01 12:00 UTC, and does not fire any more then"),
+            ("NG", "note", "it ends on 2026-12-01 12:00 UTC, and fires no more"),
         ),
         (
             a_schedule(ends=IN_A_WEEK, deletes_itself=True),
-            ("NG", "note", "its end is 2026-12-01 12:00 UTC, and is deleted then"),
+            ("NG", "note", "it ends on 2026-12-01 12:00 UTC, and is deleted then"),
         ),
         (a_schedule(), None),
         (a_schedule(ends=NOW), None),  # it has ended, which schedule-never-again tells

@@ -94,6 +94,17 @@ def test_a_public_ip_is_fine_on_fargate_by_launch_type_strategy_or_the_clusters_
     assert by_default["capacityProviderName"] == "FARGATE_SPOT"
 
 
+def test_a_cluster_that_is_there_is_not_made_again_and_a_deleted_one_is(aws):
+    strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    name = aws.cluster(capacityProviders=["FARGATE", "FARGATE_SPOT"])
+    # Source: hashicorp/terraform-provider-aws#38875: what is there is taken over
+    assert aws.ecs.create_cluster(clusterName=name)["cluster"]["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+    assert aws.run(aws.register()["family"], cluster=name, capacityProviderStrategy=strategy, launchType=None)["tasks"]
+    empty = aws.cluster(capacityProviders=["FARGATE"])
+    aws.ecs.delete_cluster(cluster=empty)
+    assert aws.ecs.create_cluster(clusterName=empty)["cluster"]["status"] == "ACTIVE"
+
+
 def test_a_provider_that_the_cluster_does_not_have_is_refused(aws):
     definition = aws.register()["family"]
     with refused(

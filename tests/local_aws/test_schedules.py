@@ -199,6 +199,16 @@ def test_a_deleted_schedule_does_not_fire(world, scheduler, made):
     assert times(world, schedule) == []
 
 
+def test_a_group_that_is_there_is_not_made_again_and_keeps_its_schedules(world, scheduler, made):
+    group = world.name("group")
+    scheduler.create_schedule_group(Name=group)
+    schedule = made("cron(0 * * * ? *)", GroupName=group)
+    # Source: botocore scheduler CreateScheduleGroup, ConflictException (verified); the words are not.
+    with refused("ConflictException", f"Schedule group {group} already exists."):
+        scheduler.create_schedule_group(Name=group)
+    assert scheduler.get_schedule(Name=schedule["Name"], GroupName=group)["GroupName"] == group
+
+
 def test_a_role_that_trusts_the_group_of_another_account_cannot_be_assumed(world, made):
     group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/default"
     fine, wrong = made("cron(0 * * * ? *)"), made("cron(0 * * * ? *)")

@@ -172,12 +172,12 @@ def ends_soon(row: Row, scene: Scene) -> Iterator[Finding]:
     if row.ends is None or table is None or table.kind in ("at", "unreadable") or table.ended:
         return
     at = f"{_in(row.ends, scene.zone)} {scene.zone_name}"
-    then = "and is deleted then" if row.deletes_itself else "and does not fire any more then"
+    then = "and is deleted then" if row.deletes_itself else "and fires no more"
     if row.ends - scene.now > WEEK:
-        yield ok(check, row, f"its end is {at}, {then}")
+        yield ok(check, row, f"it ends on {at}, {then}")
     else:
         mend = f"If {row.owner.name} is to run on, give it a later end, or none."
-        yield ng(check, row, f"its end is {at}, {then}", mend)
+        yield ng(check, row, f"it ends on {at}, {then}", mend)
 
 
 def flexible(row: Row, scene: Scene) -> Iterator[Finding]:

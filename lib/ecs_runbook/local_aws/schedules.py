@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
 from moto.scheduler.responses import EventBridgeSchedulerResponse
@@ -357,6 +358,7 @@ def install(world: World) -> None:
 
 def _wrap_changes(world: World, schedules: Schedules) -> None:
     create, update = EventBridgeSchedulerBackend.create_schedule, EventBridgeSchedulerBackend.update_schedule
+    create_group = EventBridgeSchedulerBackend.create_schedule_group
     delete, delete_group = (
         EventBridgeSchedulerBackend.delete_schedule,
         EventBridgeSchedulerBackend.delete_schedule_group,
@@ -387,6 +389,11 @@ def _wrap_changes(world: World, schedules: Schedules) -> None:
         schedules.arm(schedule, self.region_name, self.account_id)
         return schedule
 
+    def create_schedule_group(self: EventBridgeSchedulerBackend, name: str, tags: Any) -> Any:
+        if name in self.schedule_groups:  # moto puts an empty one in its place
+            raise JsonRESTError("ConflictException", f"Schedule group {name} already exists.")
+        return create_group(self, name, tags)
+
     def delete_schedule(self: EventBridgeSchedulerBackend, group_name: str | None, name: str) -> None:
         schedules.disarm(self.get_schedule(group_name, name).arn)
         delete(self, group_name, name)
@@ -397,7 +404,7 @@ def _wrap_changes(world: World, schedules: Schedules) -> None:
         delete_group(self, name)
 
     Schedule._validate_start_date = validate_start
-    for operation in (create_schedule, update_schedule, delete_schedule, delete_schedule_group):
+    for operation in (create_schedule, update_schedule, create_schedule_group, delete_schedule, delete_schedule_group):
         setattr(EventBridgeSchedulerBackend, operation.__name__, operation)
 
 

@@ -44,6 +44,7 @@ _ROOMS = (
     "simulation",
     "account_settings",
     "tagging",
+    "clusters",
     "run_task",
     "task_life",
     "delivery",
