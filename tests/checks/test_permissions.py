@@ -204,6 +204,29 @@ def test_run_task_is_refused_on_the_revision_that_would_run():
     assert finding.mend == f"Allow {CALLER} ecs:RunTask on {FAMILY}:*; the family without :* matches nothing."
 
 
+@pytest.mark.parametrize(
+    ("against", "why", "mend"),
+    [
+        ("deny", "a statement denies it", "Narrow the Deny that keeps"),
+        ("boundary", "its permissions boundary does not allow it", "Let the permissions boundary of"),
+        (
+            "organization",
+            "a policy of the organization does not allow it",
+            "Let the organization's service control policies",
+        ),
+    ],
+)
+def test_what_no_further_allow_would_mend_has_another_mend(against, why, mend):
+    row = a_rule()
+    refused = permits(run_task="denied", against={"ecs:RunTask": against})
+    finding = told(row, facts(row, permits=refused))["run-task-missing"]
+    assert (finding.status, finding.because.endswith(f"in cluster batch: {why}")) == ("NG", True)
+    assert finding.mend.startswith(mend)
+    assert "ecs:RunTask" in finding.mend
+    passing = permits(pass_role={TASK: "denied", EXECUTION: "allowed"}, against={"ecs:RunTask": against})
+    assert told(row, facts(row, permits=passing))["pass-role-missing"].mend.startswith("Allow ")
+
+
 def test_a_refusal_that_may_come_from_a_condition_nobody_knows_is_skip():
     unknown = permits(run_task="denied", missing_context=("aws:ResourceTag/team",))
     status, _, because = about("run-task-missing", permits=unknown)

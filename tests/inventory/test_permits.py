@@ -115,6 +115,36 @@ def test_a_policy_is_too_wide_if_it_allows_what_does_not_exist():
     assert (own.any_family, own.any_role, own.run_task) == ("denied", "denied", "allowed")
 
 
+@pytest.mark.parametrize(
+    ("decision", "details", "against"),
+    [
+        ("implicitDeny", {}, None),
+        ("implicitDeny", {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": True}}, None),
+        ("implicitDeny", {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}}, "boundary"),
+        ("explicitDeny", {}, "deny"),
+        ("explicitDeny", {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}}, "boundary"),
+        ("implicitDeny", {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}}, "organization"),
+        ("allowed", {"OrganizationsDecisionDetail": {"AllowedByOrganizations": True}}, None),
+    ],
+)
+@pytest.mark.parametrize("form", ["own", "by action"])
+def test_what_is_against_an_action_is_told(form, decision, details, against):
+    # Source: botocore iam EvaluationResult, ResourceSpecificResult (verified)
+    each = {"EvalResourceName": ONE, "EvalResourceDecision": decision, **details}
+    if form == "own":
+        result = {"EvalActionName": "ecs:RunTask", "EvalResourceName": ONE, "EvalDecision": decision, **details}
+    else:
+        whole = {name: value for name, value in details.items() if name.startswith("Organizations")}
+        boundary = {name: value for name, value in each.items() if name not in whole}
+        result = {"EvalActionName": "ecs:RunTask", "EvalDecision": decision, "ResourceSpecificResults": [boundary]}
+        result |= whole
+    iam = Iam(lambda *_: True)
+    iam.simulate_principal_policy = lambda **_: {"EvaluationResults": [result], "IsTruncated": False}
+    told = permit(iam, PLAIN)
+    assert told.run_task == ("allowed" if decision == "allowed" else "denied")
+    assert told.against == ({"ecs:RunTask": against} if against else {})
+
+
 def test_no_more_is_asked_than_somebody_wants_to_know():
     keys = [PermitKey(ROLE, revision(f"family{number}"), BATCH, tags=False) for number in range(250)]
     wide, run, neither = Iam(lambda *_: True), Iam(lambda *_: True), Iam(lambda *_: True)

@@ -12,6 +12,7 @@ from ecs_runbook.firing.names import short
 from ecs_runbook.firing.schedules import Schedule
 from ecs_runbook.inventory.model import (
     Absent,
+    Against,
     Answer,
     Deed,
     Definition,
@@ -25,6 +26,7 @@ from ecs_runbook.inventory.model import (
     passed,
     permit_key,
 )
+from ecs_runbook.inventory.permits import PASS_ROLE, RUN_TASK, TAG_RESOURCE
 
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 TASKS = "ecs-tasks.amazonaws.com"
@@ -185,7 +187,26 @@ def _permit(row: Row, scene: Scene) -> Permit | Gap | None:
     return told
 
 
-def _judged(check: str, row: Row, permit: Permit, answer: Answer, because: str, mend: str, fine: str) -> Finding:
+_AGAINST: Mapping[Against, tuple[str, str]] = {
+    "deny": (
+        "a statement denies it",
+        "Narrow the Deny that keeps {role} from {action}: where there is one, no Allow helps.",
+    ),
+    "boundary": (
+        "its permissions boundary does not allow it",
+        "Let the permissions boundary of {role} allow {action} too; its own policies must do so besides.",
+    ),
+    "organization": (
+        "a policy of the organization does not allow it",
+        "Let the organization's service control policies allow {role} {action} too; its own policies must besides.",
+    ),
+}
+"""Why an action is denied that is not merely missing, and the mend."""
+
+
+def _judged(
+    check: str, row: Row, permit: Permit, action: str, answer: Answer, because: str, mend: str, fine: str
+) -> Finding:
     if answer == "allowed":
         return ok(check, row, fine)
     if answer == "not asked":
@@ -195,6 +216,9 @@ def _judged(check: str, row: Row, permit: Permit, answer: Answer, because: str, 
     if keys:
         words = f"{because}, as far as is known: its policies ask for {listed(keys)}, whose value is not known"
         return skip(check, row, words)
+    if against := permit.against.get(action):
+        why, instead = _AGAINST[against]
+        return ng(check, row, f"{because}: {why}", instead.format(role=row.role, action=action))
     return ng(check, row, because, mend)
 
 
@@ -210,7 +234,7 @@ def run_task(row: Row, scene: Scene) -> Iterator[Finding]:
     where = f"{revision.family}:{revision.revision} in cluster {short(row.request.cluster)}"
     because = f"{name} may not ecs:RunTask on {where}"
     mend = f"Allow {row.role} ecs:RunTask on {every}; the family without :* matches nothing."
-    yield _judged(check, row, permit, permit.run_task, because, mend, f"{name} may run {where}")
+    yield _judged(check, row, permit, RUN_TASK, permit.run_task, because, mend, f"{name} may run {where}")
 
 
 def pass_roles(row: Row, scene: Scene) -> Iterator[Finding]:
@@ -232,7 +256,7 @@ def pass_roles(row: Row, scene: Scene) -> Iterator[Finding]:
         )
         mend = f"Allow {row.role} iam:PassRole on {listed(bad)} to {TASKS}."
         fine = f"{name} may pass {listed([short(role) for role in roles])}"
-        yield _judged(check, row, permit, asked, because, mend, fine)
+        yield _judged(check, row, permit, PASS_ROLE, asked, because, mend, fine)
 
 
 def tagging(row: Row, scene: Scene) -> Iterator[Finding]:
@@ -256,6 +280,7 @@ def tagging(row: Row, scene: Scene) -> Iterator[Finding]:
         check,
         row,
         permit,
+        TAG_RESOURCE,
         permit.tag_resource,
         because,
         f"Allow {row.role} ecs:TagResource on {tasks}, where ecs:CreateAction is RunTask.",

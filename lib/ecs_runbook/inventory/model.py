@@ -453,6 +453,11 @@ class Role:
 
 
 Answer = Literal["allowed", "denied", "not asked"]
+Against = Literal["deny", "boundary", "organization"]
+"""
+What is against an action, where it is not only that nothing allows it: a statement that denies it, the permissions
+boundary, a policy of the organization.
+"""
 
 
 @dataclass(frozen=True)
@@ -471,6 +476,8 @@ class Permit:
         Of ecs:TagResource on the cluster's tasks, by RunTask.
     any_family, any_role
         Of the same on a family and on a role that do not exist: allowed means that the policy is wider than this task.
+    against
+        What is against an action that is denied, by the action.
     missing_context
         Condition keys that the policies ask for and that were not given to the simulator.
     """
@@ -480,6 +487,7 @@ class Permit:
     tag_resource: Answer
     any_family: Answer
     any_role: Answer
+    against: Mapping[str, Against] = field(default_factory=dict)
     missing_context: tuple[str, ...] = ()
 
 

@@ -11,7 +11,7 @@ from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.names import short
 from ecs_runbook.inventory.gate import Gate, gap_of
-from ecs_runbook.inventory.model import Absent, Answer, Deed, Gap, Permit, PermitKey, Told
+from ecs_runbook.inventory.model import Absent, Against, Answer, Deed, Gap, Permit, PermitKey, Told
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -28,6 +28,7 @@ _TASKS = "ecs-tasks.amazonaws.com"
 _KEYS_AT_ONCE = 100
 _APART = "different authorization information"
 _MOST_ITEMS = 1000
+_ORGANIZATIONS = "OrganizationsDecisionDetail"
 
 _Wish = tuple[str, str]
 """An action, and a resource."""
@@ -44,10 +45,11 @@ class _Question:
 
 @dataclass(frozen=True)
 class _Said:
-    """What IAM decided, and the condition keys that it missed for that."""
+    """What IAM decided, the condition keys that it missed for that, and what is against it."""
 
     answer: Answer = "not asked"
     missing: tuple[str, ...] = ()
+    against: Against | None = None
 
 
 _Answers = dict[_Wish, _Said]
@@ -263,23 +265,40 @@ def read_answers(results: Iterable[Mapping[str, Any]]) -> _Answers:
         if one.get("EvalResourceName"):
             found[action, str(one["EvalResourceName"])] = _said(one.get("EvalDecision"), one)
         for each in one.get("ResourceSpecificResults") or ():
-            found[action, str(each.get("EvalResourceName", ""))] = _said(each.get("EvalResourceDecision"), each)
+            told = {_ORGANIZATIONS: one.get(_ORGANIZATIONS), **each}
+            found[action, str(each.get("EvalResourceName", ""))] = _said(each.get("EvalResourceDecision"), told)
     return found
 
 
 def _said(decision: object, told: Mapping[str, Any]) -> _Said:
-    return _Said("allowed" if decision == "allowed" else "denied", tuple(told.get("MissingContextValues") or ()))
+    missing = tuple(told.get("MissingContextValues") or ())
+    return _Said("allowed", missing) if decision == "allowed" else _Said("denied", missing, _against(decision, told))
+
+
+def _against(decision: object, told: Mapping[str, Any]) -> Against | None:
+    """
+    Return what is against it besides that nothing allows it.
+
+    Source: botocore iam EvaluationResult (verified). A Deny may stand in the boundary, or in an organization's policy.
+    """
+    if (told.get(_ORGANIZATIONS) or {}).get("AllowedByOrganizations") is False:
+        return "organization"
+    if (told.get("PermissionsBoundaryDecisionDetail") or {}).get("AllowedByPermissionsBoundary") is False:
+        return "boundary"
+    return "deny" if decision == "explicitDeny" else None
 
 
 def _permit(key: PermitKey, roles: Sequence[str], answers: _Answers) -> Permit:
     run = answers.get((RUN_TASK, key.definition), _NOTHING)
     passed = {role: answers.get((PASS_ROLE, role), _NOTHING) for role in roles}
     tag = answers.get((TAG_RESOURCE, tasks_of(key.cluster)), _NOTHING) if key.tags else _NOTHING
+    every = [(RUN_TASK, run), (TAG_RESOURCE, tag), *((PASS_ROLE, said) for said in passed.values())]
     return Permit(
         run_task=run.answer,
         pass_role={role: said.answer for role, said in passed.items()},
         tag_resource=tag.answer,
         any_family=answers.get((RUN_TASK, any_family(key.definition)), _NOTHING).answer,
         any_role=answers.get((PASS_ROLE, any_role(key.role)), _NOTHING).answer,
+        against={action: said.against for action, said in every if said.against},
         missing_context=tuple(sorted({name for said in (run, tag, *passed.values()) for name in said.missing})),
     )

@@ -156,7 +156,10 @@ def _lines(groups: Sequence[Sequence[Finding]]) -> list[str]:
 
 def _more(groups: Sequence[Sequence[Finding]]) -> str:
     left = groups[MOST_WORST:]
-    return f"{len(left)} more checks found {sum(map(len, left)):,}: see the map and the table." if left else ""
+    if not left:
+        return ""
+    many, found = f"{len(left)} more check{'s' * (len(left) > 1)}", f"{sum(map(len, left)):,}"
+    return f"{many} found something, {found} in all: see the map and the table."
 
 
 def _example(group: Sequence[Finding]) -> str:
