@@ -115,10 +115,17 @@ class AwsError(RunbookError):
         AWS's own code and words.
     hint
         The next thing to do.
+
+    Examples
+    --------
+    >>> str(AwsError("s3:ListBucket", "NoSuchBucket", "The specified bucket does not exist", hint="Look for it."))
+    's3:ListBucket was refused: NoSuchBucket: The specified bucket does not exist. Look for it.'
     """
 
     def __init__(self, operation: str, code: str, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{operation} was refused: {code}: {message}", hint=hint)
+        # AWS often leaves out the full stop
+        end = "" if not hint or message.rstrip().endswith((".", "!", "?")) else "."
+        super().__init__(f"{operation} was refused: {code}: {message}{end}", hint=hint)
         self.operation = operation
         self.code = code
         self.words = message

@@ -409,7 +409,7 @@ def test_accounts_and_regions_choose_among_the_folders(logs):
     regions = LogFiles(str(logs), cache=None, regions=["eu-west-1"])
     assert told(table(regions)) == [row for row in TRUE if row[0] == "111122223333"]
     none = table(LogFiles(str(logs), cache=None, regions=["eu-west-9"]))
-    assert "none is of this time range, and of the accounts and Regions that were asked for" in answer(none)
+    assert "no log file of this time range lies there, of the accounts and Regions that were asked for" in answer(none)
 
 
 @pytest.mark.parametrize("depth", range(1, 8))

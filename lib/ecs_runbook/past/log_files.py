@@ -115,10 +115,11 @@ class LogFiles:
         size = sum(file.bytes for file in found.files)
         broken = len(reading.broken) + len(found.broken)
         words = [
-            f"{files:,} files of {size / 1e6:,.1f} MB, with {records:,} records; {reading.files:,} of them read anew",
+            f"{files:,} files of {size / 1e6:,.1f} MB, with {records:,} records; {reading.files:,} of them read anew"
+            if files
+            else "no log file of this time range lies there, of the accounts and Regions that were asked for",
             *([f"{broken} files could not be read"] if broken else []),
             *([f"{found.others} of other names were passed over"] if found.others else []),
-            *([] if files else ["none is of this time range, and of the accounts and Regions that were asked for"]),
             *notes,
         ]
         return {

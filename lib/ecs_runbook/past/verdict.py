@@ -75,6 +75,7 @@ def _read(history: History, asked: LookBack) -> Check:
     if history.runs.empty:
         mend = "Look at a longer time, at another source, or at other accounts and Regions."
         because = history.runs.attrs.get("because") or "no run of these families was seen"
+        because += "".join(f"; {one['source']}: {one['answer']}" for one in history.asked[:_SHOWN] if one["answer"])
         return Check("history-read", names, "SKIP", because, mend)
     families = history.runs.loc[history.runs["family"] != ""].drop_duplicates(["account", "region", "family"])
     first, last = history.runs["time"].min(), history.runs["time"].max()
