@@ -6,6 +6,7 @@ announced, and running it again ends it.
 import itertools
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 
@@ -201,6 +202,32 @@ def test_schedules_that_could_not_all_be_listed_are_not_pinned(world):
         roll_back(here, places, to=1, way="pin")
     assert told.value.hint == "Nothing was changed."
     assert world.targets(family) == (family, family)
+
+
+def test_what_runs_through_a_state_machine_is_not_pinned_and_what_to_do_by_hand_is_said_before(world):
+    family = world.family()
+    asked = {"Cluster": "batch", "TaskDefinition": family, "LaunchType": "FARGATE"}
+    state = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask", "Parameters": asked, "End": True}
+    states, role = {"StartAt": "Run", "States": {"Run": state}}, world.role(trust=trusting(["states.amazonaws.com"]))
+    sfn = world.client("stepfunctions")
+    machine = sfn.create_state_machine(name=family, roleArn=role, definition=json.dumps(states))["stateMachineArn"]
+    world.events.put_rule(Name=f"{family}-starts", ScheduleExpression="rate(1 day)")
+    world.events.put_targets(Rule=f"{family}-starts", Targets=[{"Id": "run", "Arn": machine, "RoleArn": role}])
+    places, rules = fleet(world.aws), [family, f"{family}-starts"]
+    good = arn(f"task-definition/{family}:1")
+    here = situation(family, 1, places, take_inventory(places, rules=rules, schedules=[family]))
+    words = rf"{family}-starts runs through a state machine, {family}, .*By hand: let TaskDefinition .* name {good}, "
+    assert re.search(words, str(here))
+    assert re.search("then run this again with way = pin. Or take way = register", here._repr_html_())
+    with pytest.raises(EvidenceError, match=words) as told:
+        roll_back(here, places, to=1, way="pin")
+    assert told.value.hint == "Nothing was changed."
+    assert world.targets(family) == (family, family)
+    state["Parameters"]["TaskDefinition"] = good
+    sfn.update_state_machine(stateMachineArn=machine, definition=json.dumps(states))
+    here = situation(family, 1, places, take_inventory(places, rules=rules, schedules=[family]))
+    assert roll_back(here, places, to=1, way="pin").finished
+    assert world.targets(family) == (f"{family}:1", f"{family}:1")
 
 
 def test_the_difference_names_fields_and_shows_no_variable(world):

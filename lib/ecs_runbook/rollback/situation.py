@@ -151,10 +151,11 @@ class Situation:
         return steps, "" if self.good.status == "ACTIVE" else inactive, undo
 
     def _pin(self) -> tuple[tuple[Step, ...], str, str]:
-        steps, left = [], []
+        steps: list[Step] = []
+        left: list[Row] = []
         for row in self.rows:
             if row.through:
-                left.append(row.subject)
+                left.append(row)
                 continue
             operation = "scheduler:UpdateSchedule" if row.kind == "schedule" else "events:PutTargets"
             on = {"kind": row.kind, "group": row.group, "name": row.owner.name, "target": row.target.id}
@@ -163,10 +164,14 @@ class Situation:
         if self.good.status != "ACTIVE":
             hindrance = f"{self.good.name} is {self.good.status}: ECS would refuse every firing. Take way = register."
         elif left:
+            names = ", ".join(dict.fromkeys(row.through.rpartition(":stateMachine:")[2] for row in left))
             hindrance = (
-                f"{', '.join(left)} runs through a state machine, whose definition is not changed here: it would go on "
-                f"with the latest. Let its state's TaskDefinition name {self.good.name}, or take way = register, which "
-                "reaches it too."
+                f"{', '.join(row.subject for row in left)} runs through a state machine, {names}, whose definition is "
+                f"not changed here: it would go on with the latest. By hand: let TaskDefinition of its state that runs "
+                f"the task name {self.good.arn}, where the definition is made (definition of aws_sfn_state_machine in "
+                "Terraform, else states:UpdateStateMachine; what starts a version or an alias needs a new version), "
+                "then run this again with way = pin. Or take way = register, which reaches it too and needs none of "
+                "that."
             )
         elif self.unseen:
             hindrance = (
