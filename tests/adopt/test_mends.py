@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -254,6 +255,67 @@ def test_a_policy_that_may_refuse_all_the_same_is_said_and_is_not_good(statement
     new, changes, left = mended_policies([rule()], {}, policies, chosen(["policy"]))
     assert (new, changes) == ([], [])
     assert [why in one.because for one in left] == ([True] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("cluster", "condition", "doubted"),
+    [
+        ("batch", {"ArnEquals": {"ecs:cluster": arn("ecs", "cluster/batch")}}, False),
+        (arn("ecs", "cluster/batch"), {"ArnLike": {"ecs:cluster": arn("ecs", "cluster/b*")}}, False),
+        ("batch", {"ArnEquals": {"ecs:cluster": arn("ecs", "cluster/default")}}, True),
+    ],
+)
+def test_a_condition_on_the_cluster_of_a_state_machine_is_decided(cluster, condition, doubted):
+    thing, machines = through(LATEST)
+    text = machines[MACHINE].text.replace('"Cluster": "default"', f'"Cluster": "{cluster}"')
+    machines = {MACHINE: replace(machines[MACHINE], told=machines[MACHINE].told | {"definition": text})}
+    policies = Policies((Policy("states", "run", {"Statement": [only_if(condition)]}),))
+    _, changes, left = mended_policies([thing], machines, policies, chosen(["policy"]))
+    assert changes == []
+    assert ["only under conditions" in one.because for one in left] == ([True] if doubted else [])
+
+
+OTHER = arn("ecs", "task-definition/other")
+NEAR = {"Effect": "Allow", "Action": "ecs:RunTask"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "because"),
+    [
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], ""),
+        ([NEAR | {"NotResource": f"{OTHER}:*"}], ""),
+        ([NEAR | {"NotResource": f"{LATEST}:*"}], "run allows all but what its NotResource names, job:1 among it"),
+        ([{"Effect": "Allow", "NotAction": "ecs:Run*", "Resource": "*"}], "no policy of it names job"),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": LATEST}], "run names job:1 where it allows all but"),
+        ([only_if({}), {"Effect": "Deny", "NotAction": "ecs:*", "Resource": "*"}], ""),
+        ([only_if({}), {"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"}], "a statement denies it to run job"),
+        ([only_if({}), NEAR | {"Effect": "Deny", "NotResource": f"{LATEST}:*"}], ""),
+        ([only_if({}), NEAR | {"Effect": "Deny", "NotResource": f"{OTHER}:*"}], "a statement denies it to run job"),
+    ],
+)
+def test_what_a_policy_says_by_all_but_is_understood(statements, because):
+    policies = Policies((Policy("rules", "run", {"Statement": statements}),))
+    new, changes, left = mended_policies([rule()], {}, policies, chosen(["policy"]))
+    assert (new, changes) == ([], [])
+    assert [because in one.because for one in left] == ([True] if because else [])
+
+
+@pytest.mark.parametrize("account", ["123456789012", "210987654321"])
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_a_family_of_the_same_name_elsewhere_is_not_widened(account, region):
+    named = f"arn:aws:ecs:{region}:{account}:task-definition/job:1"
+    new, left = policies_after([named, OTHER])
+    if (account, region) == ("123456789012", "us-east-1"):
+        assert (new, left) == ([[f"{LATEST}:*", OTHER]], [])
+    else:
+        assert new == []
+        words = "run names job of another account or Region, and none names that of 123456789012 in us-east-1"
+        assert left == [f"policy of rules: {words}: widen it by hand if both are meant"]
+
+
+def test_a_family_that_is_named_for_every_region_is_widened_as_it_is_named():
+    everywhere = "arn:aws:ecs:*:123456789012:task-definition/job"
+    assert policies_after(everywhere) == ([f"{everywhere}:*"], [])
 
 
 def test_a_target_that_stays_pinned_to_what_its_policy_names_has_nothing_to_mend():

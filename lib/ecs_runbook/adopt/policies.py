@@ -18,8 +18,9 @@ from ecs_runbook.errors import AwsError
 from ecs_runbook.firing.asking import Asking
 from ecs_runbook.firing.machines import machine_of
 from ecs_runbook.firing.names import definition, short
-from ecs_runbook.inventory.request import of_target
+from ecs_runbook.inventory.request import input_of, of_machine, of_target
 from ecs_runbook.lint.values import wildcard
+from ecs_runbook.moving.names import REVISION
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -193,22 +194,21 @@ def _run_by(things: Sequence[Existing], machines: Machines, meant: Chosen | None
             request, machine = of_target(target), machines.get(machine_of(target))
             if request is not None and target.get("RoleArn"):
                 own = found.setdefault(short(str(target["RoleArn"])), {})
-                own.setdefault(_arn(thing, request.definition), set()).add(request.cluster)
+                cluster = _arn(thing, "cluster", request.cluster)
+                own.setdefault(_arn(thing, "task-definition", request.definition), set()).add(cluster)
             elif isinstance(machine, StateMachine):
+                asked = of_machine(machine.text, input_of(target)).request
+                cluster = _arn(thing, "cluster", asked.cluster) if asked else ""
                 own = found.setdefault(short(machine.role), {})
                 for one in machine.runs:
-                    own.setdefault(_arn(thing, one), set()).add("")
+                    own.setdefault(_arn(thing, "task-definition", one), set()).add(cluster)
     return found
 
 
-def _arn(thing: Existing, named: str) -> str:
-    """Return the ARN of a task definition that may be named by its family alone."""
+def _arn(thing: Existing, kind: str, named: str) -> str:
+    """Return the ARN of a task definition or a cluster, which may be named by its own name alone."""
     parts = str(thing.told["Arn"]).split(":")
-    return (
-        named
-        if named.startswith("arn:")
-        else f"{':'.join([parts[0], parts[1], 'ecs', *parts[3:5]])}:task-definition/{named}"
-    )
+    return named if named.startswith("arn:") else f"{':'.join([parts[0], parts[1], 'ecs', *parts[3:5]])}:{kind}/{named}"
 
 
 def mended_policies(
@@ -237,9 +237,8 @@ def mended_policies(
             continue
         own = [changed.get(one.of, one) for one in policies.of(role)]
         wanting = {arn for arn in definitions if not any(_covers(one.document, arn) for one in own)}
-        families = {definition(arn).family for arn in wanting}
         for one in own if wanting else ():
-            new = one if one.of_aws else replace(one, document=_wider(one.document, families))
+            new = one if one.of_aws else replace(one, document=_wider(one.document, wanting))
             if new.document != one.document:
                 changed[one.of] = new
                 changes = [each for each in changes if each.of != one.of]
@@ -280,32 +279,77 @@ def _holds(condition: Any, clusters: Collection[str]) -> bool:
 
 def _why(still: Sequence[str], own: Sequence[Policy]) -> str:
     names = ", ".join(str(definition(one)) for one in still)
-    of_aws = [one.name for one in own if one.of_aws and any(_narrowly(one.document, arn) for arn in still)]
-    if of_aws:
-        return f"{', '.join(of_aws)} names {names}, and AWS manages it: give the role a policy of its own"
+    for policies, why in (
+        ([one for one in own if one.of_aws and _wider(one.document, still) != one.document], _OF_AWS_NARROW),
+        ([one for one in own if any(_but_for(each, still) for each in _allowing(one))], _BUT_FOR),
+        ([one for one in own if any(_by_not_action(each, still) for each in _allowing(one))], _BY_NOT_ACTION),
+        ([one for one in own if any(_elsewhere(each, still) for each in _allowing(one))], _ELSEWHERE),
+    ):
+        if policies:
+            place = " of {4} in {3}".format(*still[0].split(":"))
+            return why.format(", ".join(one.name for one in policies), names, place)
     return f"no policy of it names {names}, so there is none to widen"
 
 
-def _narrowly(document: Mapping[str, Any], arn: str) -> bool:
-    return _wider(document, {definition(arn).family}) != document
+_OF_AWS_NARROW = "{0} names {1}, and AWS manages it: give the role a policy of its own"
+_BUT_FOR = (
+    "{0} allows all but what its NotResource names, {1} among it: take that out there by hand, or give the role a "
+    "policy of its own"
+)
+_BY_NOT_ACTION = (
+    "{0} names {1} where it allows all but what its NotAction names, which is not changed here: let the role have a "
+    "statement of its own with Action ecs:RunTask"
+)
+_ELSEWHERE = "{0} names {1} of another account or Region, and none names that{2}: widen it by hand if both are meant"
 
 
-def _wider(document: Mapping[str, Any], families: Collection[str]) -> Mapping[str, Any]:
+def _allowing(policy: Policy) -> Iterator[dict[str, Any]]:
+    """Yield the statements that allow to run something."""
+    yield from (one for one in _statements(policy.document) if one.get("Effect") == "Allow" and _runs(one))
+
+
+def _but_for(statement: Mapping[str, Any], arns: Collection[str]) -> bool:
+    excepted = _listed(statement.get("NotResource", []))
+    return any(wildcard(str(one), _asked(arn)) for one in excepted for arn in arns)
+
+
+def _by_not_action(statement: Mapping[str, Any], arns: Collection[str]) -> bool:
+    named = _listed(statement.get("Resource", [])) if "NotAction" in statement else []
+    return any(_every_revision(one, arns) != one for one in named)
+
+
+def _elsewhere(statement: Mapping[str, Any], arns: Collection[str]) -> bool:
+    families = {definition(arn).family for arn in arns}
+    found = [_DEFINITION.match(one) for one in _listed(statement.get("Resource", [])) if isinstance(one, str)]
+    return any(at is not None and at[2] in families for at in found)
+
+
+def _wider(document: Mapping[str, Any], arns: Collection[str]) -> Mapping[str, Any]:
     new = copy.deepcopy(dict(document))
     for statement in _statements(new):
-        if statement.get("Effect") == "Allow" and _runs(statement) and "Resource" in statement:
+        if (
+            statement.get("Effect") == "Allow"
+            and "Action" in statement
+            and _runs(statement)
+            and "Resource" in statement
+        ):
             told = statement["Resource"]
-            wide = list(dict.fromkeys(_every_revision(one, families) for one in _listed(told)))
+            wide = list(dict.fromkeys(_every_revision(one, arns) for one in _listed(told)))
             statement["Resource"] = wide if isinstance(told, list) else wide[0]
     return new
 
 
-def _every_revision(resource: Any, families: Collection[str]) -> Any:
+def _every_revision(resource: Any, arns: Collection[str]) -> Any:
+    """Return *resource* with every revision, if it names the family of one of *arns*, in its account and Region."""
     at = _DEFINITION.fullmatch(resource) if isinstance(resource, str) else None
-    return f"{at[1]}{at[2]}:*" if at and at[2] in families else resource
+    if at and any(wildcard(f"{at[1]}{at[2]}", REVISION.sub("", arn)) for arn in arns):
+        return f"{at[1]}{at[2]}:*"
+    return resource
 
 
 def _runs(statement: Mapping[str, Any], action: str = "ecs:RunTask") -> bool:
+    if "NotAction" in statement:
+        return not any(wildcard(str(one), action, fold=True) for one in _listed(statement["NotAction"]))
     return any(wildcard(str(one), action, fold=True) for one in _listed(statement.get("Action", [])))
 
 
@@ -316,13 +360,18 @@ def _covers(document: Mapping[str, Any], arn: str) -> bool:
 
 def _of_run(statement: Mapping[str, Any], arn: str) -> bool:
     """Say whether a statement is about running *arn*, every revision if it names none."""
-    every = arn if definition(arn).revision is not None else f"{arn}:{_ANY_REVISION}"
-    return _is_about(statement, "ecs:RunTask", every)
+    return _is_about(statement, "ecs:RunTask", _asked(arn))
+
+
+def _asked(arn: str) -> str:
+    """Return what IAM is asked about: a revision, of which nobody knows the number where *arn* names none."""
+    return arn if definition(arn).revision is not None else f"{arn}:{_ANY_REVISION}"
 
 
 def _is_about(statement: Mapping[str, Any], action: str, resource: str) -> bool:
-    named = any(wildcard(str(one), resource) for one in _listed(statement.get("Resource", [])))
-    return named and _runs(statement, action)
+    excepts = "NotResource" in statement
+    told = _listed(statement["NotResource"] if excepts else statement.get("Resource", []))
+    return any(wildcard(str(one), resource) for one in told) is not excepts and _runs(statement, action)
 
 
 def _allows(document: Mapping[str, Any], action: str, resource: str) -> bool:
