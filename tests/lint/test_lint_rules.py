@@ -258,6 +258,17 @@ MISTAKES = [
         good(("= aws_ecs_task_definition.this.arn_without_revision\n", '= "nightly" #! task-definition-no-arn\n')),
     ),
     (
+        "empty-arn",
+        good(("= aws_ecs_task_definition.this.arn_without_revision\n", '= "" #! empty-arn\n')),
+    ),
+    (
+        "empty-arn",
+        good(
+            ("  arn      = data.aws_ecs_cluster.this.arn\n", '  arn      = "" #! empty-arn\n'),
+            ("  role_arn = aws_iam_role.schedule.arn\n", '  role_arn = "" #! empty-arn\n'),
+        ),
+    ),
+    (
         "task-definition-no-arn",
         good(
             (

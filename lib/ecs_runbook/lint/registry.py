@@ -251,6 +251,15 @@ _ALL = (
         "verified",
     ),
     Rule(
+        "empty-arn",
+        "error",
+        "a target's task definition, role or cluster is an empty text",
+        "Terraform's plan passes it. The apply of a schedule ends with: missing required field; a rule's target would "
+        "have no role.",
+        "hashicorp/aws 5.100: plan and apply of a schedule, tried; botocore events, scheduler: one character at least",
+        "verified",
+    ),
+    Rule(
         "no-dead-letter-queue",
         "note",
         "what could not be fired is lost without a trace",

@@ -430,10 +430,13 @@ def dead_letters(view: View) -> Iterator[Said]:
 
 
 def arns(view: View) -> Iterator[Said]:
-    """``task-definition-no-arn``: the provider takes an ARN alone, and not the family that RunTask takes too."""
+    """``task-definition-no-arn``, ``empty-arn``: a family, or nothing, where the provider or AWS takes an ARN alone."""
     for target in view.targets:
+        if target.is_request:
+            continue
+        yield from _empty(target)
         value = target.get("task_definition_arn")
-        if target.is_request or value is None or without_revision(value) is not None:
+        if value is None or without_revision(value) is not None:
             continue
         first = parts(value)[0]
         if isinstance(first, Reference):
@@ -449,6 +452,27 @@ def arns(view: View) -> Iterator[Said]:
                 f"it is {shown(value, target.module)}, which is no ARN: the provider takes nothing else",
                 "Name the family by its ARN without a revision: aws_ecs_task_definition.\u2026.arn_without_revision.",
             )
+
+
+def _empty(target: Target) -> Iterator[Said]:
+    around, holder = target.role_path[:-1], _holder(target)
+    for name, values, path, what in (
+        ("task_definition_arn", target.ecs, target.at("task_definition_arn"), "a family"),
+        ("role_arn", holder, target.role_path, "the role that runs the task"),
+        ("arn", holder, (*around, "arn"), "a cluster"),
+    ):
+        if values.get(name) == "":
+            because = f'{name} is "", which is no ARN of {what}: the plan passes it, and AWS takes no such target'
+            mend = f"Name {what} by its ARN; where a variable gives it, let that have no empty default."
+            yield found("empty-arn", target.block, path, because, mend)
+
+
+def _holder(target: Target) -> Mapping[str, Value]:
+    """Return what holds the role and the cluster of a target."""
+    held: Value = target.block.values
+    if target.is_schedule:
+        held = next((one for at, one in enumerate(inner(held, "target")) if at == target.role_path[1]), None)
+    return held if isinstance(held, Mapping) else {}
 
 
 def active_revision(view: View) -> Iterator[Said]:
