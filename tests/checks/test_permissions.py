@@ -90,6 +90,19 @@ def test_a_schedule_of_a_group_of_its_own_is_that_groups():
     assert about("trust-wrong-service", row, roles=caller(SCHEDULER, **of_batch))[0] == "NG"
 
 
+def test_a_deny_in_the_trust_policy_is_told_as_one_since_no_allow_helps():
+    row = a_rule()
+    deny = {"Effect": "Deny", "Principal": {"Service": EVENTS}, "Action": "sts:AssumeRole"}
+    whole = {"Version": "2012-10-17", "Statement": [*trust(EVENTS)["Statement"], deny]}
+    finding = told(row, facts(row, roles=roles(Role(CALLER, whole))))["trust-wrong-service"]
+    assert (finding.status, finding.severity) == ("NG", "error")
+    assert finding.because == (
+        "the trust policy of nightly-schedule has a Deny that keeps events.amazonaws.com from assuming it, "
+        "whatever else allows it"
+    )
+    assert finding.mend == f"Narrow that Deny in the trust policy of {CALLER}: no Allow helps against it."
+
+
 def test_the_words_say_whom_it_trusts_and_who_has_to_assume_it():
     status, severity, because = about("trust-wrong-service", roles=caller("ecs-tasks.amazonaws.com"))
     assert (status, severity) == ("NG", "error")

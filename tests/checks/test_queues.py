@@ -121,6 +121,47 @@ def test_a_schedule_needs_a_role_that_may_send(answer, queues, status):
     assert about(WRITABLE, a_schedule(), queues=queues, deeds={SEND: answer})[0] == status
 
 
+def denying(**changes):
+    """A policy that lets EventBridge send for the rule, and has a Deny."""
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"} | changes
+    return {"Version": "2012-10-17", "Statement": [*letting()["Statement"], deny]}
+
+
+@pytest.mark.parametrize(
+    ("row", "sender"),
+    [
+        (a_rule(), "events.amazonaws.com for this rule"),
+        (a_schedule(), CALLER.rpartition("/")[2]),  # its role may send, as far as IAM's simulator knows
+    ],
+    ids=["rule", "schedule"],
+)
+def test_a_deny_of_the_queues_own_policy_is_told_as_one_since_no_allow_helps(row, sender):
+    finding = told(row, facts(row, queues=queue(denying()), deeds={SEND: "allowed"}))[WRITABLE]
+    assert (finding.status, finding.severity) == ("NG", "warning")
+    assert finding.because == (
+        f"the policy of nightly-dlq has a Deny that keeps {sender} from sending, whatever else allows it"
+    )
+    assert finding.mend == f"Narrow that Deny in the policy of {QUEUE}: no Allow helps against it."
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "OK"),
+        ({"Condition": {"ArnNotEquals": {"aws:PrincipalArn": CALLER}}}, "OK"),
+        ({"Condition": {"ArnNotEquals": {"aws:PrincipalArn": f"{CALLER}-2"}}}, "NG"),
+        ({"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}}, "OK"),  # not known
+        ({"Principal": {"AWS": CALLER}}, "NG"),
+        ({"Principal": {"AWS": f"{CALLER}-2"}}, "OK"),
+        ({"Action": "sqs:DeleteMessage"}, "OK"),
+        ({"Resource": QUEUE.replace("nightly", "weekly")}, "OK"),
+    ],
+)
+def test_a_schedules_role_is_kept_out_by_a_deny_that_surely_applies_and_by_no_other(changes, status):
+    said = about(WRITABLE, a_schedule(), queues=queue(denying(**changes)), deeds={SEND: "allowed"})
+    assert said[0] == status
+
+
 def test_a_queue_that_is_gone_a_fifo_queue_and_one_of_another_region_take_nothing():
     assert about(WRITABLE, queues={QUEUE: Absent("no such queue")}) == (
         "NG",

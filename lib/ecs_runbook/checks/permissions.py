@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ecs_runbook.checks.findings import Finding
-from ecs_runbook.checks.policies import Context, conditions_that_fail, lets, services_named
+from ecs_runbook.checks.policies import Context, conditions_that_fail, denies, lets, services_named
 from ecs_runbook.checks.saying import Check, Scene, listed, ng, ok, skip
 from ecs_runbook.checks.targets import cluster_of, without_revision
 from ecs_runbook.firing.names import short
@@ -142,6 +142,13 @@ def _trust(check: str, row: Row, told: list[tuple[str, str, Told[Role]]]) -> Ite
 
 def _untrusting(check: str, row: Row, role: Role, service: str) -> Finding:
     name, context = short(role.arn), source_of(row, service)
+    if denies(role.trust, service, "sts:AssumeRole", context=context):
+        because = (
+            f"the trust policy of {name} has a Deny that keeps {service} from assuming it, whatever else allows it"
+        )
+        return ng(
+            check, row, because, f"Narrow that Deny in the trust policy of {role.arn}: no Allow helps against it."
+        )
     if not lets_by_name(role, service):
         named = services_named(role.trust)
         because = f"{name} trusts {listed(named) or 'no service'}, and {service} has to assume it"

@@ -19,6 +19,7 @@ Each condition key, in lower case, with the values that it may have; None for it
 here nothing is known.
 """
 
+_NOT: Mapping[Match, Match] = {"yes": "no", "no": "yes", "unknown": "unknown"}
 _ABSENT: tuple[str | None, ...] = (None,)
 _NEGATED = {
     "stringnotequals": "stringequals",
@@ -69,16 +70,36 @@ def lets(
     >>> lets({"Statement": events | only}, "events.amazonaws.com", "sts:AssumeRole", context={})
     'unknown'
     """
-    answers: dict[str, set[Match]] = {"Allow": set(), "Deny": set()}
-    for statement in _statements(document):
-        effect = str(statement.get("Effect"))
-        if effect in answers:
-            answers[effect].add(_applies(statement, service, arn, action, resource, context or {}))
-    if "yes" in answers["Deny"]:
+    asked = (document, service, arn, action, resource, context or {})
+    denied, allowed = _any_applies("Deny", *asked), _any_applies("Allow", *asked)
+    if "no" in (allowed, _NOT[denied]):
         return "no"
-    if "yes" in answers["Allow"]:
-        return "unknown" if "unknown" in answers["Deny"] else "yes"
-    return "unknown" if "unknown" in answers["Allow"] else "no"
+    return "yes" if (allowed, denied) == ("yes", "no") else "unknown"
+
+
+def denies(
+    document: Mapping[str, Any],
+    service: str,
+    action: str,
+    *,
+    resource: str = "",
+    context: Context | None = None,
+    arn: str = "",
+) -> bool:
+    """
+    Say whether a Deny of a resource's own policy surely applies, whatever else allows; parameters as of :func:`lets`.
+
+    Examples
+    --------
+    >>> told = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+    >>> denies({"Statement": told}, "events.amazonaws.com", "sqs:SendMessage")
+    True
+    >>> insecure = {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    >>> secure = {"aws:securetransport": ["true"]}
+    >>> denies({"Statement": told | insecure}, "events.amazonaws.com", "sqs:SendMessage", context=secure)
+    False
+    """
+    return _any_applies("Deny", document, service, arn, action, resource, context or {}) == "yes"
 
 
 def conditions_that_fail(
@@ -121,6 +142,15 @@ def services_named(document: Mapping[str, Any]) -> list[str]:
 
 def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in _listed(document.get("Statement")) if isinstance(one, Mapping)]
+
+
+def _any_applies(
+    effect: str, document: Mapping[str, Any], service: str, arn: str, action: str, resource: str, context: Context
+) -> Match:
+    """Say whether any statement of *effect* applies."""
+    own = [one for one in _statements(document) if one.get("Effect") == effect]
+    answers = {_applies(one, service, arn, action, resource, context) for one in own}
+    return "yes" if "yes" in answers else "unknown" if "unknown" in answers else "no"
 
 
 def _applies(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecs_runbook.checks.findings import Finding
 from ecs_runbook.checks.permissions import EVENTS, deed, source_of
-from ecs_runbook.checks.policies import conditions_that_fail, lets
+from ecs_runbook.checks.policies import Context, conditions_that_fail, denies, lets
 from ecs_runbook.checks.registry import KINDS
 from ecs_runbook.checks.saying import Check, Scene, listed, ng, ok, skip, skip_at
 from ecs_runbook.diagnosis.explain import Explanation, explain
@@ -90,6 +90,8 @@ def _by_policy(row: Row, queue: Queue) -> Finding:
         return ok(check, row, f"the policy of {name} lets {EVENTS} send for this rule")
     if answer == "unknown":
         return ok(check, row, f"the policy of {name} lets {EVENTS} send; whether its conditions hold is not known")
+    if denies(queue.policy, EVENTS, "sqs:SendMessage", resource=queue.arn, context=context):
+        return _denied(row, queue.arn, f"{EVENTS} for this rule")
     failing = conditions_that_fail(queue.policy, EVENTS, "sqs:SendMessage", context=context)
     why = f"only if {listed(failing)}" if failing else "no statement of its policy does"
     because = f"{name} does not let {EVENTS} send for this rule: {why}"
@@ -97,13 +99,22 @@ def _by_policy(row: Row, queue: Queue) -> Finding:
     return ng(check, row, because, mend)
 
 
+def _denied(row: Row, queue: str, sender: str) -> Finding:
+    because = f"the policy of {_name(queue)} has a Deny that keeps {sender} from sending, whatever else allows it"
+    mend = f"Narrow that Deny in the policy of {queue}: no Allow helps against it."
+    return ng("dead-letter-queue-not-writable", row, because, mend)
+
+
 def _by_role(row: Row, queue: Told[Queue], scene: Scene) -> Iterator[Finding]:
-    """Judge a schedule's queue: its role has to be allowed to send, or be named by the queue's own policy."""
+    """Judge a schedule's queue: its role, or the queue's policy by its name, has to let it send, and none deny it."""
     check, found = "dead-letter-queue-not-writable", deed(row, "sqs:SendMessage", scene)
     if found is None:
         return
     asked, answer = found
     role, name = asked.role.rpartition("/")[2], _name(asked.resource)
+    if isinstance(queue, Queue) and _denied_to(queue, asked.role):
+        yield _denied(row, queue.arn, role)
+        return
     if answer == "allowed":
         yield ok(check, row, f"{role} may send to {name}")
         return
@@ -122,6 +133,17 @@ def _by_role(row: Row, queue: Told[Queue], scene: Scene) -> Iterator[Finding]:
 
 def _named_by(queue: Queue, role: str) -> bool:
     return lets(queue.policy, "", "sqs:SendMessage", resource=queue.arn, arn=role) != "no"
+
+
+def _denied_to(queue: Queue, role: str) -> bool:
+    """Say whether the queue's policy surely denies it to a session of *role*."""
+    context: Context = {
+        "aws:principalarn": [role],
+        "aws:principalaccount": [role.split(":")[4]],
+        "aws:principalisawsservice": ["false"],
+        "aws:securetransport": ["true"],
+    }
+    return denies(queue.policy, "", "sqs:SendMessage", resource=queue.arn, context=context, arn=role)
 
 
 # -------- what waits in it
