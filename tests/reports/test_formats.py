@@ -88,15 +88,21 @@ def test_sarif_of_more_than_a_code_host_keeps_has_the_worst_and_says_so(monkeypa
 
 def test_annotations_are_one_line_each_and_no_more_than_github_shows(found):
     assert workflow_commands(found) == [
-        "::error title=pinned-revision%3A nightly::it names nightly-job:7 Name the family.",
-        "::warning title=no-way-out%3A daily::could not be looked at: the caller needs ec2:DescribeSubnets Allow it.",
-        "::notice title=no-dead-letter-queue%3A weekly::it has none Give it one.",
+        "::error title=pinned-revision%3A nightly::it names nightly-job:7. Name the family.",
+        "::warning title=no-way-out%3A daily::could not be looked at: the caller needs ec2:DescribeSubnets. Allow it.",
+        "::notice title=no-dead-letter-queue%3A weekly::it has none. Give it one.",
     ]
     many = workflow_commands(fleet(200, bad=1))
     assert [sum(line.startswith(f"::{level} ") for line in many) for level in ("error", "warning", "notice")] == [
         10
     ] * 3
     assert many[9].startswith("::error title=60_check::and ")
+
+
+def test_an_annotation_has_one_full_stop_between_what_was_seen_and_the_mend():
+    quoted = finding(NIGHTLY, because="ECS said: TaskDefinition not found.", mend="Register one.")
+    (line,) = workflow_commands(checked([quoted], [NIGHTLY]))
+    assert line.endswith("::ECS said: TaskDefinition not found. Register one.")
 
 
 def test_no_value_can_become_a_command_of_its_own():

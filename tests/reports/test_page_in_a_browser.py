@@ -165,6 +165,18 @@ def fits(browser, path, width):
     assert wider == []
 
 
+def test_the_summary_is_no_wider_than_a_telephone_whatever_the_check_is_called(browser, path):
+    browser.open(path, 390)
+    longest = json.dumps(max(KINDS, key=len))
+    browser(f"document.querySelector('.counted td:nth-child(2)').textContent = {longest}")
+    browser("document.querySelector('.counted td b').textContent = 'warning'")
+    wide = browser(
+        "[...document.querySelectorAll('.counted *')].filter(one => one.getBoundingClientRect().right"
+        " > document.querySelector('.counts').getBoundingClientRect().right + 1).map(one => one.innerText)"
+    )
+    assert wide == []
+
+
 def test_the_summary_fits_one_screen(browser, path):
     browser.open(path, 1280)
     assert browser("document.querySelector('.heat').getBoundingClientRect().top") > 0

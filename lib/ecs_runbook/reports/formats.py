@@ -153,12 +153,14 @@ def workflow_commands(checked: Checked) -> list[str]:
 
 def _annotated(level: str, found: Sequence[Finding]) -> list[str]:
     shown = spread(found, MOST_ANNOTATIONS if len(found) <= MOST_ANNOTATIONS else MOST_ANNOTATIONS - 1)
-    lines = [
-        _command(level, f"{one.check}: {one.subject or one.place}", f"{_skip(one)}{one.because} {one.mend}".strip())
-        for one in shown
-    ]
+    lines = [_command(level, f"{one.check}: {one.subject or one.place}", _told(one)) for one in shown]
     left = len(found) - len(shown)
     return [*lines, _command(level, "60_check", f"and {left:,} more, in the report")] if left else lines
+
+
+def _told(one: Finding) -> str:
+    stop = "" if one.because.endswith(".") else "."
+    return f"{_skip(one)}{one.because}{stop} {one.mend}" if one.mend else f"{_skip(one)}{one.because}"
 
 
 def _skip(one: Finding) -> str:

@@ -164,7 +164,8 @@ def _more(groups: Sequence[Sequence[Finding]]) -> str:
 
 def _example(group: Sequence[Finding]) -> str:
     first = group[0]
-    because = first.because if len(first.because) <= _LONGEST else f"{first.because[: _LONGEST - 1]}…"
+    because = first.because.removesuffix(".")
+    because = because if len(because) <= _LONGEST else f"{because[: _LONGEST - 1]}…"
     others = [one.subject for one in group[1:_NAMED]]
     rest = len(group) - 1 - len(others)
     more = f"; also {', '.join(others)}" if others else ""
