@@ -67,6 +67,11 @@ def test_a_name_of_two_characters_is_hidden_as_a_word_unless_it_is_one_of_every_
     assert [short.text(one).rpartition("/")[2] for one in rules] == [short.name(name) for name in ("db", "in", "x")]
 
 
+def test_no_account_stays_as_it_is_by_a_chance_of_the_key():
+    keys = [f"a key of some length {number}".encode() for number in range(1000)]
+    assert [one for one in keys if ACCOUNT in Pseudonyms(one).text(f"{ACCOUNT} {ARN}")] == []
+
+
 def test_an_account_of_pseudonyms_has_twelve_digits_and_each_its_own(hidden):
     accounts = {hidden.account(f"{number:012}") for number in range(1000)}
     assert len(accounts) == 1000

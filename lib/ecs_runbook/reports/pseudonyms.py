@@ -78,6 +78,7 @@ _SENSITIVE = re.compile(
         )
     )
 )
+_ZEROS = "000"
 _OURS = re.compile(r"name-[a-z2-7]{8}")
 _PUBLIC_HOSTS = ("docs.aws.amazon.com", "github.com", "json.schemastore.org", "docs.getmoto.org")
 _TAG = re.compile(r"(<script\b.*?</script>|<style\b.*?</style>|<[^<>]*>)", re.DOTALL | re.IGNORECASE)
@@ -135,11 +136,12 @@ class Pseudonyms:
         """
         Return the pseudonym of an account: 12 digits as well, so that whatever reads one reads the other.
 
-        The last two digits are made of the others, so that it is known again.
+        It begins with three zeros, and the last two digits are made of the others, so that it is known again: two
+        digits alone are right by chance for one account in a hundred, which would stay as it is.
         """
-        if account == self._checked(account[:-2]):
+        if account.startswith(_ZEROS) and account == self._checked(account[:-2]):
             return account
-        return self._checked(f"000{self._number(account, 7)}")
+        return self._checked(f"{_ZEROS}{self._number(account, 7)}")
 
     def _checked(self, digits: str) -> str:
         return digits + self._number(f"check {digits}", 2)
