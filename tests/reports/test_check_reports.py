@@ -116,7 +116,7 @@ def test_the_worst_stand_first_and_each_check_once():
 def test_a_summary_of_thousands_is_as_short_as_one_of_few():
     shown = told(fleet(3000, bad=0.5, places=(HOME, FAR)))
     assert len(lines_of(shown)) == 8
-    assert re.search(r"\d+ more checks found something, [\d,]+ in all: see the map and the table\.", shown.html)
+    assert re.search(r"\d+ more checks with [\d,]+ findings: see the map and the table\.", shown.html)
     assert "With an error or a warning, by place:" in shown.text
     assert len(shown.text.splitlines()) < 20
 

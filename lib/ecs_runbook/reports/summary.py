@@ -158,8 +158,9 @@ def _more(groups: Sequence[Sequence[Finding]]) -> str:
     left = groups[MOST_WORST:]
     if not left:
         return ""
-    many, found = f"{len(left)} more check{'s' * (len(left) > 1)}", f"{sum(map(len, left)):,}"
-    return f"{many} found something, {found} in all: see the map and the table."
+    many, found = len(left), sum(map(len, left))
+    checks, findings = f"{many} more check{'s' * (many > 1)}", f"{found:,} finding{'s' * (found > 1)}"
+    return f"{checks} with {findings}: see the map and the table."
 
 
 def _example(group: Sequence[Finding]) -> str:
