@@ -4,8 +4,8 @@ A check of a whole account, beside a plain boto3 loop and cloud-custodian: `.ven
 A made-up account on the local AWS: 2,000 rules on three buses and 3,000 schedules, with known faults sown in, each due
 once. Every program asks the same server, one after the other, each in a process of its own.
 
-cloud-custodian has a part of the checks, for a part of the account. So it is measured twice: beside a check of that
-same part, which must find what custodian finds, and, without a bound, beside the whole check, which does far more.
+cloud-custodian has a part of the checks, for a part of the account. So it is measured twice: beside the whole check,
+and beside a check of that same part, which must find what custodian finds.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def rows(rules: int = RULES, schedules: int = SCHEDULES, *, custodian: bool = Tr
                 otherwise = compared(part["found"], beside["found"])
                 same = f"cloud-custodian's of {rules:,} rules"
                 told += [
-                    Row(f"{size}: s", f"{same}, no schedule", ours["seconds"], beside["seconds"]),
+                    Row(f"{size}: s", f"{same}, no schedule", ours["seconds"], beside["seconds"], 1 / 3),
                     Row("those checks alone: s", same, part["seconds"], beside["seconds"], 1 / 3),
                     Row("those checks: found otherwise", f"{same}: found", otherwise, beside["count"], 0),
                 ]

@@ -94,7 +94,7 @@ def gate(
     now = fleet.at(place).now()
     kept = (*GATE, "inventory")
     findings = [one for one in judge(will_run, known, now=now, settings=settings) if one.check in kept]
-    return Checked(will_run, findings, None, dict(fleet.gate.counts), off, known)
+    return Checked(will_run, findings, calls=dict(fleet.gate.counts), off=off, facts=known)
 
 
 def judge_gate(checked: Checked, revision: str, fail_on: str = "warning") -> list[Check]:

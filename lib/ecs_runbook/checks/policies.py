@@ -19,7 +19,6 @@ Each condition key, in lower case, with the values that it may have; None for it
 here nothing is known.
 """
 
-_NOT: Mapping[Match, Match] = {"yes": "no", "no": "yes", "unknown": "unknown"}
 _ABSENT: tuple[str | None, ...] = (None,)
 _NEGATED = {
     "stringnotequals": "stringequals",
@@ -72,7 +71,7 @@ def lets(
     """
     asked = (document, service, arn, action, resource, context or {})
     denied, allowed = _any_applies("Deny", *asked), _any_applies("Allow", *asked)
-    if "no" in (allowed, _NOT[denied]):
+    if allowed == "no" or denied == "yes":
         return "no"
     return "yes" if (allowed, denied) == ("yes", "no") else "unknown"
 

@@ -62,7 +62,7 @@ def _spare_the_collector() -> None:
     """
     Let Python look for garbage seldom: most of what is here stays, and a call leaves few cycles behind.
 
-    Measured: with 5,000 schedules a third of the time of a call went into looking through what stays.
+    Measured: with 5,000 schedules a fifth of the time of a simulated policy went into looking through what stays.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -390,7 +390,9 @@ def _wrap_changes(world: World, schedules: Schedules) -> None:
         return schedule
 
     def create_schedule_group(self: EventBridgeSchedulerBackend, name: str, tags: Any) -> Any:
-        if name in self.schedule_groups:  # moto puts an empty one in its place
+        # Source: botocore scheduler CreateScheduleGroup, ConflictException (verified); the words are not. moto puts an
+        # empty group in its place.
+        if name in self.schedule_groups:
             raise JsonRESTError("ConflictException", f"Schedule group {name} already exists.")
         return create_group(self, name, tags)
 
