@@ -351,6 +351,13 @@ def test_a_stale_run_is_named_with_why():
     assert "without a revision" in found.mend
 
 
+def test_a_stale_run_of_a_state_machine_is_mended_there_and_not_at_the_target():
+    machine = "arn:aws:states:eu-west-2:111122223333:stateMachine:again"
+    stale = ran(EVERY_DAY[3], state="STALE", latest=7)
+    found = said("runs-latest", *runs_at(*EVERY_DAY[:3]), stale, row=a_row(through=machine))
+    assert found.mend.startswith("Let the state machine again name the family without a revision")
+
+
 def test_a_stale_run_just_after_a_deploy_is_a_note():
     stale = ran(EVERY_DAY[3], state="STALE", latest=7)
     note = "revision 7 was registered 3 s before; ECS is eventually consistent, and AWS does not say …"

@@ -401,7 +401,9 @@ def latest(row: Row, seen: Seen) -> Iterator[Finding]:
         young = all("eventually consistent" in one for one in notes)
         because = f"{_of(len(stale), len(ran))} took an older revision; the last, at "
         because += f"{seen.at(last.time)} {seen.zone_name}, {words}{note}"
-        yield ng(check, row, because, severity="note" if young else None)
+        machine = row.through.rpartition(":")[2]
+        mend = f"Let the state machine {machine} name the family without a revision, where its definition is made."
+        yield ng(check, row, because, mend if machine else "", severity="note" if young else None)
     elif unknown and seen.gap(row.place, REVISIONS) is None:
         because = f"of {_of(len(unknown), len(ran))} it is not known; the last, at "
         yield skip(check, row, f"{because}{seen.at(unknown[-1].time)} {seen.zone_name}")
